@@ -1,0 +1,70 @@
+// What can go wrong, with a literal code, and what a caller can do about it.
+// Invariant: every error that Holdfast throws to its users is a HoldfastError.
+
+export type ErrorCode =
+  | 'invalid_option'
+  | 'invalid_argument'
+  | 'timed_out'
+  | 'cancelled'
+  | 'lost'
+  | 'queue_full'
+  | 'no_node'
+  | 'function_failed'
+  | 'value_too_large'
+  | 'not_connected'
+  | 'registration_refused'
+  | 'replaced'
+  | 'protocol_violation'
+  | 'unsupported'
+  | 'stopped';
+
+export interface HoldfastErrorOptions {
+  readonly code: ErrorCode;
+  /** Whether the same request may succeed later, and may be made again without harm. */
+  readonly retryable?: boolean;
+  /** Whose fault it was. */
+  readonly blame?: 'local' | 'remote';
+  readonly cause?: unknown;
+  /** For `lost`: whether the function may have been executed. */
+  readonly started?: 'notStarted' | 'unknown';
+}
+
+export class HoldfastError extends Error {
+  override readonly name: string = 'HoldfastError';
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly blame: 'local' | 'remote';
+  readonly started: 'notStarted' | 'unknown' | undefined;
+
+  constructor(message: string, options: HoldfastErrorOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = options.code;
+    this.retryable = options.retryable ?? false;
+    this.blame = options.blame ?? 'local';
+    this.started = options.started;
+  }
+}
+
+/** A function on a node threw: its name, message and stack as the node saw them. */
+export class RemoteFunctionError extends HoldfastError {
+  override readonly name = 'RemoteFunctionError';
+  readonly remoteName: string;
+  readonly remoteStack: string | undefined;
+
+  constructor(message: string, remote: { name: string; stack?: string | undefined }) {
+    super(message, { code: 'function_failed', blame: 'remote' });
+    this.remoteName = remote.name;
+    this.remoteStack = remote.stack;
+  }
+}
+
+/** A peer broke the protocol: the connection is closed with this code and reason. */
+export class ProtocolViolation extends HoldfastError {
+  override readonly name = 'ProtocolViolation';
+  readonly closeCode: number;
+
+  constructor(closeCode: number, message: string) {
+    super(message, { code: 'protocol_violation', blame: 'remote' });
+    this.closeCode = closeCode;
+  }
+}

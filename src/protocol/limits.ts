@@ -1,0 +1,61 @@
+// Every maximum and default of Holdfast, in one place. Durations are milliseconds, sizes are bytes.
+// Invariant: constants only.
+
+/** What a WebSocket offers and must be answered with. */
+export const SUBPROTOCOL = 'holdfast.v1';
+
+export const limits = {
+  /** Longest WebSocket message. A longer one closes the connection with 1009. */
+  maxMessageBytes: 1_048_576,
+  /** Longest payload of one CALL, RESULT, ITEM or CHUNK frame; larger values go in chunks of this size. */
+  maxChunkBytes: 65_536,
+  /** Longest payload of a control frame. */
+  maxControlBytes: 262_144,
+  /** Largest value (argument list, result, stream item), all its chunks together. */
+  maxValueBytes: 268_435_456,
+  /** Bytes of values that one link may hold while they are put together from chunks. */
+  maxAssemblyBytes: 536_870_912,
+  /** Bytes of one call, in one direction, that may be under way without credit. */
+  creditWindowBytes: 1_048_576,
+  /** Bytes handed to a socket before further chunks wait; control frames do not wait. */
+  bulkWatermarkBytes: 262_144,
+  /** Bytes waiting for one peer beyond which it counts as a slow reader and is cut off. */
+  maxOutboxBytes: 67_108_864,
+  /** Calls of one client that the hub knows at once. */
+  maxCallsPerClient: 65_536,
+  /** Calls that a node holds at once, waiting or running. */
+  maxExecutions: 4_096,
+  /** Peers (nodes and clients) that a hub numbers at once. */
+  maxPeers: 65_535,
+  maxFunctionsPerNode: 1_024,
+  /** Function names of one client's dictionary. */
+  maxDefinitionsPerClient: 4_096,
+  maxNameLength: 256,
+  maxLabels: 64,
+  /** Results kept by a node until they are acknowledged. */
+  maxRetainedResults: 10_000,
+  maxRetainedBytes: 67_108_864,
+  /** Events that one actor may have waiting. */
+  maxMailboxSize: 10_000,
+} as const;
+
+/** Defaults that all roles share; DESIGN table. */
+export const defaults = {
+  reconnectIntervalMs: 2_000,
+  reconnectMaxMs: 60_000,
+  maxRetryAttempts: 10,
+  heartbeatIntervalMs: 5_000,
+  heartbeatTimeoutMs: 15_000,
+  healthCheckIntervalMs: 30_000,
+  connectionTimeoutMs: 10_000,
+  executionTimeoutMs: 300_000,
+  maxQueueSize: 1_000,
+  stableAfterMs: 10_000,
+  sessionGraceMs: 60_000,
+  drainTimeoutMs: 30_000,
+  /** An idempotent call leaves a node that is absent for this long. */
+  failoverAfterMs: 3_000,
+  maxConcurrentExecutions: 256,
+  /** Attempts of one call, the first included. */
+  maxCallAttempts: 8,
+} as const;
