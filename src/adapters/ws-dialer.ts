@@ -1,0 +1,64 @@
+// Dials hubs over the package `ws` (Node).
+// Invariant: whatever goes wrong before or after the handshake reaches the owner as one `closed`; `dial` itself never throws.
+
+import { STATUS_CODES } from 'node:http';
+
+import { WebSocket } from 'ws';
+import type { ClientOptions } from 'ws';
+
+import type { Dialer, Socket, SocketHandlers } from '../ports.ts';
+import { CloseCode } from '../protocol/frames.ts';
+import { SUBPROTOCOL, limits } from '../protocol/limits.ts';
+import { WsSocket, commonOptions } from './ws-socket.ts';
+
+export interface WsDialerOptions {
+  /** Longest message taken, in bytes. @default limits.maxMessageBytes */
+  readonly maxMessageBytes?: number;
+  /** Certificates (PEM) that are trusted instead of the system's. @default the system's */
+  readonly ca?: string | readonly string[];
+  /** Whether the hub's certificate must be valid. Turn it off in tests only. @default true */
+  readonly rejectUnauthorized?: boolean;
+}
+
+export function createWsDialer(options: WsDialerOptions = {}): Dialer {
+  const clientOptions: ClientOptions = {
+    ...commonOptions,
+    maxPayload: options.maxMessageBytes ?? limits.maxMessageBytes,
+    followRedirects: false,
+  };
+  if (options.ca !== undefined) {
+    clientOptions.ca = typeof options.ca === 'string' ? options.ca : [...options.ca];
+  }
+  if (options.rejectUnauthorized !== undefined) clientOptions.rejectUnauthorized = options.rejectUnauthorized;
+
+  return {
+    dial(url, handlers) {
+      let ws: WebSocket;
+      try {
+        ws = new WebSocket(url, SUBPROTOCOL, clientOptions);
+      } catch (error) {
+        return deadSocket(handlers, `cannot dial ${url}: ${(error as Error).message}`);
+      }
+      const socket = new WsSocket(ws, handlers);
+      ws.on('upgrade', (response) => {
+        const chosen = response.headers['sec-websocket-protocol'];
+        if (chosen === SUBPROTOCOL) return;
+        socket.fail(CloseCode.SUBPROTOCOL, `the server speaks ${chosen ?? 'no subprotocol'}, not ${SUBPROTOCOL}`);
+      });
+      ws.on('unexpected-response', (_request, response) => {
+        const status = response.statusCode ?? 0;
+        const code = status === 426 ? CloseCode.SUBPROTOCOL : CloseCode.LOST;
+        socket.fail(code, `the server answered ${status} ${STATUS_CODES[status] ?? 'unknown status'} to the upgrade`);
+      });
+      ws.on('open', () => handlers.opened());
+      return socket;
+    },
+  };
+}
+
+function deadSocket(handlers: SocketHandlers, reason: string): Socket {
+  // Never from inside `dial`: the owner does not have its socket yet.
+  setImmediate(() => handlers.closed(CloseCode.LOST, reason));
+  const nothing = (): void => {};
+  return { bufferedBytes: 0, send: nothing, close: nothing, terminate: nothing, pause: nothing, resume: nothing };
+}
