@@ -1,0 +1,10 @@
+// The engine: machines as values, tied to performers, or compiled into tables.
+// Invariant: pure; nothing in this folder knows time, randomness or I/O.
+export { compile, recordEffects } from './compile.ts';
+export type { CompiledActor, CompiledMachine, CompileOptions, OwnEvent, RowPerformers } from './compile.ts';
+export { bindPerformers, drive } from './drive.ts';
+export type { Driven, Performers } from './drive.ts';
+export { createStepper, delayName } from './step.ts';
+export type { Effect, Step, Stepper, TimerChange } from './step.ts';
+export { HANDLED, IGNORED, MAX_WAITING_EVENTS, UNEXPECTED } from './table.ts';
+export type { Verdict } from './table.ts';
