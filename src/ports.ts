@@ -106,3 +106,20 @@ export interface Log {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
+
+export type MetricLabels = Readonly<Record<string, string>>;
+
+export interface MetricReading {
+  readonly labels: MetricLabels;
+  readonly value: number;
+}
+
+/** The numbers that one hub exposes. A name always comes with the same label names. */
+export interface Metrics {
+  /** Adds to a counter, by 1 unless said otherwise. Not for every frame: count those in a plain number and let `gauge` read it. */
+  count(name: string, labels?: MetricLabels, by?: number): void;
+  /** Has a number read each time the page is rendered. A name that ends in `_total` is exposed as a counter. */
+  gauge(name: string, read: () => number | readonly MetricReading[]): void;
+  /** The metrics page (Prometheus text). */
+  render(): Promise<Page>;
+}

@@ -1,0 +1,95 @@
+// Metrics over prom-client, one registry a hub.
+// Invariant: nothing is computed per call or per frame; a number is read when the page is asked for.
+
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+import { Counter, Gauge, Registry } from 'prom-client';
+
+import type { MetricLabels, MetricReading, Metrics } from '../ports.ts';
+
+/** What the metrics of a hub mean; a name that is not here is exposed with its own name as help. */
+const help: Readonly<Record<string, string>> = {
+  holdfast_nodes: 'Nodes that the hub knows, by the state of their session.',
+  holdfast_clients: 'Clients that are connected.',
+  holdfast_calls_total: 'Calls that ended, by outcome.',
+  holdfast_calls_queued: 'Calls that wait for a node.',
+  holdfast_calls_in_flight: 'Calls that are with a node.',
+  holdfast_bytes_total: 'Bytes of messages, by direction.',
+  holdfast_frames_total: 'Frames, by direction.',
+  holdfast_dead_letters_total: 'Events for actors that were done.',
+  holdfast_unexpected_events_total: 'Events that a machine did not expect in its state: each is a defect.',
+  holdfast_event_loop_delay_seconds: 'Delay of the event loop since the page was last read.',
+};
+
+export function createPromMetrics(): Metrics {
+  const registry = new Registry();
+  const counters = new Map<string, Counter>();
+  const metrics: Metrics = {
+    count(name, labels = {}, by = 1) {
+      let counter = counters.get(name);
+      if (counter === undefined) {
+        counter = new Counter({ name, help: help[name] ?? name, labelNames: Object.keys(labels), registers: [registry] });
+        counters.set(name, counter);
+      }
+      counter.inc(labels, by);
+    },
+    gauge(name, read) {
+      const shared = { name, help: help[name] ?? name, labelNames: [] as string[], registers: [registry] };
+      // prom-client checks labels against names that it wants in advance; they are known at the first reading.
+      const fill = (labelNames: string[], set: (labels: MetricLabels, value: number) => void): void => {
+        for (const { labels, value } of readings(read())) {
+          if (labelNames.length === 0) labelNames.push(...Object.keys(labels));
+          set(labels, value);
+        }
+      };
+      if (name.endsWith('_total')) {
+        const counter: Counter = new Counter({
+          ...shared,
+          collect() {
+            counter.reset();
+            fill(shared.labelNames, (labels, value) => counter.inc(labels, value));
+          },
+        });
+      } else {
+        const gauge: Gauge = new Gauge({
+          ...shared,
+          collect() {
+            gauge.reset();
+            fill(shared.labelNames, (labels, value) => gauge.set(labels, value));
+          },
+        });
+      }
+    },
+    async render() {
+      return { status: 200, contentType: registry.contentType, body: await registry.metrics() };
+    },
+  };
+  metrics.gauge('holdfast_event_loop_delay_seconds', readEventLoopDelay);
+  return metrics;
+}
+
+function readings(value: number | readonly MetricReading[]): readonly MetricReading[] {
+  return typeof value === 'number' ? [{ labels: {}, value }] : value;
+}
+
+/** One histogram for the process: it costs a timer, and a process has one event loop. */
+let eventLoopDelay: ReturnType<typeof monitorEventLoopDelay> | undefined;
+
+function readEventLoopDelay(): readonly MetricReading[] {
+  if (eventLoopDelay === undefined) {
+    eventLoopDelay = monitorEventLoopDelay({ resolution: 10 });
+    eventLoopDelay.enable();
+  }
+  const histogram = eventLoopDelay;
+  const read = (quantile: string, nanoseconds: number): MetricReading => ({
+    labels: { quantile },
+    value: Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0,
+  });
+  const result = [
+    read('0.5', histogram.percentile(50)),
+    read('0.99', histogram.percentile(99)),
+    read('1', histogram.max),
+  ];
+  histogram.reset();
+  return result;
+}

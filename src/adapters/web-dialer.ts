@@ -1,0 +1,146 @@
+// Dials hubs over the platform's own WebSocket: browsers, Deno, Bun, Node.
+// Invariant: `closed` is the last thing a socket says, and it says it exactly once.
+//
+// The platform's WebSocket cannot stop reading: pause and resume do nothing here, and a fast sender is held back by credit
+// alone. It cannot say when its buffer is empty either, so that is asked while something waits.
+
+import type { Dialer, Socket, SocketHandlers } from '../ports.ts';
+import { CloseCode } from '../protocol/frames.ts';
+import { SUBPROTOCOL } from '../protocol/limits.ts';
+
+const CLOSE_TIMEOUT_MS = 3_000;
+const DRAIN_POLL_MS = 10;
+const MAX_REASON_LENGTH = 40; // 123 bytes of UTF-8 at most, three bytes a character at worst
+
+/** What is used of the platform; named here so that this file compiles without the types of browsers or of Node. */
+interface PlatformWebSocket {
+  binaryType: string;
+  readonly protocol: string;
+  readonly bufferedAmount: number;
+  readonly readyState: number;
+  onopen: (() => void) | null;
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  onerror: ((event: { readonly message?: string; readonly error?: unknown }) => void) | null;
+  onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null;
+  send(bytes: Uint8Array): void;
+  close(code?: number, reason?: string): void;
+}
+
+interface Platform {
+  readonly WebSocket: new (url: string, protocols: string) => PlatformWebSocket;
+  setTimeout(fn: () => void, delayMs: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+const platform = globalThis as unknown as Platform;
+const OPEN = 1; // WebSocket.readyState
+
+export function createWebDialer(): Dialer {
+  return { dial: (url, handlers) => new PlatformSocket(url, handlers) };
+}
+
+class PlatformSocket implements Socket {
+  #ws: PlatformWebSocket | undefined;
+  readonly #handlers: SocketHandlers;
+  #phase: 'live' | 'ending' | 'closed' = 'live';
+  #error = '';
+  #closeTimer: unknown;
+  #drainTimer: unknown;
+
+  constructor(url: string, handlers: SocketHandlers) {
+    this.#handlers = handlers;
+    try {
+      this.#ws = new platform.WebSocket(url, SUBPROTOCOL);
+    } catch (error) {
+      const reason = `cannot dial ${url}: ${(error as Error).message}`;
+      this.#phase = 'ending';
+      platform.setTimeout(() => this.#closed(CloseCode.LOST, reason), 0);
+      return;
+    }
+    this.#ws.binaryType = 'arraybuffer';
+    this.#ws.onopen = () => this.#opened();
+    this.#ws.onmessage = (event) => this.#message(event.data);
+    this.#ws.onerror = (event) => {
+      this.#error = event.message ?? '';
+    };
+    this.#ws.onclose = (event) => this.#closed(event.code, event.reason === '' ? this.#error : event.reason);
+  }
+
+  get bufferedBytes(): number {
+    return this.#ws?.bufferedAmount ?? 0;
+  }
+
+  send(bytes: Uint8Array): void {
+    const ws = this.#ws;
+    if (this.#phase !== 'live' || ws === undefined || ws.readyState !== OPEN) return;
+    ws.send(bytes);
+    if (ws.bufferedAmount > 0 && this.#drainTimer === undefined) this.#awaitDrain();
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#phase !== 'live') return;
+    this.#phase = 'ending';
+    // A peer that does not answer must not hold us; the platform waits far longer.
+    this.#closeTimer = platform.setTimeout(() => this.#closed(CloseCode.LOST, reason), CLOSE_TIMEOUT_MS);
+    // The platform lets nobody but itself say codes such as 1009.
+    if (code === CloseCode.NORMAL || code >= 3_000) this.#ws?.close(code, reason.slice(0, MAX_REASON_LENGTH));
+    else this.#ws?.close();
+  }
+
+  terminate(): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'ending';
+    // The platform has no way to end a connection at once: we let go of it, and it ends when the platform gives up.
+    this.#ws?.close();
+    platform.setTimeout(() => this.#closed(CloseCode.LOST, 'terminated'), 0);
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+
+  #opened(): void {
+    if (this.#phase !== 'live') return;
+    if (this.#ws?.protocol === SUBPROTOCOL) return this.#handlers.opened();
+    this.#refuse(CloseCode.SUBPROTOCOL, `the server does not speak ${SUBPROTOCOL}`);
+  }
+
+  #message(data: unknown): void {
+    if (this.#phase !== 'live') return;
+    if (data instanceof ArrayBuffer) this.#handlers.message(new Uint8Array(data));
+    else this.#refuse(CloseCode.MALFORMED, 'a text message');
+  }
+
+  /** Tells the peer which rule it broke; our owner hears the same code, whatever the peer answers. */
+  #refuse(code: number, reason: string): void {
+    this.#phase = 'ending';
+    this.#ws?.close(code, reason.slice(0, MAX_REASON_LENGTH));
+    platform.setTimeout(() => this.#closed(code, reason), 0);
+  }
+
+  #awaitDrain(): void {
+    this.#drainTimer = platform.setTimeout(() => {
+      this.#drainTimer = undefined;
+      if (this.#phase !== 'live') return;
+      if (this.bufferedBytes > 0) this.#awaitDrain();
+      else this.#handlers.drained();
+    }, DRAIN_POLL_MS);
+  }
+
+  #closed(code: number, reason: string): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    platform.clearTimeout(this.#closeTimer);
+    platform.clearTimeout(this.#drainTimer);
+    const ws = this.#ws;
+    if (ws !== undefined) {
+      ws.onopen = null;
+      ws.onmessage = null;
+      ws.onclose = null;
+      // Kept: an error event without a listener is reported on the console.
+      ws.onerror = () => {};
+    }
+    this.#ws = undefined;
+    this.#handlers.closed(code, reason);
+  }
+}
