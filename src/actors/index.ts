@@ -1,0 +1,7 @@
+// The actor system's public face.
+// Invariant: re-exports only.
+export type { Actor, ActorStatus, EffectOptions, Ending, SpawnOptions, Supervision, Transition } from './actor.ts';
+export type { InspectionRecord } from './inspection.ts';
+export { statePath } from './state-path.ts';
+export { createSystem } from './system.ts';
+export type { System, SystemOptions } from './system.ts';

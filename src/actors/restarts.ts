@@ -1,0 +1,23 @@
+// How often and how fast an actor that crashes is started again.
+// Invariant: pure bookkeeping over times that it is given; no clock, no timers.
+import type { Supervision } from './actor.ts';
+
+export class Restarts {
+  readonly #supervision: Supervision;
+  // Times of the restarts that count, oldest first; never more than the limit.
+  #times: number[] = [];
+
+  constructor(supervision: Supervision) {
+    this.#supervision = supervision;
+  }
+
+  /** Milliseconds to wait before the restart after a crash at `now`, or undefined when there have been too many. */
+  next(now: number): number | undefined {
+    const { maxRestarts = 5, withinMs = 60_000, backoffMs = 100, maxBackoffMs = 10_000 } = this.#supervision;
+    this.#times = this.#times.filter((time) => now - time < withinMs);
+    const recent = this.#times.length;
+    if (recent >= maxRestarts) return undefined;
+    this.#times.push(now);
+    return Math.min(maxBackoffMs, backoffMs * 2 ** Math.min(recent, 30));
+  }
+}
