@@ -11,7 +11,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export interface PinoLogOptions {
   /** The least severe level that is written. @default 'info' */
   readonly level?: LogLevel;
-  /** Lines for people instead of NDJSON; fields are shown at level `debug` only. @default whether standard error is a terminal */
+  /** Lines for people instead of NDJSON; fields are shown with errors, and everywhere at level `debug`. @default whether standard error is a terminal */
   readonly pretty?: boolean;
   /** Fields of every line, such as `{ node: 'n1' }`. @default none */
   readonly fields?: Readonly<Record<string, unknown>>;
@@ -34,13 +34,14 @@ export function createPinoLog(options: PinoLogOptions = {}): Log {
 
 /** pino-pretty as a plain function: its own stream writes later, and a process that is killed loses what waits in it. */
 function prettyLines(target: { write(line: string): void }, level: LogLevel): { write(line: string): void } {
-  const format = prettyFactory({
+  const shared = {
     colorize: process.stderr.isTTY && process.env['NO_COLOR'] === undefined,
     translateTime: 'SYS:HH:MM:ss.l',
-    singleLine: true,
-    hideObject: level !== 'debug',
-  });
-  return { write: (line) => target.write(format(line)) };
+  };
+  const brief = prettyFactory({ ...shared, hideObject: true });
+  const detailed = prettyFactory({ ...shared, singleLine: true });
+  const isError = (line: string): boolean => line.startsWith('{"level":50');
+  return { write: (line) => target.write(level === 'debug' || isError(line) ? detailed(line) : brief(line)) };
 }
 
 function standardError(): { write(line: string): void } {

@@ -44,7 +44,7 @@ class PlatformSocket implements Socket {
   readonly #handlers: SocketHandlers;
   #phase: 'live' | 'ending' | 'closed' = 'live';
   #error = '';
-  #closeTimer: unknown;
+  #endTimer: unknown;
   #drainTimer: unknown;
 
   constructor(url: string, handlers: SocketHandlers) {
@@ -53,8 +53,7 @@ class PlatformSocket implements Socket {
       this.#ws = new platform.WebSocket(url, SUBPROTOCOL);
     } catch (error) {
       const reason = `cannot dial ${url}: ${(error as Error).message}`;
-      this.#phase = 'ending';
-      platform.setTimeout(() => this.#closed(CloseCode.LOST, reason), 0);
+      this.#letGo(CloseCode.LOST, reason, () => {});
       return;
     }
     this.#ws.binaryType = 'arraybuffer';
@@ -79,20 +78,18 @@ class PlatformSocket implements Socket {
 
   close(code: number, reason: string): void {
     if (this.#phase !== 'live') return;
+    if (this.#ws?.readyState !== OPEN) return this.terminate();
     this.#phase = 'ending';
     // A peer that does not answer must not hold us; the platform waits far longer.
-    this.#closeTimer = platform.setTimeout(() => this.#closed(CloseCode.LOST, reason), CLOSE_TIMEOUT_MS);
+    this.#endTimer = platform.setTimeout(() => this.#closed(CloseCode.LOST, reason), CLOSE_TIMEOUT_MS);
     // The platform lets nobody but itself say codes such as 1009.
-    if (code === CloseCode.NORMAL || code >= 3_000) this.#ws?.close(code, reason.slice(0, MAX_REASON_LENGTH));
-    else this.#ws?.close();
+    if (code === CloseCode.NORMAL || code >= 3_000) this.#ws.close(code, reason.slice(0, MAX_REASON_LENGTH));
+    else this.#ws.close();
   }
 
   terminate(): void {
-    if (this.#phase === 'closed') return;
-    this.#phase = 'ending';
     // The platform has no way to end a connection at once: we let go of it, and it ends when the platform gives up.
-    this.#ws?.close();
-    platform.setTimeout(() => this.#closed(CloseCode.LOST, 'terminated'), 0);
+    if (this.#phase !== 'closed') this.#letGo(CloseCode.LOST, 'terminated', () => this.#ws?.close());
   }
 
   pause(): void {}
@@ -113,9 +110,27 @@ class PlatformSocket implements Socket {
 
   /** Tells the peer which rule it broke; our owner hears the same code, whatever the peer answers. */
   #refuse(code: number, reason: string): void {
+    this.#letGo(code, reason, () => this.#ws?.close(code, reason.slice(0, MAX_REASON_LENGTH)));
+  }
+
+  /** Node reports `close` from inside `close()` while it dials; an owner must not hear `closed` from inside its own call. */
+  #letGo(code: number, reason: string, end: () => void): void {
     this.#phase = 'ending';
-    this.#ws?.close(code, reason.slice(0, MAX_REASON_LENGTH));
-    platform.setTimeout(() => this.#closed(code, reason), 0);
+    this.#ignore();
+    end();
+    this.#ws = undefined;
+    platform.clearTimeout(this.#endTimer);
+    this.#endTimer = platform.setTimeout(() => this.#closed(code, reason), 0);
+  }
+
+  #ignore(): void {
+    const ws = this.#ws;
+    if (ws === undefined) return;
+    ws.onopen = null;
+    ws.onmessage = null;
+    ws.onclose = null;
+    // Kept: some platforms report an error event without a listener on the console.
+    ws.onerror = () => {};
   }
 
   #awaitDrain(): void {
@@ -130,16 +145,9 @@ class PlatformSocket implements Socket {
   #closed(code: number, reason: string): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
-    platform.clearTimeout(this.#closeTimer);
+    platform.clearTimeout(this.#endTimer);
     platform.clearTimeout(this.#drainTimer);
-    const ws = this.#ws;
-    if (ws !== undefined) {
-      ws.onopen = null;
-      ws.onmessage = null;
-      ws.onclose = null;
-      // Kept: an error event without a listener is reported on the console.
-      ws.onerror = () => {};
-    }
+    this.#ignore();
     this.#ws = undefined;
     this.#handlers.closed(code, reason);
   }
