@@ -28,7 +28,12 @@ export function createPromMetrics(): Metrics {
     count(name, labels = {}, by = 1) {
       let counter = counters.get(name);
       if (counter === undefined) {
-        counter = new Counter({ name, help: help[name] ?? name, labelNames: Object.keys(labels), registers: [registry] });
+        counter = new Counter({
+          name,
+          help: help[name] ?? name,
+          labelNames: Object.keys(labels),
+          registers: [registry],
+        });
         counters.set(name, counter);
       }
       counter.inc(labels, by);

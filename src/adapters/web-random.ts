@@ -24,7 +24,9 @@ function uuid(bytes: Uint8Array): string {
     if (index === 8) return hex((byte & 0x3f) | 0x80);
     return hex(byte);
   }).join('');
-  return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join('-');
+  return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join(
+    '-',
+  );
 }
 
 function hex(byte: number): string {

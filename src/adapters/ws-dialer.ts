@@ -43,12 +43,18 @@ export function createWsDialer(options: WsDialerOptions = {}): Dialer {
       ws.on('upgrade', (response) => {
         const chosen = response.headers['sec-websocket-protocol'];
         if (chosen === SUBPROTOCOL) return;
-        socket.fail(CloseCode.SUBPROTOCOL, `the server speaks ${chosen ?? 'no subprotocol'}, not ${SUBPROTOCOL}`);
+        socket.fail(
+          CloseCode.SUBPROTOCOL,
+          `the server speaks ${chosen ?? 'no subprotocol'}, not ${SUBPROTOCOL}`,
+        );
       });
       ws.on('unexpected-response', (_request, response) => {
         const status = response.statusCode ?? 0;
         const code = status === 426 ? CloseCode.SUBPROTOCOL : CloseCode.LOST;
-        socket.fail(code, `the server answered ${status} ${STATUS_CODES[status] ?? 'unknown status'} to the upgrade`);
+        socket.fail(
+          code,
+          `the server answered ${status} ${STATUS_CODES[status] ?? 'unknown status'} to the upgrade`,
+        );
       });
       ws.on('open', () => handlers.opened());
       return socket;
@@ -60,5 +66,12 @@ function deadSocket(handlers: SocketHandlers, reason: string): Socket {
   // Never from inside `dial`: the owner does not have its socket yet.
   setImmediate(() => handlers.closed(CloseCode.LOST, reason));
   const nothing = (): void => {};
-  return { bufferedBytes: 0, send: nothing, close: nothing, terminate: nothing, pause: nothing, resume: nothing };
+  return {
+    bufferedBytes: 0,
+    send: nothing,
+    close: nothing,
+    terminate: nothing,
+    pause: nothing,
+    resume: nothing,
+  };
 }

@@ -57,7 +57,10 @@ async function listen(options: ListenOptions, handshakeTimeoutMs: number): Promi
     open.add(connection);
     connection.once('close', forget);
   });
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => void answer(options, request, response));
+  server.on(
+    'request',
+    (request: IncomingMessage, response: ServerResponse) => void answer(options, request, response),
+  );
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!server.listening) return refuse(stream, 503, 'this hub takes no more connections');
     const offered = request.headers['sec-websocket-protocol'];
@@ -100,7 +103,11 @@ async function listen(options: ListenOptions, handshakeTimeoutMs: number): Promi
   };
 }
 
-async function answer(options: ListenOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  options: ListenOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const send = (status: number, contentType: string, body: string): void => {
     response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) });
     response.end(request.method === 'HEAD' ? undefined : body);

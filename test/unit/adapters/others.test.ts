@@ -14,7 +14,8 @@ describe.each([
   test('gives ids that are version 4 UUIDs and differ', () => {
     const random = create();
     const ids = Array.from({ length: 1_000 }, () => random.id());
-    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    for (const id of ids)
+      expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(new Set(ids).size).toBe(1_000);
   });
 
@@ -34,7 +35,10 @@ describe.each([
 });
 
 describe('the log', () => {
-  function lines(options: Parameters<typeof createPinoLog>[0]): { log: ReturnType<typeof createPinoLog>; text: string[] } {
+  function lines(options: Parameters<typeof createPinoLog>[0]): {
+    log: ReturnType<typeof createPinoLog>;
+    text: string[];
+  } {
     const text: string[] = [];
     return { log: createPinoLog({ stream: { write: (line) => void text.push(line) }, ...options }), text };
   }

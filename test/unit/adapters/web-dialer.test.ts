@@ -81,16 +81,23 @@ test('never opens when the server does not speak our subprotocol', async () => {
   expect(recorder.calls).toEqual(['closed']);
 });
 
-test('ends within a few seconds of close when the peer upgraded and is silent', { timeout: 8_000 }, async () => {
-  const recorder = record();
-  const socket = dialer.dial(await upgradingServer(() => `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`), recorder);
-  await recorder.until(opened);
-  const startedAt = performance.now();
-  socket.close(1000, 'done');
-  await recorder.until(closed);
-  expect(performance.now() - startedAt).toBeLessThan(4_500);
-  expect(recorder.closings[0]!.code).toBe(1006);
-});
+test(
+  'ends within a few seconds of close when the peer upgraded and is silent',
+  { timeout: 8_000 },
+  async () => {
+    const recorder = record();
+    const socket = dialer.dial(
+      await upgradingServer(() => `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`),
+      recorder,
+    );
+    await recorder.until(opened);
+    const startedAt = performance.now();
+    socket.close(1000, 'done');
+    await recorder.until(closed);
+    expect(performance.now() - startedAt).toBeLessThan(4_500);
+    expect(recorder.closings[0]!.code).toBe(1006);
+  },
+);
 
 test('closes with 4400 when it is sent text', async () => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => SUBPROTOCOL });

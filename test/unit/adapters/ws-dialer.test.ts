@@ -48,7 +48,9 @@ describe('a dialled socket', () => {
     socket.close(1000, '');
     expect(recorder.calls).toEqual([]);
     await recorder.until(closed);
-    expect(recorder.closings).toEqual([{ code: 1006, reason: expect.stringContaining('cannot dial http//nowhere') }]);
+    expect(recorder.closings).toEqual([
+      { code: 1006, reason: expect.stringContaining('cannot dial http//nowhere') },
+    ]);
   });
 
   test('waits for a peer that accepts TCP and never speaks until it is terminated', async () => {
@@ -90,7 +92,9 @@ describe('a dialled socket', () => {
 
   test('is told 4426 by a server that answers 426', async () => {
     const url = await tcpServer((connection) => {
-      connection.once('data', () => connection.end('HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n'));
+      connection.once('data', () =>
+        connection.end('HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n'),
+      );
     });
     const recorder = record();
     dialer.dial(url, recorder);
@@ -98,18 +102,25 @@ describe('a dialled socket', () => {
     expect(recorder.closings[0]!.code).toBe(4426);
   });
 
-  test('ends within a few seconds of close when the peer upgraded and is silent', { timeout: 8_000 }, async () => {
-    const recorder = record();
-    const socket = dialer.dial(await upgradingServer(() => `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`), recorder);
-    await recorder.until(opened);
-    const startedAt = performance.now();
-    socket.close(1000, 'done');
-    await recorder.until(closed);
-    const tookMs = performance.now() - startedAt;
-    expect(tookMs).toBeGreaterThan(2_500);
-    expect(tookMs).toBeLessThan(4_500);
-    expect(recorder.closings).toEqual([{ code: 1006, reason: '' }]);
-  });
+  test(
+    'ends within a few seconds of close when the peer upgraded and is silent',
+    { timeout: 8_000 },
+    async () => {
+      const recorder = record();
+      const socket = dialer.dial(
+        await upgradingServer(() => `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`),
+        recorder,
+      );
+      await recorder.until(opened);
+      const startedAt = performance.now();
+      socket.close(1000, 'done');
+      await recorder.until(closed);
+      const tookMs = performance.now() - startedAt;
+      expect(tookMs).toBeGreaterThan(2_500);
+      expect(tookMs).toBeLessThan(4_500);
+      expect(recorder.closings).toEqual([{ code: 1006, reason: '' }]);
+    },
+  );
 
   test('ends at once when terminated, though the peer is silent, and says nothing after that', async () => {
     const hub = await listen();

@@ -156,7 +156,9 @@ describe('an accepted socket', () => {
     const peer = await hub.connection(0);
     connection.end(Buffer.from([0xff, 0xff, 0xff, 0xff]));
     await peer.recorder.until(closed);
-    expect(peer.recorder.closings).toEqual([{ code: 1006, reason: expect.stringContaining('Invalid WebSocket frame') }]);
+    expect(peer.recorder.closings).toEqual([
+      { code: 1006, reason: expect.stringContaining('Invalid WebSocket frame') },
+    ]);
   });
 
   test('hears all messages of one packet in one turn', async () => {
