@@ -1,0 +1,61 @@
+// Keeps a number of calls in flight for a while and counts what comes back.
+// Invariant: every answer is checked; a wrong one fails the run.
+
+export interface LoadRequest {
+  readonly inFlight: number;
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+}
+
+export interface LoadResult {
+  readonly callsPerSecond: number;
+  /** One sample a call, in µs; taken only when one call is in flight. */
+  readonly latenciesUs: Float64Array;
+}
+
+const MAX_SAMPLES = 200_000;
+
+/** `call` makes one call of `add(1, 2)`. All subjects answer with a promise: that is what a caller has to live with. */
+export function runLoad(call: () => Promise<unknown>, request: LoadRequest): Promise<LoadResult> {
+  const { inFlight, warmUpMs, durationMs } = request;
+  const samples = new Float64Array(inFlight === 1 ? MAX_SAMPLES : 0);
+  const timed = inFlight === 1;
+  return new Promise((resolve, reject) => {
+    let phase: 'warming' | 'measuring' | 'ending' = 'warming';
+    let waiting = 0;
+    let counted = 0;
+    let sampled = 0;
+    let sentAt = 0;
+    let startedAt = 0;
+    let elapsedMs = 0;
+    const start = (): void => {
+      waiting += 1;
+      if (timed) sentAt = performance.now();
+      call().then(done, reject);
+    };
+    const done = (sum: unknown): void => {
+      if (sum !== 3) return reject(new Error(`add(1, 2) is not ${JSON.stringify(sum)}`));
+      waiting -= 1;
+      if (phase === 'measuring') {
+        counted += 1;
+        if (timed && sampled < MAX_SAMPLES) {
+          samples[sampled] = (performance.now() - sentAt) * 1_000;
+          sampled += 1;
+        }
+      }
+      if (phase !== 'ending') return start();
+      if (waiting === 0) {
+        resolve({ callsPerSecond: (counted / elapsedMs) * 1_000, latenciesUs: samples.slice(0, sampled) });
+      }
+    };
+    for (let i = 0; i < inFlight; i += 1) start();
+    setTimeout(() => {
+      phase = 'measuring';
+      startedAt = performance.now();
+      setTimeout(() => {
+        phase = 'ending';
+        elapsedMs = performance.now() - startedAt;
+      }, durationMs);
+    }, warmUpMs);
+  });
+}
