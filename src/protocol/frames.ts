@@ -1,6 +1,9 @@
 // The frames of the wire protocol: their numbers, their header, their flags. PROTOCOL.md is the reference.
 // Invariant: a frame is 12 bytes of header, little-endian, and `length` bytes of payload.
 
+import { ProtocolViolation } from './errors.ts';
+import { limits } from './limits.ts';
+
 /** `type u8 · flags u8 · peer u16 · id u32 · length u32` */
 export const HEADER_BYTES = 12;
 
@@ -106,6 +109,18 @@ export function isTerminal(code: number): boolean {
   return code === CloseCode.UNAUTHORIZED || code === CloseCode.REPLACED || code === CloseCode.SUBPROTOCOL;
 }
 
+/** CALL, RESULT, ITEM and CHUNK carry values and are limited to one chunk; all others are control. */
+export function isValueFrame(type: number): boolean {
+  return (
+    type === FrameType.CALL || type === FrameType.CHUNK || type === FrameType.ITEM || type === FrameType.RESULT
+  );
+}
+
+/** Longest payload of a frame of this type, in bytes. */
+export function maxPayloadBytes(type: number): number {
+  return isValueFrame(type) ? limits.maxChunkBytes : limits.maxControlBytes;
+}
+
 export interface FrameHeader {
   readonly type: number;
   readonly flags: number;
@@ -116,3 +131,25 @@ export interface FrameHeader {
 
 /** Fixed start of a CALL's payload: `function u16 · routeLength u16 · deadlineMs u32`, then the route (JSON), then the arguments. */
 export const CALL_PREFIX_BYTES = 8;
+
+/**
+ * Where the value part of a CALL's payload begins, behind prefix and route.
+ * @throws ProtocolViolation when the payload is shorter than its prefix says.
+ */
+export function callValueStart(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start < CALL_PREFIX_BYTES) throw truncatedCall(end - start, CALL_PREFIX_BYTES);
+  const routeBytes = (bytes[start + 2] as number) | ((bytes[start + 3] as number) << 8);
+  const at = start + CALL_PREFIX_BYTES + routeBytes;
+  if (at > end) throw truncatedCall(end - start, CALL_PREFIX_BYTES + routeBytes);
+  if (routeBytes > limits.maxRouteBytes) {
+    throw new ProtocolViolation(
+      CloseCode.LIMIT_EXCEEDED,
+      `a route of ${routeBytes} bytes; at most ${limits.maxRouteBytes} are allowed`,
+    );
+  }
+  return at;
+}
+
+function truncatedCall(bytes: number, wanted: number): ProtocolViolation {
+  return new ProtocolViolation(CloseCode.MALFORMED, `a CALL of ${bytes} bytes; its prefix and route alone take ${wanted}`);
+}

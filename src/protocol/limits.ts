@@ -21,6 +21,18 @@ export const limits = {
   bulkWatermarkBytes: 262_144,
   /** Bytes waiting for one peer beyond which it counts as a slow reader and is cut off. */
   maxOutboxBytes: 67_108_864,
+  /** Bytes of own values waiting for one peer: they wait for credit, so the reader need not be slow. */
+  maxOwnWaitingBytes: 536_870_912,
+  /** The route of a CALL (its wishes about the node), as JSON text. */
+  maxRouteBytes: 4_096,
+  /** Arrays and objects inside one another, in a value. */
+  maxValueDepth: 500,
+  maxTokenLength: 4_096,
+  /** Text of a FAILURE, and of reasons. */
+  maxReasonLength: 8_192,
+  maxStackLength: 32_768,
+  /** Calls that one RESUME asks about; more go into further RESUME frames. */
+  maxCallsPerResume: 8_192,
   /** Calls of one client that the hub knows at once. */
   maxCallsPerClient: 65_536,
   /** Calls that a node holds at once, waiting or running. */

@@ -1,0 +1,201 @@
+// The payloads of control frames: their types, their schemas, and reading them from bytes.
+// Invariant: what a reader returns obeys its type and the limits; anything else is a ProtocolViolation.
+import * as z from 'zod';
+import { ProtocolViolation } from './errors.ts';
+import { CloseCode } from './frames.ts';
+import { limits } from './limits.ts';
+import { decodeText } from './text.ts';
+
+const count = z.int().min(0);
+const milliseconds = z.number().min(0);
+/** Ids, labels, names: visible text, no control or formatting characters, no blanks at its ends. */
+const name = z
+  .string()
+  .min(1)
+  .max(limits.maxNameLength)
+  .regex(/^(?!\s)[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+(?<!\s)$/u, 'must be printable text');
+const reason = z.string().max(limits.maxReasonLength);
+const encoding = z.enum(['json', 'msgpack']);
+const labels = z
+  .record(name, name)
+  .refine((record) => Object.keys(record).length <= limits.maxLabels, `must be at most ${limits.maxLabels}`);
+const registration = { epoch: count, registrationEpoch: count };
+const attempt = z.int().min(0).max(0xffff_ffff);
+
+export const schemas = {
+  register: z.object({
+    ...registration,
+    role: z.enum(['node', 'client']),
+    id: name,
+    /** Random, new with every start of the process: tells a restarted node from one that came back. */
+    instance: name,
+    token: z.string().max(limits.maxTokenLength).optional(),
+    /** Names of what a node offers; empty for clients. */
+    functions: z.array(name).max(limits.maxFunctionsPerNode),
+    labels,
+    maxConcurrent: count,
+    encodings: z.array(encoding).min(1).max(8),
+    /** Version of the software, for people. */
+    version: name,
+  }),
+  registered: z.object({
+    ...registration,
+    /** Instance of the hub. */
+    hub: name,
+    session: count,
+    resumed: z.boolean(),
+    encoding,
+    heartbeatTimeoutMs: milliseconds,
+    sessionGraceMs: milliseconds,
+  }),
+  refused: z.object({ ...registration, terminal: z.boolean(), retryAfterMs: milliseconds, reason }),
+  synced: z.object(registration),
+  departing: z.object(registration),
+  draining: z.object({ retryAfterMs: milliseconds }),
+  replaced: z.object({ reason }),
+  peer: z.object({ id: name, instance: name }),
+  check: z.object({ functions: count, digest: z.string().max(limits.maxNameLength) }),
+  checked: z.object({ ok: z.boolean(), lagMs: milliseconds }),
+  failure: z.object({
+    code: z.enum(['failed', 'timed_out', 'cancelled', 'queue_full', 'no_node', 'unstarted', 'vanished', 'too_large', 'invalid']),
+    /** Name of the error that the function threw. */
+    name: z.string().max(limits.maxNameLength).optional(),
+    message: reason,
+    stack: z.string().max(limits.maxStackLength).optional(),
+  }),
+  resume: z.object({
+    nodes: z
+      .array(z.object({ id: name, instance: name, calls: z.array(z.tuple([attempt, attempt])) }))
+      .max(limits.maxPeers),
+    unassigned: z.array(attempt),
+  }),
+  ask: z.object({ ask: z.enum(['status', 'nodes']) }),
+  answer: z.looseObject({ ok: z.boolean() }),
+} as const;
+
+export type RegisterMessage = z.infer<typeof schemas.register>;
+export type RegisteredMessage = z.infer<typeof schemas.registered>;
+export type RefusedMessage = z.infer<typeof schemas.refused>;
+export type SyncedMessage = z.infer<typeof schemas.synced>;
+export type DepartingMessage = z.infer<typeof schemas.departing>;
+export type DrainingMessage = z.infer<typeof schemas.draining>;
+export type ReplacedMessage = z.infer<typeof schemas.replaced>;
+export type PeerMessage = z.infer<typeof schemas.peer>;
+export type CheckMessage = z.infer<typeof schemas.check>;
+export type CheckedMessage = z.infer<typeof schemas.checked>;
+export type FailureMessage = z.infer<typeof schemas.failure>;
+export type FailureCode = FailureMessage['code'];
+export type ResumeMessage = z.infer<typeof schemas.resume>;
+export type AskMessage = z.infer<typeof schemas.ask>;
+export type AnswerMessage = z.infer<typeof schemas.answer>;
+
+type Reader<T> = (bytes: Uint8Array, start: number, end: number) => T;
+
+/** Each throws ProtocolViolation MALFORMED with what was wrong. Fields that this version does not know are left out. */
+export const readRegister: Reader<RegisterMessage> = reader('REGISTER', schemas.register);
+export const readRegistered: Reader<RegisteredMessage> = reader('REGISTERED', schemas.registered);
+export const readRefused: Reader<RefusedMessage> = reader('REFUSED', schemas.refused);
+export const readSynced: Reader<SyncedMessage> = reader('SYNCED', schemas.synced);
+export const readDeparting: Reader<DepartingMessage> = reader('DEPARTING', schemas.departing);
+export const readDraining: Reader<DrainingMessage> = reader('DRAINING', schemas.draining);
+export const readReplaced: Reader<ReplacedMessage> = reader('REPLACED', schemas.replaced);
+export const readPeer: Reader<PeerMessage> = reader('PEER', schemas.peer);
+export const readCheck: Reader<CheckMessage> = reader('CHECK', schemas.check);
+export const readChecked: Reader<CheckedMessage> = reader('CHECKED', schemas.checked);
+export const readFailure: Reader<FailureMessage> = reader('FAILURE', schemas.failure);
+export const readResume: Reader<ResumeMessage> = reader('RESUME', schemas.resume);
+export const readAsk: Reader<AskMessage> = reader('ASK', schemas.ask);
+export const readAnswer: Reader<AnswerMessage> = reader('ANSWER', schemas.answer);
+
+/** The payload of DEFINE: a function's name. */
+export function readName(bytes: Uint8Array, start: number, end: number): string {
+  const text = readText('DEFINE', bytes, start, end);
+  const parsed = name.safeParse(text);
+  if (!parsed.success) throw malformed('DEFINE', explain(parsed.error));
+  return text;
+}
+
+/** Whether the text may be an id, a label or a function's name. */
+export function isName(text: string): boolean {
+  return name.safeParse(text).success;
+}
+
+/** Parts of at most `limits.maxCallsPerResume` calls each, so that each fits into a frame. At least one. */
+export function splitResume(message: ResumeMessage): ResumeMessage[] {
+  const parts: ResumeMessage[] = [];
+  let part: ResumeMessage = { nodes: [], unassigned: [] };
+  let room: number = limits.maxCallsPerResume;
+  const turn = (): void => {
+    if (room > 0) return;
+    parts.push(part);
+    part = { nodes: [], unassigned: [] };
+    room = limits.maxCallsPerResume;
+  };
+  for (const node of message.nodes) {
+    for (let at = 0; at < node.calls.length; ) {
+      turn();
+      const calls = node.calls.slice(at, at + room);
+      part.nodes.push({ ...node, calls });
+      at += calls.length;
+      room -= calls.length;
+    }
+  }
+  for (let at = 0; at < message.unassigned.length; ) {
+    turn();
+    const calls = message.unassigned.slice(at, at + room);
+    part.unassigned.push(...calls);
+    at += calls.length;
+    room -= calls.length;
+  }
+  parts.push(part);
+  return parts;
+}
+
+function reader<T>(frame: string, schema: z.ZodType<T>): Reader<T> {
+  return (bytes, start, end) => {
+    const text = readText(frame, bytes, start, end);
+    let raw: unknown;
+    try {
+      raw = JSON.parse(text);
+    } catch {
+      throw malformed(frame, 'its payload is no JSON');
+    }
+    if (!isHarmless(raw, 0)) throw malformed(frame, 'it nests too deep or names a property of prototypes');
+    const parsed = schema.safeParse(raw);
+    if (!parsed.success) throw malformed(frame, explain(parsed.error));
+    return parsed.data;
+  };
+}
+
+function readText(frame: string, bytes: Uint8Array, start: number, end: number): string {
+  try {
+    return decodeText(bytes, start, end);
+  } catch {
+    throw malformed(frame, 'its payload is no UTF-8');
+  }
+}
+
+const MAX_DEPTH = 12;
+const poisonous = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** Keys of a hostile message end up in objects of ours: none may be one that prototypes answer to. */
+function isHarmless(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth > MAX_DEPTH) return false;
+  if (Array.isArray(value)) return value.every((entry) => isHarmless(entry, depth + 1));
+  for (const [key, entry] of Object.entries(value)) {
+    if (poisonous.has(key) || !isHarmless(entry, depth + 1)) return false;
+  }
+  return true;
+}
+
+function explain(error: z.ZodError): string {
+  const [issue] = error.issues;
+  if (issue === undefined) return 'it does not fit its schema';
+  const place = issue.path.map(String).join('.').slice(0, 100);
+  return `${place === '' ? 'message' : place}: ${issue.message}`.slice(0, 200);
+}
+
+function malformed(frame: string, what: string): ProtocolViolation {
+  return new ProtocolViolation(CloseCode.MALFORMED, `${frame}: ${what}`);
+}

@@ -1,0 +1,173 @@
+// The memory that frames are written into until they leave as one message.
+// Invariant: bytes that were sent are never written again; the port keeps them for as long as it likes.
+import { HEADER_BYTES } from './frames.ts';
+import { limits } from './limits.ts';
+import { utf8Encoder } from './text.ts';
+
+const EMPTY = new Uint8Array(0);
+const MIN_PAGE_BYTES = 256;
+/** What is left of a larger page is given up after a message, so that a peer that falls idle holds little memory. */
+const MAX_KEPT_PAGE_BYTES = 16_384;
+/** Up to this many bytes a loop beats `set` with its `subarray`, and `encodeInto`. */
+const SHORT_BYTES = 64;
+
+export class Page {
+  readonly #send: (bytes: Uint8Array) => void;
+  #bytes: Uint8Array = EMPTY;
+  /** Where the message that is being written begins. */
+  #start = 0;
+  #end = 0;
+  /** Decaying maximum of what one message took: the measure for the next page. */
+  #recentBytes = 0;
+
+  constructor(send: (bytes: Uint8Array) => void) {
+    this.#send = send;
+  }
+
+  /** Bytes that have not left yet. */
+  get pendingBytes(): number {
+    return this.#end - this.#start;
+  }
+
+  /** To be called before a frame of at most so many bytes, its header included: sends what is there if it would not fit into the message. */
+  begin(maxFrameBytes: number): void {
+    if (this.#end - this.#start + maxFrameBytes > limits.maxMessageBytes) this.send();
+  }
+
+  /** Writes a header and makes room for so many bytes behind it. */
+  header(type: number, flags: number, peer: number, id: number, length: number): void {
+    let at = this.#end;
+    if (at + HEADER_BYTES + length > this.#bytes.length) {
+      this.#grow(HEADER_BYTES + length);
+      at = this.#end;
+    }
+    const bytes = this.#bytes;
+    bytes[at] = type;
+    bytes[at + 1] = flags;
+    bytes[at + 2] = peer;
+    bytes[at + 3] = peer >>> 8;
+    bytes[at + 4] = id;
+    bytes[at + 5] = id >>> 8;
+    bytes[at + 6] = id >>> 16;
+    bytes[at + 7] = id >>> 24;
+    bytes[at + 8] = length;
+    bytes[at + 9] = length >>> 8;
+    bytes[at + 10] = length >>> 16;
+    bytes[at + 11] = length >>> 24;
+    this.#end = at + HEADER_BYTES;
+  }
+
+  /** Where the next byte goes, as a distance from the start of the message: good for `setLength` and `undo` until the message leaves. */
+  get mark(): number {
+    return this.#end - this.#start;
+  }
+
+  /** Corrects the length in the header at this mark: the payload is all that was written since. Returns it. */
+  setLength(mark: number): number {
+    const at = this.#start + mark + 8;
+    const length = this.#end - this.#start - mark - HEADER_BYTES;
+    const bytes = this.#bytes;
+    bytes[at] = length;
+    bytes[at + 1] = length >>> 8;
+    bytes[at + 2] = length >>> 16;
+    bytes[at + 3] = length >>> 24;
+    return length;
+  }
+
+  /** Takes back everything since the mark. */
+  undo(mark: number): void {
+    this.#end = this.#start + mark;
+  }
+
+  copy(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (this.#end + length > this.#bytes.length) this.#grow(length);
+    const into = this.#bytes;
+    const at = this.#end;
+    if (length <= SHORT_BYTES) {
+      for (let index = 0; index < length; index += 1) into[at + index] = bytes[start + index] as number;
+    } else {
+      into.set(bytes.subarray(start, end), at);
+    }
+    this.#end = at + length;
+  }
+
+  u16(value: number): void {
+    if (this.#end + 2 > this.#bytes.length) this.#grow(2);
+    this.#bytes[this.#end] = value;
+    this.#bytes[this.#end + 1] = value >>> 8;
+    this.#end += 2;
+  }
+
+  u32(value: number): void {
+    if (this.#end + 4 > this.#bytes.length) this.#grow(4);
+    const at = this.#end;
+    const bytes = this.#bytes;
+    bytes[at] = value;
+    bytes[at + 1] = value >>> 8;
+    bytes[at + 2] = value >>> 16;
+    bytes[at + 3] = value >>> 24;
+    this.#end = at + 4;
+  }
+
+  /** Writes the text in UTF-8; returns its bytes. */
+  text(text: string): number {
+    const length = text.length;
+    if (this.#end + length > this.#bytes.length) this.#grow(length);
+    if (length > SHORT_BYTES) return this.#longText(text);
+    const bytes = this.#bytes;
+    const at = this.#end;
+    for (let index = 0; index < length; index += 1) {
+      const unit = text.charCodeAt(index);
+      if (unit > 0x7f) return this.#longText(text);
+      bytes[at + index] = unit;
+    }
+    this.#end = at + length;
+    return length;
+  }
+
+  #longText(text: string): number {
+    const from = this.#end - this.#start;
+    let rest = text;
+    for (;;) {
+      const { read, written } = utf8Encoder.encodeInto(rest, this.#bytes.subarray(this.#end));
+      this.#end += written;
+      if (read === rest.length) return this.#end - this.#start - from;
+      rest = rest.slice(read);
+      this.#grow(Math.max(4, rest.length + (rest.length >> 1)));
+    }
+  }
+
+  /** Sends what was written as one message; nothing when nothing was. */
+  send(): void {
+    const { pendingBytes } = this;
+    if (pendingBytes === 0) return;
+    const message = this.#bytes.subarray(this.#start, this.#end);
+    this.#recentBytes = Math.max(pendingBytes, this.#recentBytes - (this.#recentBytes >> 3));
+    this.#start = this.#end;
+    if (this.#bytes.length > MAX_KEPT_PAGE_BYTES) this.clear();
+    this.#send(message);
+  }
+
+  /** Forgets what was written. */
+  clear(): void {
+    this.#bytes = EMPTY;
+    this.#start = 0;
+    this.#end = 0;
+  }
+
+  /** A new page with room for so many bytes more; what has not left moves over. */
+  #grow(length: number): void {
+    const pendingBytes = this.#end - this.#start;
+    const needed = pendingBytes + length;
+    let size = MIN_PAGE_BYTES;
+    // Small pages serve several messages; a large one is made for one.
+    const wished = Math.max(needed, Math.min(this.#recentBytes * 4, Math.max(this.#recentBytes, MAX_KEPT_PAGE_BYTES)));
+    while (size < wished) size *= 2;
+    const bytes = new Uint8Array(size);
+    if (pendingBytes > 0) bytes.set(this.#bytes.subarray(this.#start, this.#end));
+    this.#bytes = bytes;
+    this.#start = 0;
+    this.#end = pendingBytes;
+  }
+}
