@@ -1,6 +1,14 @@
 // The actor system's public face.
 // Invariant: re-exports only.
-export type { Actor, ActorStatus, EffectOptions, Ending, SpawnOptions, Supervision, Transition } from './actor.ts';
+export type {
+  Actor,
+  ActorStatus,
+  EffectOptions,
+  Ending,
+  SpawnOptions,
+  Supervision,
+  Transition,
+} from './actor.ts';
 export type { InspectionRecord } from './inspection.ts';
 export { statePath } from './state-path.ts';
 export { createSystem } from './system.ts';

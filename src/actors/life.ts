@@ -16,7 +16,10 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
   /** The same clock in XState's shape. */
-  readonly xstateClock: { setTimeout(fn: () => void, delayMs: number): Timer; clearTimeout(timer: Timer): void };
+  readonly xstateClock: {
+    setTimeout(fn: () => void, delayMs: number): Timer;
+    clearTimeout(timer: Timer): void;
+  };
   readonly logger: (...parts: unknown[]) => void;
   readonly inspect: (inspected: InspectionEvent) => void;
 }
@@ -32,7 +35,10 @@ export interface LifeOwner {
 /** The parts of XState's actor that have no public type. */
 interface Inside {
   mailbox: { readonly _process: (event: EventObject) => void } | Mailbox;
-  readonly system: { scheduler: unknown; _relay(source: AnyActorRef, target: AnyActorRef, event: EventObject): void };
+  readonly system: {
+    scheduler: unknown;
+    _relay(source: AnyActorRef, target: AnyActorRef, event: EventObject): void;
+  };
 }
 
 interface Stoppable {
@@ -94,7 +100,8 @@ export class Life implements MailboxOwner {
 
   /** XState leaves the children of an actor that threw alone: they end here, with every timer of this life. */
   bury(): void {
-    for (const child of Object.values(this.snapshot().children)) (child as unknown as Stoppable | undefined)?._stop();
+    for (const child of Object.values(this.snapshot().children))
+      (child as unknown as Stoppable | undefined)?._stop();
     this.#timers.clear();
   }
 

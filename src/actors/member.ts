@@ -77,7 +77,14 @@ export class Member implements Actor, LifeOwner {
     const { record, surroundings } = this.#home;
     const own = 'performers' in driven && record !== undefined ? recorded(driven, this.id, record) : driven;
     const machine = 'performers' in driven ? driven.machine : driven;
-    record?.({ kind: 'created', actor: this.id, machine, input, parent: parent?.id, restarts: this.restarts });
+    record?.({
+      kind: 'created',
+      actor: this.id,
+      machine,
+      input,
+      parent: parent?.id,
+      restarts: this.restarts,
+    });
     surroundings.dispatcher.run(() => {
       const life = new Life(this, surroundings, own, input);
       this.#life = life;
@@ -115,7 +122,8 @@ export class Member implements Actor, LifeOwner {
 
   snapshot(): AnyMachineSnapshot {
     const snapshot = this.#life?.snapshot() ?? this.#last;
-    if (snapshot === undefined) throw new HoldfastError(`actor ${this.id} never started`, { code: 'stopped' });
+    if (snapshot === undefined)
+      throw new HoldfastError(`actor ${this.id} never started`, { code: 'stopped' });
     return snapshot;
   }
 
@@ -139,7 +147,8 @@ export class Member implements Actor, LifeOwner {
   }
 
   handling(life: Life, event: EventObject): void {
-    if (life === this.#life) this.#home.record?.({ kind: 'event', actor: this.id, event });
+    if (life === this.#life && event.type !== 'xstate.stop')
+      this.#home.record?.({ kind: 'event', actor: this.id, event });
   }
 
   handled(life: Life, event: EventObject, before: AnyMachineSnapshot): void {

@@ -116,10 +116,13 @@ class ActorSystem implements System, Home {
 
   spawn<M extends AnyStateMachine>(machine: M | Driven<M>, options: SpawnOptions<M>): Actor<M> {
     const { id, input, supervise, parent, onTransition, effects, performers } = options as unknown as Given;
-    if (this.#stopped) throw new HoldfastError(`cannot spawn ${id}: the system has stopped`, { code: 'stopped' });
+    if (this.#stopped)
+      throw new HoldfastError(`cannot spawn ${id}: the system has stopped`, { code: 'stopped' });
     if (id === '' || this.#members.has(id)) {
       throw new HoldfastError(
-        id === '' ? 'an actor needs an id' : `an actor ${id} lives already; stop it first, or choose another id`,
+        id === ''
+          ? 'an actor needs an id'
+          : `an actor ${id} lives already; stop it first, or choose another id`,
         { code: 'invalid_argument' },
       );
     }
@@ -132,7 +135,14 @@ class ActorSystem implements System, Home {
       effects === undefined || performers === undefined || 'performers' in machine
         ? machine
         : drive(machine, effects, performers);
-    const member = new Member(this, { id, driven, input, supervise, parent: parent as Member | undefined, onTransition });
+    const member = new Member(this, {
+      id,
+      driven,
+      input,
+      supervise,
+      parent: parent as Member | undefined,
+      onTransition,
+    });
     this.#members.set(id, member);
     member.begin();
     // A member is not generic: it hands events and snapshots on without looking into them.
@@ -189,7 +199,10 @@ class ActorSystem implements System, Home {
   #unexpected(actor: string, snapshot: AnyMachineSnapshot, event: EventObject): void {
     const state = statePath(snapshot.value);
     this.unexpectedEvents += 1;
-    this.log?.warn({ actor, state, event: event.type }, `unexpected event ${event.type} in ${actor}, state ${state}`);
+    this.log?.warn(
+      { actor, state, event: event.type },
+      `unexpected event ${event.type} in ${actor}, state ${state}`,
+    );
     this.record?.({ kind: 'unexpected', actor, event, state });
   }
 }
