@@ -19,7 +19,7 @@ const { values, positionals } = parseArgs({
 });
 
 function names(): string[] {
-  const support = new Set(['index', 'rows', 'roles', 'load']);
+  const support = new Set(['index', 'rows', 'roles', 'load', 'memory']);
   return readdirSync(import.meta.dirname, { withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
     .map((entry) => entry.name.slice(0, -'.ts'.length))

@@ -59,3 +59,47 @@ export function runLoad(call: () => Promise<unknown>, request: LoadRequest): Pro
     }, warmUpMs);
   });
 }
+
+export interface PacedRequest {
+  readonly durationMs: number;
+  /** Pause between an answer and the next call. */
+  readonly pauseMs: number;
+}
+
+/** One call at a time with pauses, as a person or a heartbeat does it; latencies in µs. */
+export async function runPaced(call: () => Promise<unknown>, request: PacedRequest): Promise<Float64Array> {
+  const samples: number[] = [];
+  const endAt = performance.now() + request.durationMs;
+  while (performance.now() < endAt) {
+    const sentAt = performance.now();
+    const sum = await call();
+    samples.push((performance.now() - sentAt) * 1_000);
+    if (sum !== 3) throw new Error(`add(1, 2) is not ${JSON.stringify(sum)}`);
+    await new Promise((resolve) => setTimeout(resolve, request.pauseMs));
+  }
+  return Float64Array.from(samples);
+}
+
+export interface BulkRequest {
+  readonly bytes: number;
+  readonly durationMs: number;
+}
+
+/** Large arguments, one call at a time, for at least one call. A megabyte is 10⁶ bytes. */
+export async function runBulk(
+  call: (argument: Float32Array) => Promise<unknown>,
+  request: BulkRequest,
+): Promise<{ megabytesPerSecond: number; calls: number }> {
+  const argument = new Float32Array(request.bytes / 4).fill(1.5);
+  const startedAt = performance.now();
+  let calls = 0;
+  let elapsedMs = 0;
+  do {
+    const length = await call(argument);
+    if (length !== argument.length)
+      throw new Error(`sent ${argument.length} numbers, ${String(length)} came`);
+    calls += 1;
+    elapsedMs = performance.now() - startedAt;
+  } while (elapsedMs < request.durationMs);
+  return { megabytesPerSecond: (calls * request.bytes) / 1e6 / (elapsedMs / 1_000), calls };
+}

@@ -37,15 +37,24 @@ interface Reply {
 
 const running = new Set<ChildProcess>();
 
+export interface ProcessOptions {
+  readonly execArgv?: readonly string[];
+  /** Hard limit of open files that the process needs to be started with; undefined leaves it as it is. */
+  readonly openFiles?: number | undefined;
+}
+
 /** Forks `file` (a URL) in the given role and waits until it is ready. */
 export async function startRole(
   file: URL,
   role: string,
   config: Config = {},
-  execArgv: string[] = [],
+  { execArgv = [], openFiles }: ProcessOptions = {},
 ): Promise<Role> {
+  const nodeArgv = ['--no-warnings', ...execArgv];
+  // A shell that raises the limit and becomes the process: its id stays the child's.
+  const viaShell = ['-c', `ulimit -n ${openFiles} && exec "$0" "$@"`, process.execPath, ...nodeArgv];
   const child = fork(fileURLToPath(file), [role, JSON.stringify(config)], {
-    execArgv: ['--no-warnings', ...execArgv],
+    ...(openFiles === undefined ? { execArgv: nodeArgv } : { execPath: '/bin/sh', execArgv: viaShell }),
     stdio: ['ignore', 2, 2, 'ipc'],
     serialization: 'advanced',
   });
