@@ -81,7 +81,7 @@ export type ConnectionEvent =
   | ({ type: 'health.confirmed'; hubLagMs: number } & OfRegistration)
   | ({ type: 'health.mismatched' } & OfRegistration);
 
-const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+const seconds = (ms: number) => `${Number((ms / 1000).toFixed(3))} s`;
 
 /** Outcomes of a link that is given up, or that does not exist yet: counted, never acted upon. */
 const lateRegistration = {
@@ -145,6 +145,7 @@ export const connectionMachine = setup({
       control: ({ context: { control } }) => ({ ...control, attempts: 0 }),
       ledger: ({ context: { ledger } }) => ({ ...ledger, failures: 0 }),
     }),
+    forgetRetryAfter: assign({ ledger: ({ context: { ledger } }) => ({ ...ledger, retryAfterMs: 0 }) }),
     noteConnected: assign({
       ledger: ({ context: { ledger }, event }) =>
         event.type === 'registration.accepted' ? { ...ledger, connectedAt: event.at, silentMs: 0 } : ledger,
@@ -171,7 +172,7 @@ export const connectionMachine = setup({
         if (event.type === 'socket.closed' || event.type === 'registration.refused' || event.type === 'registration.forbidden' || event.type === 'node.replaced') return { ...ledger, reason: event.reason };
         if (event.type !== 'heartbeat.overdue') return ledger;
         const limit = ledger.times.heartbeatTimeoutMs;
-        return { ...ledger, reason: `heartbeat timeout: ${seconds(event.silentMs)} >= ${seconds(limit)}` };
+        return { ...ledger, reason: `heartbeat timeout: ${seconds(event.silentMs)} > ${seconds(limit)}` };
       },
     }),
     noteTimeout: assign({
@@ -405,7 +406,7 @@ export const connectionMachine = setup({
       entry: 'announceFailed',
       on: {
         ...late,
-        'connect.requested': { target: 'establishing', actions: 'forgiveAttempts' },
+        'connect.requested': { target: 'establishing', actions: ['forgiveAttempts', 'forgetRetryAfter'] },
         'stop.requested': 'shutdown',
         'drain.finished': {},
         'wake.hinted': {},

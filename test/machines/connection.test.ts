@@ -1,0 +1,396 @@
+// The node's link to its hub, as DESIGN section 3 describes it: one sentence, one test.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { backoffCeilingMs, connectionEffects, type ConnectionInput, connectionInput, connectionMachine } from '../../machines/index.ts';
+import { Scenario } from './scenario.ts';
+
+const quick: ConnectionInput = {
+  ...connectionInput,
+  reconnectIntervalMs: 2_000,
+  reconnectMaxMs: 60_000,
+  maxRetryAttempts: 10,
+  heartbeatIntervalMs: 5_000,
+  heartbeatTimeoutMs: 15_000,
+};
+
+const create = (input: Partial<ConnectionInput> = {}) =>
+  new Scenario({ machine: connectionMachine, effects: connectionEffects as never }, { ...quick, ...input });
+
+/** The link under test, with the events of its present epoch at hand. */
+class Link {
+  readonly node: Scenario;
+  at = 0;
+
+  constructor(input: Partial<ConnectionInput> = {}) {
+    this.node = create(input);
+  }
+  get epoch(): number {
+    return this.node.control['epoch'] ?? 0;
+  }
+  get registrationEpoch(): number {
+    return this.node.control['registrationEpoch'] ?? 0;
+  }
+  get state(): string {
+    return this.node.state;
+  }
+  get backoffMs(): number {
+    return this.node.delayMs('backoffDelay');
+  }
+  send(type: string, fields: object = {}): this {
+    this.at += 1;
+    this.node.send({ type, epoch: this.epoch, registrationEpoch: this.registrationEpoch, at: this.at, ...fields });
+    expect(this.node.unexpected, `${type} in ${this.state}`).toBe(false);
+    return this;
+  }
+  connect(): this {
+    return this.send('connect.requested').send('socket.opened').send('registration.accepted');
+  }
+  lose(): this {
+    return this.send('socket.closed', { reason: 'link lost' }).send('socket.released');
+  }
+  /** From backoff to connected. */
+  reconnect(): this {
+    this.node.expire('backoffDelay');
+    return this.send('socket.opened').send('registration.accepted');
+  }
+}
+
+describe('establishing', () => {
+  it('dials, registers on the open socket, and is connected when the hub accepts', () => {
+    const link = new Link().send('connect.requested');
+    expect([link.state, link.node.effectNames]).toEqual(['establishing.connecting', ['openSocket']]);
+    link.send('socket.opened');
+    expect([link.state, link.node.effectNames]).toEqual(['establishing.registering', ['sendRegister']]);
+    expect(link.node.payload('sendRegister')).toEqual({ epoch: 1, registrationEpoch: 1 });
+    expect(link.send('registration.accepted').state).toContain('connected(');
+  });
+
+  it('has one deadline over dial, handshake and registration: an opened socket does not extend it', () => {
+    const link = new Link({ connectionTimeoutMs: 10_000 }).send('connect.requested');
+    expect(link.node.delayMs('connectionTimeout')).toBe(10_000);
+    const running = [...link.node.delays.keys()];
+    link.send('socket.opened');
+    expect([...link.node.delays.keys()]).toEqual(running);
+    link.node.expire('connectionTimeout');
+    expect(link.state).toBe('transient_failure');
+    expect(link.node.effectNames).toEqual(['terminateSocket', 'settleInFlight']);
+    expect(link.node.ledger['reason']).toBe('no registration within 10 s of the dial');
+  });
+
+  it('gives up a peer that accepts TCP and never speaks', () => {
+    const link = new Link().send('connect.requested');
+    link.node.expire('connectionTimeout');
+    expect(link.state).toBe('transient_failure');
+    expect(link.send('socket.released').state).toBe('backoff');
+  });
+
+  it('has no deadline once it is connected', () => {
+    expect(new Link().connect().node.delayMs('connectionTimeout')).toBe(-1);
+  });
+
+  it('ignores the socket of an older dial', () => {
+    const link = new Link().connect().lose();
+    link.node.expire('backoffDelay');
+    expect(link.epoch).toBe(2);
+    link.send('socket.opened', { epoch: 1 });
+    expect([link.state, link.node.effectNames]).toEqual(['establishing.reconnecting', []]);
+    link.send('socket.closed', { epoch: 1, reason: 'late' });
+    expect(link.state).toBe('establishing.reconnecting');
+    expect(link.node.ledger['staleEvents']).toBe(2);
+  });
+
+  it('ignores the answer to an older registration on the same socket', () => {
+    const link = new Link().connect().send('node.unknown');
+    expect([link.state, link.epoch, link.registrationEpoch]).toEqual(['establishing.registering', 1, 2]);
+    expect(link.send('registration.accepted', { registrationEpoch: 1 }).state).toBe('establishing.registering');
+    expect(link.send('registration.accepted').state).toContain('connected(');
+  });
+
+  it('takes a terminal refusal as final', () => {
+    const link = new Link().send('connect.requested').send('socket.opened');
+    link.send('registration.forbidden', { reason: 'wrong token' });
+    expect([link.state, link.node.done]).toEqual(['rejected', true]);
+    expect(link.node.effectNames).toEqual(['terminateSocket', 'settleInFlight', 'announceRejected']);
+    expect(link.node.payload('announceRejected')).toEqual({ reason: 'wrong token' });
+  });
+
+  it('takes a refusal that is not terminal as a failure, with the hub’s own wait', () => {
+    const link = new Link().send('connect.requested').send('socket.opened');
+    link.send('registration.refused', { retryAfterMs: 7_000, reason: 'hub is full' });
+    expect(link.state).toBe('transient_failure');
+    expect(link.node.ledger).toMatchObject({ retryAfterMs: 7_000, reason: 'hub is full' });
+  });
+
+  it('ends for good when another instance of the node took over', () => {
+    const link = new Link().connect().send('node.replaced', { reason: 'taken over' });
+    expect([link.state, link.node.done]).toEqual(['rejected', true]);
+  });
+});
+
+describe('connected', () => {
+  it('proves life by inbound traffic only: its own pings never push the deadline away', () => {
+    const link = new Link().connect();
+    expect(link.node.delayMs('silenceCheck')).toBe(5_000);
+    link.node.expire('silenceCheck');
+    expect(link.node.effectNames).toEqual(['measureSilence']);
+    link.send('link.silent', { silentMs: 5_000 });
+    expect(link.node.effectNames).toEqual(['sendPing']);
+    // 15 s after the last inbound frame, not after the ping.
+    expect(link.node.delayMs('heartbeatDeadline')).toBe(10_000);
+    link.node.expire('heartbeatDeadline');
+    link.send('heartbeat.overdue', { silentMs: 15_000 });
+    expect(link.state).toBe('transient_failure');
+    expect(link.node.ledger['reason']).toContain('heartbeat timeout: 15 s');
+  });
+
+  it('looks again when the link will have been silent for one interval', () => {
+    const link = new Link().connect();
+    link.node.expire('silenceCheck');
+    link.send('link.active', { silentMs: 1_200 });
+    expect(link.state).toContain('liveness.listening');
+    expect(link.node.delayMs('silenceCheck')).toBe(3_800);
+  });
+
+  it('never lets a silent link live past the timeout, whatever the intervals are', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 10, max: 60_000 }), fc.integer({ min: 1, max: 60_000 }), (interval, more) => {
+        const link = new Link({ heartbeatIntervalMs: interval, heartbeatTimeoutMs: interval + more }).connect();
+        const waited = link.node.delayMs('silenceCheck');
+        link.node.expire('silenceCheck');
+        link.send('link.silent', { silentMs: waited });
+        expect(waited + link.node.delayMs('heartbeatDeadline')).toBe(interval + more);
+      }),
+    );
+  });
+
+  it('terminates the socket, never closes it gracefully, when the link fails', () => {
+    const link = new Link().connect().send('socket.closed', { reason: 'link lost' });
+    expect(link.state).toBe('transient_failure');
+    expect(link.node.effectNames).toEqual(['terminateSocket', 'settleInFlight']);
+  });
+
+  it('stays in transient_failure until the socket is released', () => {
+    const link = new Link().connect().send('socket.closed', { reason: 'link lost' });
+    expect([...link.node.delays.keys()]).toEqual([]);
+    expect(link.send('wake.hinted').send('connect.requested').state).toBe('transient_failure');
+    expect(link.send('socket.released', { epoch: link.epoch - 1 }).state).toBe('transient_failure');
+    expect(link.send('socket.released').state).toBe('backoff');
+  });
+
+  it('asks after the session, the functions and the hub’s lag at the health check interval', () => {
+    const link = new Link({ healthCheckIntervalMs: 30_000 }).connect();
+    expect(link.node.delayMs('healthCheckInterval')).toBe(30_000);
+    link.node.expire('healthCheckInterval');
+    expect(link.node.effectNames).toEqual(['sendHealthCheck']);
+    link.send('health.confirmed', { hubLagMs: 3 });
+    expect(link.state).toContain('health.waiting');
+    expect(link.node.ledger['hubLagMs']).toBe(3);
+  });
+
+  it('fails when a health check is not answered, however much else arrives', () => {
+    const link = new Link().connect();
+    link.node.expire('healthCheckInterval');
+    link.node.expire('silenceCheck');
+    link.send('link.active', { silentMs: 10 });
+    link.node.expire('healthCheckTimeout');
+    expect(link.state).toBe('transient_failure');
+    expect(link.node.ledger['reason']).toContain('no health answer');
+  });
+
+  it('registers again on the same socket when the hub knows other functions than the node has', () => {
+    const link = new Link().connect();
+    link.node.expire('healthCheckInterval');
+    link.send('health.mismatched');
+    expect([link.state, link.node.effectNames]).toEqual(['establishing.registering', ['sendRegister']]);
+    expect([link.epoch, link.registrationEpoch]).toEqual([1, 2]);
+  });
+
+  it('registers again on the same socket, at once, when the hub forgot it', () => {
+    const link = new Link().connect().send('node.unknown');
+    expect([link.state, link.node.effectNames]).toEqual(['establishing.registering', ['sendRegister']]);
+    expect(link.node.payload('sendRegister')).toEqual({ epoch: 1, registrationEpoch: 2 });
+    expect(link.node.delayMs('connectionTimeout')).toBe(connectionInput.connectionTimeoutMs);
+  });
+
+  it('acknowledges every sync of its registration, and none of an older one', () => {
+    const link = new Link().connect().send('sync.received');
+    expect(link.node.effectNames).toEqual(['acknowledgeSync']);
+    expect(link.send('sync.received', { registrationEpoch: 0 }).node.effectNames).toEqual([]);
+  });
+
+  it('does not trust the link after a wake-up before it measured it', () => {
+    const link = new Link().connect().send('wake.hinted');
+    expect([link.state, link.node.effectNames]).toEqual([expect.stringContaining('liveness.measuring'), ['measureSilence']]);
+  });
+});
+
+describe('backoff', () => {
+  it('waits at random between nothing and the ceiling, the first retry included', () => {
+    const waits = Array.from({ length: 500 }, (_, seed) => new Link({ seed }).connect().lose().backoffMs);
+    expect(Math.min(...waits)).toBeLessThan(100);
+    expect(Math.max(...waits)).toBeGreaterThan(1_900);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(2_000);
+    const mean = waits.reduce((sum, wait) => sum + wait, 0) / waits.length;
+    expect(mean).toBeGreaterThan(850);
+    expect(mean).toBeLessThan(1_150);
+  });
+
+  it('waits the same again with the same seed', () => {
+    const waits = () => new Link({ seed: 42 }).connect().lose().backoffMs;
+    expect(waits()).toBe(waits());
+  });
+
+  it('doubles its ceiling with every failure, up to reconnectMaxMs', () => {
+    const link = new Link({ maxRetryAttempts: 0 }).connect().lose();
+    const ceilings: unknown[] = [];
+    for (let failure = 0; failure < 7; failure++) {
+      ceilings.push((link.node.payload('announceBackoff') as { ceilingMs: number }).ceilingMs);
+      link.node.expire('backoffDelay');
+      link.lose();
+    }
+    expect(ceilings).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+  });
+
+  it('never waits longer than its ceiling', () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.nat(40), (seed, failures) => {
+        const link = new Link({ seed, maxRetryAttempts: 0 }).connect().lose();
+        for (let failure = 0; failure < failures; failure++) {
+          link.node.expire('backoffDelay');
+          link.lose();
+        }
+        const ceiling = backoffCeilingMs({ baseMs: 2_000, maxMs: 60_000, failures });
+        expect(link.backoffMs).toBeGreaterThanOrEqual(0);
+        expect(link.backoffMs).toBeLessThanOrEqual(ceiling);
+      }),
+    );
+  });
+
+  it('waits at least as long as the hub asked, with the jitter on top', () => {
+    const waits = Array.from({ length: 100 }, (_, seed) => {
+      const link = new Link({ seed }).send('connect.requested').send('socket.opened');
+      link.send('registration.refused', { retryAfterMs: 10_000, reason: 'hub is full' });
+      return link.send('socket.released').backoffMs;
+    });
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(10_000);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(12_000);
+    expect(new Set(waits).size).toBeGreaterThan(50);
+  });
+
+  it('remembers what a draining hub asked, and forgets it after that one wait', () => {
+    const link = new Link().connect().send('hub.draining', { retryAfterMs: 10_000 }).lose();
+    expect(link.backoffMs).toBeGreaterThanOrEqual(10_000);
+    link.reconnect().lose();
+    expect(link.backoffMs).toBeLessThanOrEqual(4_000);
+  });
+
+  it('says how long it waits, of at most how long, and which attempt comes next', () => {
+    const link = new Link().connect().lose();
+    const { delayMs, ...rest } = link.node.payload('announceBackoff') as { delayMs: number };
+    expect(delayMs).toBe(link.backoffMs);
+    expect(rest).toEqual({ ceilingMs: 2_000, attempt: 1, attemptLimit: 10 });
+  });
+
+  it('still backs off when the link flaps: attempts are forgiven only after stableAfterMs connected', () => {
+    const link = new Link({ stableAfterMs: 10_000 }).connect().lose().reconnect();
+    expect(link.node.delayMs('stableAfter')).toBe(10_000);
+    link.lose().reconnect();
+    expect(link.node.control['attempts']).toBe(2);
+    expect((link.lose().node.payload('announceBackoff') as { attempt: number }).attempt).toBe(3);
+    link.reconnect().node.expire('stableAfter');
+    expect(link.node.control['attempts']).toBe(0);
+    expect((link.lose().node.payload('announceBackoff') as { attempt: number }).attempt).toBe(1);
+  });
+
+  it('dials at once on a wake-up or a network hint, whatever is left of the wait', () => {
+    const link = new Link().connect().lose().send('wake.hinted');
+    expect([link.state, link.node.effectNames]).toEqual(['establishing.reconnecting', ['openSocket']]);
+    expect(link.node.delayMs('backoffDelay')).toBe(-1);
+  });
+
+  it('dials at once when it is asked to', () => {
+    expect(new Link().connect().lose().send('connect.requested').state).toBe('establishing.reconnecting');
+  });
+
+  it('owns no socket while it waits, and dials under a new epoch', () => {
+    const link = new Link().connect().lose();
+    expect(link.node.effectNames).toEqual(['announceBackoff']);
+    link.node.expire('backoffDelay');
+    expect(link.node.payload('openSocket')).toEqual({ epoch: 2 });
+  });
+});
+
+describe('attempts', () => {
+  it('are spent after maxRetryAttempts reconnects, and it says so', () => {
+    const link = new Link({ maxRetryAttempts: 3 }).connect().lose();
+    for (let attempt = 0; attempt < 3; attempt++) {
+      expect(link.state).toBe('backoff');
+      link.node.expire('backoffDelay');
+      link.lose();
+    }
+    expect([link.state, link.node.done]).toEqual(['failed', false]);
+    expect(link.node.payload('announceFailed')).toEqual({ attempts: 3, reason: 'link lost' });
+  });
+
+  it('have no end when maxRetryAttempts is 0', () => {
+    const link = new Link({ maxRetryAttempts: 0 }).connect().lose();
+    for (let attempt = 0; attempt < 100; attempt++) {
+      link.node.expire('backoffDelay');
+      link.lose();
+    }
+    expect([link.state, link.node.control['attempts']]).toEqual(['backoff', 0]);
+  });
+
+  it('start over when a failed link is asked to connect again, and so does the wait', () => {
+    const link = new Link({ maxRetryAttempts: 1 }).connect().lose();
+    link.node.expire('backoffDelay');
+    link.send('socket.opened').send('registration.refused', { retryAfterMs: 50_000, reason: 'full' });
+    expect(link.send('socket.released').state).toBe('failed');
+    link.send('connect.requested');
+    expect([link.state, link.node.control['attempts']]).toEqual(['establishing.connecting', 0]);
+    // The hub asked for that wait before someone asked us to connect: it is over.
+    expect(link.lose().backoffMs).toBeLessThanOrEqual(2_000);
+  });
+});
+
+describe('stopping', () => {
+  it('drains what is in flight before it shuts down', () => {
+    const link = new Link().connect().send('stop.requested');
+    expect([link.state, link.node.effectNames]).toEqual(['draining', ['announceDrain']]);
+    expect(link.send('stop.requested').state).toBe('draining');
+    link.send('drain.finished');
+    expect([link.state, link.node.done, link.node.effectNames]).toEqual(['shutdown', true, ['closeSocket']]);
+  });
+
+  it('settles what is left when draining takes too long', () => {
+    const link = new Link({ drainTimeoutMs: 30_000 }).connect().send('stop.requested');
+    expect(link.node.delayMs('drainTimeout')).toBe(30_000);
+    link.node.expire('drainTimeout');
+    expect([link.state, link.node.effectNames]).toEqual(['shutdown', ['settleInFlight', 'closeSocket']]);
+  });
+
+  it('registers once more while it drains when the hub forgot it, so that results find their way home', () => {
+    const link = new Link().connect().send('stop.requested').send('node.unknown');
+    expect([link.state, link.node.effectNames]).toEqual(['draining', ['sendRegister']]);
+    link.send('registration.accepted');
+    expect([link.state, link.node.effectNames]).toEqual(['draining', ['announceDrain']]);
+  });
+
+  it.each(['idle', 'establishing.connecting', 'transient_failure', 'backoff', 'failed'])('shuts down at once in %s', (state) => {
+    const link = new Link({ maxRetryAttempts: 1 });
+    const leads: Record<string, () => unknown> = {
+      idle: () => undefined,
+      'establishing.connecting': () => link.send('connect.requested'),
+      transient_failure: () => link.connect().send('socket.closed', { reason: 'x' }),
+      backoff: () => link.connect().lose(),
+      failed: () => {
+        link.connect().lose().node.expire('backoffDelay');
+        link.lose();
+      },
+    };
+    leads[state]?.();
+    expect(link.state).toBe(state);
+    expect(link.send('stop.requested').node.done).toBe(true);
+    expect(link.node.effectNames).toContain('closeSocket');
+  });
+});
