@@ -1,6 +1,7 @@
 // Sockets on loopback for the adapters' tests: what a socket told its owner, and promises for it.
 // Invariant: whatever a test opened here ends with the test.
 
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket as NetSocket } from 'node:net';
 
@@ -116,10 +117,13 @@ export async function tcpServer(onConnection: (connection: NetSocket) => void = 
 }
 
 /** Answers an upgrade in its own way: the test writes the response's lines after the status and Upgrade headers. */
-export async function upgradingServer(extraHeaders: (offered: string) => string): Promise<string> {
-  const { createHash } = await import('node:crypto');
+export async function upgradingServer(
+  extraHeaders: (offered: string) => string,
+  onBytes: (bytes: Buffer) => void = () => {},
+): Promise<string> {
   return tcpServer((connection) => {
     connection.once('data', (data) => {
+      connection.on('data', onBytes);
       const request = data.toString();
       const key = /sec-websocket-key: (.*)\r/i.exec(request)?.[1] ?? '';
       const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');

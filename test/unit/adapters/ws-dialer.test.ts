@@ -247,6 +247,40 @@ describe('a dialled socket', () => {
   });
 });
 
+describe('the mask', () => {
+  /** The first client message as it stands on the wire. */
+  async function firstFrame(options: Parameters<typeof createWsDialer>[0], host: string): Promise<Buffer> {
+    const frame = Promise.withResolvers<Buffer>();
+    const server = await upgradingServer(
+      () => `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`,
+      (data) => frame.resolve(data),
+    );
+    const recorder = record();
+    const socket = createWsDialer(options).dial(server.replace('127.0.0.1', host), recorder);
+    await recorder.until(opened);
+    socket.send(Uint8Array.of(1, 2, 3));
+    return frame.promise;
+  }
+
+  test('is 0 on loopback, where nobody stands between', async () => {
+    expect([...(await firstFrame({}, '127.0.0.1'))]).toEqual([0x82, 0x83, 0, 0, 0, 0, 1, 2, 3]);
+  });
+
+  test.each([
+    ['always, when that is asked for', { mask: 'always' } as const, '127.0.0.1'],
+    // Names this machine too, but does not look like loopback.
+    ['on a way where others could read along', {}, '0.0.0.0'],
+  ])('is random %s', async (_, options, host) => {
+    const frames = [await firstFrame(options, host), await firstFrame(options, host)];
+    const [first, second] = frames.map((frame) => frame.subarray(2, 6));
+    // Both are 0, or the same, once in 10^9 runs.
+    expect(first).not.toEqual(second);
+    expect(frames[0]!.subarray(6).map((byte, index) => byte ^ first![index]!)).toEqual(
+      Buffer.from([1, 2, 3]),
+    );
+  });
+});
+
 describe('TLS', () => {
   test('a certificate that was given as authority is trusted, an unknown one is not unless told so', async () => {
     const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {
