@@ -80,6 +80,8 @@ async function listen(options: ListenOptions, handshakeTimeoutMs: number): Promi
     server.once('error', reject);
     server.listen({ host: options.host, port: options.port, backlog: 4_096 }, () => {
       server.off('error', reject);
+      // Out of file descriptors, for example: one newcomer is lost, the hub goes on.
+      server.on('error', () => {});
       resolve();
     });
   });

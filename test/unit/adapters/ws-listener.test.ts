@@ -3,6 +3,7 @@
 import { connect } from 'node:net';
 import type { Socket as NetSocket } from 'node:net';
 
+import { generate } from 'selfsigned';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 
@@ -119,6 +120,26 @@ describe('the upgrade', () => {
     const connection = rawConnection(hub);
     connection.write(`GET / HTTP/1.1\r\nHost: hub\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`);
     expect(await ended(connection)).toMatch(/^HTTP\/1\.1 431/);
+  });
+});
+
+describe('TLS', () => {
+  const certificate = generate([{ name: 'commonName', value: 'localhost' }]);
+
+  test('costs a peer that never shakes hands its connection', async () => {
+    const { cert, private: key } = await certificate;
+    const hub = await listen({ tls: { cert, key } }, { handshakeTimeoutMs: 50 });
+    expect(await ended(rawConnection(hub))).toBe('');
+  });
+
+  test('does not keep a half-made handshake alive after close', async () => {
+    const { cert, private: key } = await certificate;
+    const hub = await listen({ tls: { cert, key } });
+    const connection = rawConnection(hub);
+    const gone = ended(connection);
+    await new Promise((resolve) => connection.once('connect', resolve));
+    await hub.listening.close();
+    await gone;
   });
 });
 
