@@ -1,0 +1,118 @@
+// Uses the package as its users do: packs it, puts it into an empty project and imports every entry, on Node 24 and
+// Node 22, with types; and starts the command.
+// Invariant: what is tested is the tarball's content, never the sources beside it.
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+interface Manifest {
+  readonly version: string;
+  readonly bin: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, unknown>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+const nodes: readonly string[] = ['node_modules/.bin/node', 'node_modules/node22/bin/node'].map((file) =>
+  join(root, file),
+);
+const entries = Object.keys(manifest.exports)
+  .filter((path) => path !== './package.json')
+  .map((path) => `holdfast${path.slice(1)}`);
+
+const faults: string[] = [];
+
+function attempt(what: string, file: string, args: readonly string[], cwd: string): string {
+  try {
+    return execFileSync(file, args, { cwd, encoding: 'utf8', stdio: 'pipe' });
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
+    faults.push(`${what}:\n${stdout ?? ''}${stderr ?? ''}`);
+    return '';
+  }
+}
+
+/** An empty project with the package unpacked in it, and its dependencies where npm would put them. */
+function install(project: string): void {
+  const packed = execFileSync(
+    'npm',
+    ['pack', '--ignore-scripts', '--silent', '--pack-destination', project],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  );
+  const modules = join(project, 'node_modules');
+  mkdirSync(join(modules, 'holdfast'), { recursive: true });
+  execFileSync('tar', [
+    '-xzf',
+    join(project, packed.trim()),
+    '--strip-components=1',
+    '-C',
+    join(modules, 'holdfast'),
+  ]);
+  for (const name of [...Object.keys(manifest.dependencies), '@types/node']) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
+    symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
+  }
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ type: 'module' }));
+}
+
+/** Compiles a module that uses every name of an entry, as strictly as our own sources. */
+function checkTypes(project: string, entry: string, platform: readonly string[]): void {
+  const name = entry.replace('/', '-');
+  writeFileSync(
+    join(project, `${name}.ts`),
+    `import * as entry from '${entry}';\n\nexport const names = Object.keys(entry);\n`,
+  );
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const options = [
+    '--noEmit',
+    '--strict',
+    '--skipLibCheck',
+    '--target',
+    'es2024',
+    '--module',
+    'nodenext',
+    ...platform,
+  ];
+  attempt(
+    `types of ${entry} (${platform.join(' ')})`,
+    process.execPath,
+    [tsc, ...options, `${name}.ts`],
+    project,
+  );
+}
+
+const project = mkdtempSync(join(tmpdir(), 'holdfast-package-'));
+try {
+  install(project);
+  for (const entry of entries) {
+    const program = `const names = Object.keys(await import('${entry}')); if (names.length === 0) throw new Error('exports nothing');`;
+    for (const node of nodes)
+      attempt(`import ${entry} on ${node}`, node, ['--input-type=module', '-e', program], project);
+    checkTypes(project, entry, ['--types', 'node']);
+  }
+  // What runs in browsers compiles without Node's types.
+  for (const entry of ['holdfast/machines', 'holdfast/web'])
+    checkTypes(project, entry, ['--lib', 'es2024,dom']);
+
+  for (const [command, file] of Object.entries(manifest.bin)) {
+    const path = join(project, 'node_modules', 'holdfast', file);
+    const version = attempt(`${command} --version`, process.execPath, [path, '--version'], project).trim();
+    if (version !== manifest.version)
+      faults.push(`${command} --version says '${version}', not '${manifest.version}'`);
+    if (!readFileSync(path, 'utf8').startsWith('#!/usr/bin/env node\n'))
+      faults.push(`${file} does not start with #!/usr/bin/env node`);
+  }
+} finally {
+  rmSync(project, { recursive: true, force: true });
+}
+
+for (const fault of faults) console.error(fault);
+console.log(`package: ${entries.length} entries imported and compiled, ${faults.length} faults`);
+process.exitCode = faults.length === 0 ? 0 : 1;
