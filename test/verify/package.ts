@@ -62,7 +62,7 @@ function install(project: string): void {
   writeFileSync(join(project, 'package.json'), JSON.stringify({ type: 'module' }));
 }
 
-/** Compiles a module that uses every name of an entry, as strictly as our own sources. */
+/** Compiles a module that uses an entry, our declarations and our dependencies' included (no skipLibCheck). */
 function checkTypes(project: string, entry: string, platform: readonly string[]): void {
   const name = entry.replace('/', '-');
   writeFileSync(
