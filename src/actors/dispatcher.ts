@@ -1,18 +1,22 @@
 // The order in which the actors of one system handle their events: one at a time, in the order of sending.
 // Invariant: an event is finished, effects and all, before the next one of any actor of the system begins.
-import type { Mailbox } from './mailbox.ts';
 import { Fifo } from './fifo.ts';
+
+/** A mailbox that has been promised a turn. */
+export interface Waiting {
+  handleNext(): void;
+}
 
 export class Dispatcher {
   // One entry for each waiting event: whose turn it is. The events themselves wait in the mailboxes.
-  readonly #turns = new Fifo<Mailbox>();
+  readonly #turns = new Fifo<Waiting>();
   #running = false;
 
   get idle(): boolean {
     return !this.#running;
   }
 
-  queue(mailbox: Mailbox): void {
+  queue(mailbox: Waiting): void {
     this.#turns.push(mailbox);
   }
 

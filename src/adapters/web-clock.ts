@@ -3,22 +3,27 @@
 import type { Clock } from '../ports.ts';
 import { createMonotonicClock } from './monotonic-clock.ts';
 
+/** Outside browsers an open port or a timer keeps the process alive, unless it is told not to. */
+function keepAlive(handle: unknown, alive: boolean): void {
+  if (typeof handle !== 'object' || handle === null) return;
+  const { ref, unref } = handle as { ref?(): void; unref?(): void };
+  (alive ? ref : unref)?.call(handle);
+}
+
 /**
  * A clock over `performance.now` and the platform's timers. Browsers slow the timers of hidden pages down to one a second
  * and slower; that shows as late timers and, beyond three seconds, as a jump.
  */
 export function createWebClock(): Clock {
-  let due: (() => void)[] = [];
   // A message to oneself comes after the input at hand, and is not held back for 4 ms as a nested timer is.
   const channel = new MessageChannel();
+  const due: (() => void)[] = [];
   channel.port1.onmessage = () => {
-    const now = due;
-    due = [];
-    for (const fn of now) fn();
+    const fn = due.shift();
+    if (due.length === 0) keepAlive(channel.port1, false);
+    fn?.();
   };
-  // Deno and Bun keep the process alive for an open port.
-  const unref = (target: object) => (target as { unref?(): void }).unref?.();
-  unref(channel.port1);
+  keepAlive(channel.port1, false);
   return createMonotonicClock({
     now: () => performance.now(),
     wallNow: () => Date.now(),
@@ -26,13 +31,15 @@ export function createWebClock(): Clock {
     clearTimeout: (timer) => clearTimeout(timer as number),
     setTick: (fn, intervalMs) => {
       const timer: unknown = setInterval(fn, intervalMs);
-      if (typeof timer === 'object' && timer !== null) unref(timer);
+      keepAlive(timer, false);
       return timer as number;
     },
     clearTick: (timer) => clearInterval(timer as number),
     endOfTurn: (fn) => {
+      if (due.length === 0) keepAlive(channel.port1, true);
       due.push(fn);
-      if (due.length === 1) channel.port2.postMessage(0);
+      // One message each, so that a function that throws does not take the others with it.
+      channel.port2.postMessage(0);
     },
   });
 }
