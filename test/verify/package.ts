@@ -1,5 +1,5 @@
-// Uses the package as its users do: packs it, puts it into an empty project and imports every entry, on Node 24 and
-// Node 22, with types; and starts the command.
+// Packs the package, lints it (publint) and uses it as its users do: in an empty project it imports every entry, on
+// Node 24 and Node 22, with types, and starts the command.
 // Invariant: what is tested is the tarball's content, never the sources beside it.
 
 import { execFileSync } from 'node:child_process';
@@ -7,6 +7,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
 
 interface Manifest {
   readonly version: string;
@@ -36,25 +38,26 @@ function attempt(what: string, file: string, args: readonly string[], cwd: strin
   }
 }
 
+/** Packs what `npm run types` has built (no scripts: dist/ is left as it is); answers the tarball's path. */
+function pack(into: string): string {
+  const args = ['pack', '--ignore-scripts', '--silent', '--pack-destination', into];
+  return join(into, execFileSync('npm', args, { cwd: root, encoding: 'utf8' }).trim());
+}
+
+async function lint(tarball: string): Promise<void> {
+  const { buffer } = Uint8Array.from(readFileSync(tarball));
+  const { messages, pkg } = await publint({ pack: { tarball: buffer }, strict: true });
+  for (const message of messages) {
+    faults.push(`publint: ${formatMessage(message, pkg, { color: false }) ?? message.code}`);
+  }
+}
+
 /** An empty project with the package unpacked in it, and its dependencies where npm would put them. */
-function install(project: string): void {
-  const packed = execFileSync(
-    'npm',
-    ['pack', '--ignore-scripts', '--silent', '--pack-destination', project],
-    {
-      cwd: root,
-      encoding: 'utf8',
-    },
-  );
+function install(project: string, tarball: string): void {
   const modules = join(project, 'node_modules');
-  mkdirSync(join(modules, 'holdfast'), { recursive: true });
-  execFileSync('tar', [
-    '-xzf',
-    join(project, packed.trim()),
-    '--strip-components=1',
-    '-C',
-    join(modules, 'holdfast'),
-  ]);
+  const unpacked = join(modules, 'holdfast');
+  mkdirSync(unpacked, { recursive: true });
+  execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', unpacked]);
   for (const name of [...Object.keys(manifest.dependencies), '@types/node']) {
     mkdirSync(dirname(join(modules, name)), { recursive: true });
     symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
@@ -70,16 +73,7 @@ function checkTypes(project: string, entry: string, platform: readonly string[])
     `import * as entry from '${entry}';\n\nexport const names = Object.keys(entry);\n`,
   );
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const options = [
-    '--noEmit',
-    '--strict',
-    '--skipLibCheck',
-    '--target',
-    'es2024',
-    '--module',
-    'nodenext',
-    ...platform,
-  ];
+  const options = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', ...platform];
   attempt(
     `types of ${entry} (${platform.join(' ')})`,
     process.execPath,
@@ -90,7 +84,9 @@ function checkTypes(project: string, entry: string, platform: readonly string[])
 
 const project = mkdtempSync(join(tmpdir(), 'holdfast-package-'));
 try {
-  install(project);
+  const tarball = pack(project);
+  await lint(tarball);
+  install(project, tarball);
   for (const entry of entries) {
     const program = `const names = Object.keys(await import('${entry}')); if (names.length === 0) throw new Error('exports nothing');`;
     for (const node of nodes)
