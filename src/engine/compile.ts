@@ -76,7 +76,9 @@ type Row<C> = C extends { readonly control: infer Control; readonly ledger: infe
     }
   : never;
 type OfRows<M extends AnyStateMachine> =
-  ContextFrom<M> extends Row<ContextFrom<M>> ? unknown : { readonly 'context must be { control, ledger } of numbers': never };
+  ContextFrom<M> extends Row<ContextFrom<M>>
+    ? unknown
+    : { readonly 'context must be { control, ledger } of numbers': never };
 
 /**
  * Compiles `machine`. The performers are called directly; the payload functions of `effects` are not (`recordEffects`

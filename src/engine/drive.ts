@@ -26,7 +26,8 @@ function provideOnce(machine: AnyStateMachine, effects: Effects<never>): AnyStat
   for (const [name, payloadOf] of Object.entries(effects)) {
     actions[name] = (args) => {
       const perform = performersOf.get(args.self)?.[name];
-      if (perform === undefined) throw new Error(`actor ${args.self.id} runs effect ${name} without performers`);
+      if (perform === undefined)
+        throw new Error(`actor ${args.self.id} runs effect ${name} without performers`);
       perform(payloadOf(args) as never);
     };
   }

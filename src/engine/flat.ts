@@ -53,7 +53,9 @@ const REMEDIES: Readonly<Record<string, string>> = {
 
 /** @throws Error that names the machine, the state, the feature and the remedy; always. */
 export function refuse(machine: string, state: string, feature: string, remedy: string): never {
-  throw new Error(`cannot compile machine ${machine}, state ${state}: ${feature} is outside the subset; ${remedy}`);
+  throw new Error(
+    `cannot compile machine ${machine}, state ${state}: ${feature} is outside the subset; ${remedy}`,
+  );
 }
 
 /** A reader of one machine; its methods refuse with the place that they are at. */
@@ -76,7 +78,11 @@ class FlatReader {
     this.demandKeys('(root)', config, MACHINE_KEYS);
     if (this.names.length === 0) this.refuse('(root)', 'no states', 'give it at least one state');
     if (typeof config['initial'] !== 'string') {
-      this.refuse('(root)', 'initial that is not a name', 'name the initial state; put actions into its entry');
+      this.refuse(
+        '(root)',
+        'initial that is not a name',
+        'name the initial state; put actions into its entry',
+      );
     }
     const states = Object.values(this.machine.root.states).map((node) => this.state(node));
     return { initial: this.names.indexOf(config['initial']), states };
@@ -123,7 +129,11 @@ class FlatReader {
       this.refuse(node.key, `more than one after (${delays.join(', ')})`, 'split the state, one delay each');
     }
     if (!Number.isNaN(Number(delay))) {
-      this.refuse(node.key, `after ${delay} in milliseconds`, 'name the delay and implement it in setup({ delays })');
+      this.refuse(
+        node.key,
+        `after ${delay} in milliseconds`,
+        'name the delay and implement it in setup({ delays })',
+      );
     }
     const event = `xstate.after.${delay}.${node.id}`;
     return { delay, event, branches: this.branches(node, event) };
@@ -133,7 +143,8 @@ class FlatReader {
     return (node.transitions.get(type) ?? []).map((transition) => {
       const { target, actions, guard, reenter } = transition;
       for (const key of Object.keys(transition)) {
-        if (!TRANSITION_KEYS.has(key) && !BUILT_KEYS.has(key)) this.refuse(node.key, `${key} on ${type}`, RUN_AS_ACTOR);
+        if (!TRANSITION_KEYS.has(key) && !BUILT_KEYS.has(key))
+          this.refuse(node.key, `${key} on ${type}`, RUN_AS_ACTOR);
       }
       if (reenter) this.refuse(node.key, `reenter on ${type}`, 'go through another state');
       if (target !== undefined && target.length !== 1) {
@@ -141,9 +152,17 @@ class FlatReader {
       }
       if (guard !== undefined && typeof guard !== 'string') {
         const feature = typeof guard === 'function' ? 'inline guard' : 'guard with parameters';
-        this.refuse(node.key, `${feature} on ${type}`, 'name the guard and implement it in setup({ guards })');
+        this.refuse(
+          node.key,
+          `${feature} on ${type}`,
+          'name the guard and implement it in setup({ guards })',
+        );
       }
-      return { guard, target: this.target(node, type, target?.[0]), actions: this.actions(node.key, actions) };
+      return {
+        guard,
+        target: this.target(node, type, target?.[0]),
+        actions: this.actions(node.key, actions),
+      };
     });
   }
 

@@ -52,7 +52,12 @@ class NoEvent {
     this.machine = machine;
   }
   get type(): string {
-    return refuse(this.machine, '(any)', 'a delay that reads the event', 'let an assigner note the value in the ledger');
+    return refuse(
+      this.machine,
+      '(any)',
+      'a delay that reads the event',
+      'let an assigner note the value in the ledger',
+    );
   }
 }
 
@@ -75,7 +80,8 @@ export class Operations {
 
   guard(state: string, name: string): Test {
     const guard = this.machine.implementations.guards[name] as Implementation | undefined;
-    if (guard === undefined) return refuse(this.id, state, `guard ${name} that does not exist`, 'implement it in setup({ guards })');
+    if (guard === undefined)
+      return refuse(this.id, state, `guard ${name} that does not exist`, 'implement it in setup({ guards })');
     if (typeof guard !== 'function' || 'check' in guard) {
       return refuse(this.id, state, `composed guard ${name}`, 'write it as one function');
     }
@@ -90,7 +96,8 @@ export class Operations {
   delay(state: string, name: string): DelayOf {
     const delay = this.machine.implementations.delays[name] as Implementation | number | undefined;
     if (typeof delay === 'number') return () => delay;
-    if (delay === undefined) return refuse(this.id, state, `delay ${name} that does not exist`, 'implement it in setup({ delays })');
+    if (delay === undefined)
+      return refuse(this.id, state, `delay ${name} that does not exist`, 'implement it in setup({ delays })');
     const { args } = this;
     const noEvent = new NoEvent(this.id);
     return (actor) => {
@@ -101,14 +108,26 @@ export class Operations {
   }
 
   action(state: string, name: string): Operation {
-    const action = this.machine.implementations.actions[name] as (Implementation & { type?: string; assignment?: Assignment }) | undefined;
+    const action = this.machine.implementations.actions[name] as
+      | (Implementation & { type?: string; assignment?: Assignment })
+      | undefined;
     const builtIn = action !== undefined && 'resolve' in action ? action.type : undefined;
     if (builtIn === undefined && this.effects.has(name)) return this.performer(state, name);
     if (builtIn === undefined) {
-      return refuse(this.id, state, `action ${name} that is neither an effect nor an assign`, 'add it to the effects of the machine');
+      return refuse(
+        this.id,
+        state,
+        `action ${name} that is neither an effect nor an assign`,
+        'add it to the effects of the machine',
+      );
     }
     if (builtIn !== 'xstate.assign' || action?.assignment === undefined) {
-      return refuse(this.id, state, `action ${name} of type ${builtIn}`, 'name an effect and let its performer do it');
+      return refuse(
+        this.id,
+        state,
+        `action ${name} of type ${builtIn}`,
+        'name an effect and let its performer do it',
+      );
     }
     return this.assign(state, name, action.assignment);
   }
@@ -130,7 +149,8 @@ export class Operations {
     }
     const { control, ledger, ...others } = assignment;
     const other = Object.keys(others)[0];
-    if (other !== undefined) refuse(this.id, state, `assign ${name} to context.${other}`, 'keep it in control or ledger');
+    if (other !== undefined)
+      refuse(this.id, state, `assign ${name} to context.${other}`, 'keep it in control or ledger');
     const hasControl = 'control' in assignment;
     const hasLedger = 'ledger' in assignment;
     const controlOf = typeof control === 'function' ? (control as Implementation) : () => control;
@@ -150,13 +170,15 @@ export class Operations {
   contextOf(): (input: unknown) => TwoParts {
     const { id } = this;
     const context = (this.machine.config as { context?: unknown }).context;
-    const make = typeof context === 'function' ? (context as (args: object) => unknown) : () => copyOf(context);
+    const make =
+      typeof context === 'function' ? (context as (args: object) => unknown) : () => copyOf(context);
     const args = new Args(id) as Args & { input: unknown };
     return (input) => {
       args.input = input;
       const made = make(args) as TwoParts;
       for (const key in made) {
-        if (key !== 'control' && key !== 'ledger') refuse(id, '(context)', `context.${key}`, 'keep it in control or ledger');
+        if (key !== 'control' && key !== 'ledger')
+          refuse(id, '(context)', `context.${key}`, 'keep it in control or ledger');
       }
       demandNumbers(id, 'control', made?.control);
       demandNumbers(id, 'ledger', made?.ledger);
@@ -177,6 +199,11 @@ function demandNumbers(machine: string, part: string, values: unknown): void {
   const row = values as Readonly<Record<string, unknown>>;
   for (const key in row) {
     if (typeof row[key] === 'number') continue;
-    refuse(machine, '(context)', `${typeof row[key]} in ${part}.${key}`, 'keep it beside the actor, under its id');
+    refuse(
+      machine,
+      '(context)',
+      `${typeof row[key]} in ${part}.${key}`,
+      'keep it beside the actor, under its id',
+    );
   }
 }

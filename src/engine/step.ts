@@ -67,7 +67,11 @@ export function createStepper(machine: AnyStateMachine, effects: Effects<never> 
     stopChild() {},
     actionExecutor: (action: Action) => void actions.push(action),
     system: {
-      _sendInspectionEvent(inspected: { type: string; event?: EventObject; _transitions?: readonly unknown[] }) {
+      _sendInspectionEvent(inspected: {
+        type: string;
+        event?: EventObject;
+        _transitions?: readonly unknown[];
+      }) {
         if (inspected.type !== '@xstate.microstep' || inspected._transitions?.length !== 0) return;
         if (!inspected.event?.type.startsWith('xstate.')) unexpected = true;
       },
@@ -99,6 +103,7 @@ export function createStepper(machine: AnyStateMachine, effects: Effects<never> 
 
   return {
     start: (input) => collect(() => machine.getInitialSnapshot(ownScope, input) as AnyMachineSnapshot),
-    step: (snapshot, event) => collect(() => machine.transition(snapshot as never, event, ownScope) as AnyMachineSnapshot),
+    step: (snapshot, event) =>
+      collect(() => machine.transition(snapshot as never, event, ownScope) as AnyMachineSnapshot),
   };
 }

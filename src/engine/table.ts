@@ -2,7 +2,15 @@
 // Invariant: an actor handles one event at a time; what its performers send to it meanwhile waits in order.
 import type { AnyStateMachine } from 'xstate';
 import { type FlatBranch, type FlatMachine, readFlat } from './flat.ts';
-import { type AnyEvent, type AnyPerformers, type AnyRow, type DelayOf, type Operation, Operations, type Test } from './operations.ts';
+import {
+  type AnyEvent,
+  type AnyPerformers,
+  type AnyRow,
+  type DelayOf,
+  type Operation,
+  Operations,
+  type Test,
+} from './operations.ts';
 
 export const HANDLED = 0;
 export const IGNORED = 1;

@@ -13,7 +13,10 @@ class Call {
   at = 0;
 
   constructor(input: Partial<CallInput> = {}) {
-    this.asker = new Scenario({ machine: callMachine, effects: callEffects as never }, { ...callInput, ...input });
+    this.asker = new Scenario(
+      { machine: callMachine, effects: callEffects as never },
+      { ...callInput, ...input },
+    );
   }
   get state(): string {
     return this.asker.state;

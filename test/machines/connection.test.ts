@@ -1,59 +1,8 @@
-// The node's link to its hub, as DESIGN section 3 describes it: one sentence, one test.
+// The node's link to its hub, as the design describes it: one sentence, one test. Waiting: backoff.test.ts.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { backoffCeilingMs, connectionEffects, type ConnectionInput, connectionInput, connectionMachine } from '../../machines/index.ts';
-import { Scenario } from './scenario.ts';
-
-const quick: ConnectionInput = {
-  ...connectionInput,
-  reconnectIntervalMs: 2_000,
-  reconnectMaxMs: 60_000,
-  maxRetryAttempts: 10,
-  heartbeatIntervalMs: 5_000,
-  heartbeatTimeoutMs: 15_000,
-};
-
-const create = (input: Partial<ConnectionInput> = {}) =>
-  new Scenario({ machine: connectionMachine, effects: connectionEffects as never }, { ...quick, ...input });
-
-/** The link under test, with the events of its present epoch at hand. */
-class Link {
-  readonly node: Scenario;
-  at = 0;
-
-  constructor(input: Partial<ConnectionInput> = {}) {
-    this.node = create(input);
-  }
-  get epoch(): number {
-    return this.node.control['epoch'] ?? 0;
-  }
-  get registrationEpoch(): number {
-    return this.node.control['registrationEpoch'] ?? 0;
-  }
-  get state(): string {
-    return this.node.state;
-  }
-  get backoffMs(): number {
-    return this.node.delayMs('backoffDelay');
-  }
-  send(type: string, fields: object = {}): this {
-    this.at += 1;
-    this.node.send({ type, epoch: this.epoch, registrationEpoch: this.registrationEpoch, at: this.at, ...fields });
-    expect(this.node.unexpected, `${type} in ${this.state}`).toBe(false);
-    return this;
-  }
-  connect(): this {
-    return this.send('connect.requested').send('socket.opened').send('registration.accepted');
-  }
-  lose(): this {
-    return this.send('socket.closed', { reason: 'link lost' }).send('socket.released');
-  }
-  /** From backoff to connected. */
-  reconnect(): this {
-    this.node.expire('backoffDelay');
-    return this.send('socket.opened').send('registration.accepted');
-  }
-}
+import { connectionInput } from '../../machines/index.ts';
+import { Link } from './link.ts';
 
 describe('establishing', () => {
   it('dials, registers on the open socket, and is connected when the hub accepts', () => {
@@ -102,7 +51,9 @@ describe('establishing', () => {
   it('ignores the answer to an older registration on the same socket', () => {
     const link = new Link().connect().send('node.unknown');
     expect([link.state, link.epoch, link.registrationEpoch]).toEqual(['establishing.registering', 1, 2]);
-    expect(link.send('registration.accepted', { registrationEpoch: 1 }).state).toBe('establishing.registering');
+    expect(link.send('registration.accepted', { registrationEpoch: 1 }).state).toBe(
+      'establishing.registering',
+    );
     expect(link.send('registration.accepted').state).toContain('connected(');
   });
 
@@ -153,13 +104,20 @@ describe('connected', () => {
 
   it('never lets a silent link live past the timeout, whatever the intervals are', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 10, max: 60_000 }), fc.integer({ min: 1, max: 60_000 }), (interval, more) => {
-        const link = new Link({ heartbeatIntervalMs: interval, heartbeatTimeoutMs: interval + more }).connect();
-        const waited = link.node.delayMs('silenceCheck');
-        link.node.expire('silenceCheck');
-        link.send('link.silent', { silentMs: waited });
-        expect(waited + link.node.delayMs('heartbeatDeadline')).toBe(interval + more);
-      }),
+      fc.property(
+        fc.integer({ min: 10, max: 60_000 }),
+        fc.integer({ min: 1, max: 60_000 }),
+        (interval, more) => {
+          const link = new Link({
+            heartbeatIntervalMs: interval,
+            heartbeatTimeoutMs: interval + more,
+          }).connect();
+          const waited = link.node.delayMs('silenceCheck');
+          link.node.expire('silenceCheck');
+          link.send('link.silent', { silentMs: waited });
+          expect(waited + link.node.delayMs('heartbeatDeadline')).toBe(interval + more);
+        },
+      ),
     );
   });
 
@@ -220,136 +178,10 @@ describe('connected', () => {
 
   it('does not trust the link after a wake-up before it measured it', () => {
     const link = new Link().connect().send('wake.hinted');
-    expect([link.state, link.node.effectNames]).toEqual([expect.stringContaining('liveness.measuring'), ['measureSilence']]);
-  });
-});
-
-describe('backoff', () => {
-  it('waits at random between nothing and the ceiling, the first retry included', () => {
-    const waits = Array.from({ length: 500 }, (_, seed) => new Link({ seed }).connect().lose().backoffMs);
-    expect(Math.min(...waits)).toBeLessThan(100);
-    expect(Math.max(...waits)).toBeGreaterThan(1_900);
-    expect(Math.max(...waits)).toBeLessThanOrEqual(2_000);
-    const mean = waits.reduce((sum, wait) => sum + wait, 0) / waits.length;
-    expect(mean).toBeGreaterThan(850);
-    expect(mean).toBeLessThan(1_150);
-  });
-
-  it('waits the same again with the same seed', () => {
-    const waits = () => new Link({ seed: 42 }).connect().lose().backoffMs;
-    expect(waits()).toBe(waits());
-  });
-
-  it('doubles its ceiling with every failure, up to reconnectMaxMs', () => {
-    const link = new Link({ maxRetryAttempts: 0 }).connect().lose();
-    const ceilings: unknown[] = [];
-    for (let failure = 0; failure < 7; failure++) {
-      ceilings.push((link.node.payload('announceBackoff') as { ceilingMs: number }).ceilingMs);
-      link.node.expire('backoffDelay');
-      link.lose();
-    }
-    expect(ceilings).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
-  });
-
-  it('never waits longer than its ceiling', () => {
-    fc.assert(
-      fc.property(fc.integer(), fc.nat(40), (seed, failures) => {
-        const link = new Link({ seed, maxRetryAttempts: 0 }).connect().lose();
-        for (let failure = 0; failure < failures; failure++) {
-          link.node.expire('backoffDelay');
-          link.lose();
-        }
-        const ceiling = backoffCeilingMs({ baseMs: 2_000, maxMs: 60_000, failures });
-        expect(link.backoffMs).toBeGreaterThanOrEqual(0);
-        expect(link.backoffMs).toBeLessThanOrEqual(ceiling);
-      }),
-    );
-  });
-
-  it('waits at least as long as the hub asked, with the jitter on top', () => {
-    const waits = Array.from({ length: 100 }, (_, seed) => {
-      const link = new Link({ seed }).send('connect.requested').send('socket.opened');
-      link.send('registration.refused', { retryAfterMs: 10_000, reason: 'hub is full' });
-      return link.send('socket.released').backoffMs;
-    });
-    expect(Math.min(...waits)).toBeGreaterThanOrEqual(10_000);
-    expect(Math.max(...waits)).toBeLessThanOrEqual(12_000);
-    expect(new Set(waits).size).toBeGreaterThan(50);
-  });
-
-  it('remembers what a draining hub asked, and forgets it after that one wait', () => {
-    const link = new Link().connect().send('hub.draining', { retryAfterMs: 10_000 }).lose();
-    expect(link.backoffMs).toBeGreaterThanOrEqual(10_000);
-    link.reconnect().lose();
-    expect(link.backoffMs).toBeLessThanOrEqual(4_000);
-  });
-
-  it('says how long it waits, of at most how long, and which attempt comes next', () => {
-    const link = new Link().connect().lose();
-    const { delayMs, ...rest } = link.node.payload('announceBackoff') as { delayMs: number };
-    expect(delayMs).toBe(link.backoffMs);
-    expect(rest).toEqual({ ceilingMs: 2_000, attempt: 1, attemptLimit: 10 });
-  });
-
-  it('still backs off when the link flaps: attempts are forgiven only after stableAfterMs connected', () => {
-    const link = new Link({ stableAfterMs: 10_000 }).connect().lose().reconnect();
-    expect(link.node.delayMs('stableAfter')).toBe(10_000);
-    link.lose().reconnect();
-    expect(link.node.control['attempts']).toBe(2);
-    expect((link.lose().node.payload('announceBackoff') as { attempt: number }).attempt).toBe(3);
-    link.reconnect().node.expire('stableAfter');
-    expect(link.node.control['attempts']).toBe(0);
-    expect((link.lose().node.payload('announceBackoff') as { attempt: number }).attempt).toBe(1);
-  });
-
-  it('dials at once on a wake-up or a network hint, whatever is left of the wait', () => {
-    const link = new Link().connect().lose().send('wake.hinted');
-    expect([link.state, link.node.effectNames]).toEqual(['establishing.reconnecting', ['openSocket']]);
-    expect(link.node.delayMs('backoffDelay')).toBe(-1);
-  });
-
-  it('dials at once when it is asked to', () => {
-    expect(new Link().connect().lose().send('connect.requested').state).toBe('establishing.reconnecting');
-  });
-
-  it('owns no socket while it waits, and dials under a new epoch', () => {
-    const link = new Link().connect().lose();
-    expect(link.node.effectNames).toEqual(['announceBackoff']);
-    link.node.expire('backoffDelay');
-    expect(link.node.payload('openSocket')).toEqual({ epoch: 2 });
-  });
-});
-
-describe('attempts', () => {
-  it('are spent after maxRetryAttempts reconnects, and it says so', () => {
-    const link = new Link({ maxRetryAttempts: 3 }).connect().lose();
-    for (let attempt = 0; attempt < 3; attempt++) {
-      expect(link.state).toBe('backoff');
-      link.node.expire('backoffDelay');
-      link.lose();
-    }
-    expect([link.state, link.node.done]).toEqual(['failed', false]);
-    expect(link.node.payload('announceFailed')).toEqual({ attempts: 3, reason: 'link lost' });
-  });
-
-  it('have no end when maxRetryAttempts is 0', () => {
-    const link = new Link({ maxRetryAttempts: 0 }).connect().lose();
-    for (let attempt = 0; attempt < 100; attempt++) {
-      link.node.expire('backoffDelay');
-      link.lose();
-    }
-    expect([link.state, link.node.control['attempts']]).toEqual(['backoff', 0]);
-  });
-
-  it('start over when a failed link is asked to connect again, and so does the wait', () => {
-    const link = new Link({ maxRetryAttempts: 1 }).connect().lose();
-    link.node.expire('backoffDelay');
-    link.send('socket.opened').send('registration.refused', { retryAfterMs: 50_000, reason: 'full' });
-    expect(link.send('socket.released').state).toBe('failed');
-    link.send('connect.requested');
-    expect([link.state, link.node.control['attempts']]).toEqual(['establishing.connecting', 0]);
-    // The hub asked for that wait before someone asked us to connect: it is over.
-    expect(link.lose().backoffMs).toBeLessThanOrEqual(2_000);
+    expect([link.state, link.node.effectNames]).toEqual([
+      expect.stringContaining('liveness.measuring'),
+      ['measureSilence'],
+    ]);
   });
 });
 
@@ -376,21 +208,24 @@ describe('stopping', () => {
     expect([link.state, link.node.effectNames]).toEqual(['draining', ['announceDrain']]);
   });
 
-  it.each(['idle', 'establishing.connecting', 'transient_failure', 'backoff', 'failed'])('shuts down at once in %s', (state) => {
-    const link = new Link({ maxRetryAttempts: 1 });
-    const leads: Record<string, () => unknown> = {
-      idle: () => undefined,
-      'establishing.connecting': () => link.send('connect.requested'),
-      transient_failure: () => link.connect().send('socket.closed', { reason: 'x' }),
-      backoff: () => link.connect().lose(),
-      failed: () => {
-        link.connect().lose().node.expire('backoffDelay');
-        link.lose();
-      },
-    };
-    leads[state]?.();
-    expect(link.state).toBe(state);
-    expect(link.send('stop.requested').node.done).toBe(true);
-    expect(link.node.effectNames).toContain('closeSocket');
-  });
+  it.each(['idle', 'establishing.connecting', 'transient_failure', 'backoff', 'failed'])(
+    'shuts down at once in %s',
+    (state) => {
+      const link = new Link({ maxRetryAttempts: 1 });
+      const leads: Record<string, () => unknown> = {
+        idle: () => undefined,
+        'establishing.connecting': () => link.send('connect.requested'),
+        transient_failure: () => link.connect().send('socket.closed', { reason: 'x' }),
+        backoff: () => link.connect().lose(),
+        failed: () => {
+          link.connect().lose().node.expire('backoffDelay');
+          link.lose();
+        },
+      };
+      leads[state]?.();
+      expect(link.state).toBe(state);
+      expect(link.send('stop.requested').node.done).toBe(true);
+      expect(link.node.effectNames).toContain('closeSocket');
+    },
+  );
 });

@@ -80,7 +80,8 @@ function findIn(value: unknown, matches: (key: string, value: unknown) => boolea
   ]);
 }
 
-const list = (value: unknown): unknown[] => (value === undefined ? [] : Array.isArray(value) ? value : [value]);
+const list = (value: unknown): unknown[] =>
+  value === undefined ? [] : Array.isArray(value) ? value : [value];
 const transitionsOf = (machine: AnyStateMachine) =>
   stateNodes(machine).flatMap((node) => [...node.transitions.values()].flat());
 
@@ -90,7 +91,9 @@ function actionNames(machine: AnyStateMachine): unknown[] {
 }
 
 function implementationKind(machine: AnyStateMachine, action: string): string {
-  const implementation = machine.implementations.actions[action] as { type?: string; resolve?: unknown } | undefined;
+  const implementation = machine.implementations.actions[action] as
+    | { type?: string; resolve?: unknown }
+    | undefined;
   if (implementation === undefined) return 'missing';
   return 'resolve' in implementation ? String(implementation.type) : 'function';
 }
@@ -134,12 +137,15 @@ describe.each(entries)('the machine $id', (entry) => {
     for (const action of actionNames(machine)) expect(action).toBeTypeOf('string');
     for (const { guard } of transitionsOf(machine)) expect(['string', 'undefined']).toContain(typeof guard);
     for (const { config: state } of stateNodes(machine)) {
-      for (const delay of Object.keys(state.after ?? {})) expect(Number.isNaN(Number(delay)), delay).toBe(true);
+      for (const delay of Object.keys(state.after ?? {}))
+        expect(Number.isNaN(Number(delay)), delay).toBe(true);
     }
   });
 
   it('implements every guard and delay that it names, and names every one that it implements', () => {
-    const guards = transitionsOf(machine).flatMap(({ guard }) => (guard === undefined ? [] : [String(guard)]));
+    const guards = transitionsOf(machine).flatMap(({ guard }) =>
+      guard === undefined ? [] : [String(guard)],
+    );
     expect([...new Set(guards)].sort()).toEqual(Object.keys(machine.implementations.guards).sort());
     const delays = stateNodes(machine).flatMap((node) => Object.keys(node.config.after ?? {}));
     expect([...new Set(delays)].sort()).toEqual(Object.keys(machine.implementations.delays).sort());

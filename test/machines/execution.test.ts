@@ -1,7 +1,12 @@
 // One call on the node that runs it: started at most once, one outcome, kept until it is acknowledged.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { executionEffects, type ExecutionInput, executionInput, executionMachine } from '../../machines/index.ts';
+import {
+  executionEffects,
+  type ExecutionInput,
+  executionInput,
+  executionMachine,
+} from '../../machines/index.ts';
 import { entries, type Entry } from './machines.ts';
 import { Scenario } from './scenario.ts';
 import { eventOf, strides } from './walks.ts';
@@ -46,13 +51,21 @@ describe('an execution', () => {
     ['function.threw', 'failed'],
   ])('sends its outcome after %s and keeps it as %s', (type, state) => {
     const execution = new Execution().send('slot.granted', type);
-    expect([execution.state, execution.effects, execution.node.done]).toEqual([state, ['sendOutcome'], false]);
+    expect([execution.state, execution.effects, execution.node.done]).toEqual([
+      state,
+      ['sendOutcome'],
+      false,
+    ]);
   });
 
   it('forgets its outcome when it is acknowledged, and not before', () => {
     const execution = new Execution().send('slot.granted', 'function.returned');
     execution.send('result.acknowledged');
-    expect([execution.state, execution.effects, execution.node.done]).toEqual(['forgotten', ['forget'], true]);
+    expect([execution.state, execution.effects, execution.node.done]).toEqual([
+      'forgotten',
+      ['forget'],
+      true,
+    ]);
   });
 
   it('forgets its outcome when it is evicted', () => {
@@ -88,7 +101,10 @@ describe('an execution', () => {
   });
 
   it('aborts the function when its caller is gone for good', () => {
-    expect(new Execution().send('slot.granted', 'result.evicted').effects).toEqual(['abortFunction', 'forget']);
+    expect(new Execution().send('slot.granted', 'result.evicted').effects).toEqual([
+      'abortFunction',
+      'forget',
+    ]);
   });
 
   it('starts the function at most once, sends one outcome at most, and never changes it', () => {

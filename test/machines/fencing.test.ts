@@ -2,7 +2,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createStepper } from '../../src/engine/step.ts';
-import { type Age, aged, type AnyContext, type AnyEvent, entries, type Entry, inEveryAge, readable } from './machines.ts';
+import {
+  type Age,
+  aged,
+  type AnyContext,
+  type AnyEvent,
+  entries,
+  type Entry,
+  inEveryAge,
+  readable,
+} from './machines.ts';
 import { Scenario } from './scenario.ts';
 import { strides, take } from './walks.ts';
 
@@ -52,7 +61,9 @@ describe.each(fencing)('the machine $id', (entry) => {
 
   it('counts what it ignores as stale in its ledger, and nowhere else', () => {
     const scenario = new Scenario(entry, input);
-    const stale: AnyEvent[] = fenced.flatMap((example) => inEveryAge(example, { epoch: -5, registrationEpoch: -5 }));
+    const stale: AnyEvent[] = fenced.flatMap((example) =>
+      inEveryAge(example, { epoch: -5, registrationEpoch: -5 }),
+    );
     for (const event of stale) scenario.send(event);
     expect(scenario.ledger['staleEvents']).toBe(stale.length);
     expect(scenario.effectNames.filter((name) => name !== 'dismissSocket')).toEqual([]);
@@ -62,28 +73,37 @@ describe.each(fencing)('the machine $id', (entry) => {
 describe.each(entries)('the machine $id', (entry) => {
   it('does the same whatever its ledger holds: nothing branches on it', () => {
     fc.assert(
-      fc.property(strides(60), fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })), (walk, numbers) => {
-        const random = () => numbers.next().value;
-        const seen = (scenario: Scenario, before: () => void) => {
-          const trace: object[] = [];
-          const note = () =>
-            trace.push([scenario.state, scenario.control, scenario.effectNames, [...scenario.delays.keys()]]);
-          take(scenario, entry, walk, () => {
+      fc.property(
+        strides(60),
+        fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })),
+        (walk, numbers) => {
+          const random = () => numbers.next().value;
+          const seen = (scenario: Scenario, before: () => void) => {
+            const trace: object[] = [];
+            const note = () =>
+              trace.push([
+                scenario.state,
+                scenario.control,
+                scenario.effectNames,
+                [...scenario.delays.keys()],
+              ]);
+            take(scenario, entry, walk, () => {
+              note();
+              before();
+            });
             note();
-            before();
-          });
-          note();
-          return trace;
-        };
-        const mutated = new Scenario(entry, entry.input);
-        const mutate = () => {
-          const { context, snapshot } = mutated;
-          const ledger = scrambled(context.ledger, random);
-          mutated.snapshot = { ...snapshot, context: { ...context, ledger } } as typeof snapshot;
-        };
-        const plain = new Scenario(entry, entry.input);
-        expect(seen(mutated, mutate)).toEqual(seen(plain, () => {}));
-      }),
+            return trace;
+          };
+          const mutated = new Scenario(entry, entry.input);
+          const mutate = () => {
+            const { context, snapshot } = mutated;
+            const ledger = scrambled(context.ledger, random);
+            mutated.snapshot = { ...snapshot, context: { ...context, ledger } } as typeof snapshot;
+          };
+          const plain = new Scenario(entry, entry.input);
+          expect(seen(mutated, mutate)).toEqual(seen(plain, () => {}));
+        },
+      ),
       { numRuns: 60 },
     );
   });

@@ -34,7 +34,11 @@ describe.each(entries)('the machine $id', (entry) => {
 
   it('has no state that its events and delays do not reach', () => {
     const reached = new Set(shortestPaths(entry).flatMap(({ snapshot }) => snapshot._nodes.map(pathOf)));
-    expect(stateNodes(machine).map(pathOf).filter((path) => !reached.has(path))).toEqual([]);
+    expect(
+      stateNodes(machine)
+        .map(pathOf)
+        .filter((path) => !reached.has(path)),
+    ).toEqual([]);
   });
 
   it('ends every path where the graph says', () => {

@@ -32,7 +32,11 @@ function branchText({ guard, target, actions }: Branch): string {
 const quiet = ({ target, actions }: Branch) => target === undefined && actions.length === 0;
 
 /** What `type` meets on the way from a leaf outwards: guarded branches, up to the first that always holds. */
-function chain(leaf: AnyStateNode, root: AnyStateNode, type: string): { branches: Branch[]; node: AnyStateNode }[] {
+function chain(
+  leaf: AnyStateNode,
+  root: AnyStateNode,
+  type: string,
+): { branches: Branch[]; node: AnyStateNode }[] {
   const found: { branches: Branch[]; node: AnyStateNode }[] = [];
   for (let node: AnyStateNode | undefined = leaf; node && node !== root; node = node.parent) {
     const branches = (node.transitions.get(type) ?? []) as unknown as Branch[];
@@ -48,7 +52,9 @@ export function cellOf(path: Path, root: AnyStateNode, type: string): Cell {
   const all = leaves.flatMap((leaf) => chain(leaf, root, type));
   // A region that answers keeps the event from the states around the regions.
   const regions = new Set(path.snapshot._nodes.filter(({ type: kind }) => kind === 'parallel'));
-  const inner = all.filter(({ node }) => ![...regions].some((region) => region === node || isAbove(node, region)));
+  const inner = all.filter(
+    ({ node }) => ![...regions].some((region) => region === node || isAbove(node, region)),
+  );
   const answered = inner.some(({ branches }) => branches.some(({ guard }) => guard === undefined));
   const chosen = new Map((answered ? inner : all).map(({ branches, node }) => [node, branches]));
   const branches = [...chosen.values()].flat();
@@ -71,7 +77,9 @@ function label(example: AnyEvent, examples: readonly AnyEvent[]): string {
 }
 
 const mark = (index: number): string =>
-  index < 26 ? String.fromCharCode(97 + index) : `${String.fromCharCode(96 + Math.floor(index / 26))}${mark(index % 26)}`;
+  index < 26
+    ? String.fromCharCode(97 + index)
+    : `${String.fromCharCode(96 + Math.floor(index / 26))}${mark(index % 26)}`;
 
 /** The states that share a cell, written short: `a–d g`. */
 function ranges(indices: readonly number[]): string {
@@ -81,7 +89,11 @@ function ranges(indices: readonly number[]): string {
     if (run && run.at(-1) === index - 1) run.push(index);
     else runs.push([index]);
   }
-  return runs.map((run) => (run.length < 3 ? run.map(mark).join(' ') : `${mark(run[0] ?? 0)}–${mark(run.at(-1) ?? 0)}`)).join(' ');
+  return runs
+    .map((run) =>
+      run.length < 3 ? run.map(mark).join(' ') : `${mark(run[0] ?? 0)}–${mark(run.at(-1) ?? 0)}`,
+    )
+    .join(' ');
 }
 
 /** The whole matrix: a grid of letters, then every cell in words, grouped by what happens. */

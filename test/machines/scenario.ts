@@ -64,7 +64,8 @@ export class Scenario {
   /** The named delay is over. */
   expire(name: string): this {
     const pending = [...this.delays.values()].find((delay) => delay.name === name);
-    if (pending === undefined) throw new Error(`no delay ${name} is running in ${this.state}: ${[...this.delays.keys()]}`);
+    if (pending === undefined)
+      throw new Error(`no delay ${name} is running in ${this.state}: ${[...this.delays.keys()]}`);
     this.delays.delete(pending.id);
     return this.send(pending.event);
   }
@@ -84,7 +85,13 @@ export class Scenario {
     this.unexpected = step.unexpected;
     for (const timer of step.timers) {
       if ('cleared' in timer) this.delays.delete(timer.cleared);
-      else this.delays.set(timer.set, { id: timer.set, name: timer.name, delayMs: timer.delayMs, event: timer.event });
+      else
+        this.delays.set(timer.set, {
+          id: timer.set,
+          name: timer.name,
+          delayMs: timer.delayMs,
+          event: timer.event,
+        });
     }
   }
 }

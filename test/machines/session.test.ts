@@ -1,4 +1,4 @@
-// The hub's view of one instance of a node, as DESIGN section 3 describes it: one sentence, one test.
+// The hub's view of one instance of a node, as the design describes it: one sentence, one test.
 import { describe, expect, it } from 'vitest';
 import { sessionEffects, type SessionInput, sessionInput, sessionMachine } from '../../machines/index.ts';
 import { Scenario } from './scenario.ts';
@@ -41,7 +41,10 @@ class Member {
 describe('joining', () => {
   it('attaches the socket, answers, and asks for the sync of this registration', () => {
     const member = new Member().register();
-    expect([member.state, member.effects]).toEqual(['joining', ['attachSocket', 'sendRegistered', 'prepareSync']]);
+    expect([member.state, member.effects]).toEqual([
+      'joining',
+      ['attachSocket', 'sendRegistered', 'prepareSync'],
+    ]);
     expect(member.hub.payload('prepareSync')).toEqual({ epoch: 1, registrationEpoch: 1 });
   });
 
@@ -82,7 +85,10 @@ describe('registration', () => {
 
   it('of a newer epoch replaces the socket in the same step, and must be synced anew', () => {
     const member = new Member().join(1).register(2);
-    expect([member.state, member.effects]).toEqual(['joining', ['attachSocket', 'sendRegistered', 'prepareSync']]);
+    expect([member.state, member.effects]).toEqual([
+      'joining',
+      ['attachSocket', 'sendRegistered', 'prepareSync'],
+    ]);
     expect(member.hub.payload('attachSocket')).toEqual({ epoch: 2 });
   });
 
@@ -108,17 +114,20 @@ describe('registration', () => {
     expect(member.hub.ledger).toMatchObject({ totalTasksExecuted: 41, firstSeenAt: 7, registrations: 3 });
   });
 
-  it.each(['suspect.listening', 'absent', 'draining.listening'])('brings a node back that was %s', (state) => {
-    const member = new Member().join();
-    if (state === 'suspect.listening') {
-      member.hub.expire('suspicion');
-      member.silent('link.silent', 10_000);
-    }
-    if (state === 'absent') member.send('socket.closed', { reason: 'link lost' });
-    if (state === 'draining.listening') member.send('drain.requested');
-    expect(member.state).toBe(state);
-    expect(member.register(2).state).toBe('joining');
-  });
+  it.each(['suspect.listening', 'absent', 'draining.listening'])(
+    'brings a node back that was %s',
+    (state) => {
+      const member = new Member().join();
+      if (state === 'suspect.listening') {
+        member.hub.expire('suspicion');
+        member.silent('link.silent', 10_000);
+      }
+      if (state === 'absent') member.send('socket.closed', { reason: 'link lost' });
+      if (state === 'draining.listening') member.send('drain.requested');
+      expect(member.state).toBe(state);
+      expect(member.register(2).state).toBe('joining');
+    },
+  );
 });
 
 describe('liveness', () => {
@@ -165,7 +174,9 @@ describe('liveness', () => {
 
 describe('absence', () => {
   it('keeps the session for sessionGraceMs, then lets it expire', () => {
-    const member = new Member({ sessionGraceMs: 60_000 }).join().send('socket.closed', { reason: 'link lost' });
+    const member = new Member({ sessionGraceMs: 60_000 })
+      .join()
+      .send('socket.closed', { reason: 'link lost' });
     expect([member.state, member.effects]).toEqual(['absent', ['announceAbsent']]);
     expect(member.hub.delayMs('sessionGrace')).toBe(60_000);
     member.hub.expire('sessionGrace');

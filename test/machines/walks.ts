@@ -18,15 +18,26 @@ export const strides = (maxLength: number): fc.Arbitrary<Stride[]> =>
     fc.record({
       pick: fc.nat(1_000),
       // Mostly current: a walk of stale events goes nowhere.
-      age: fc.oneof({ weight: 6, arbitrary: fc.constant<Age>('current') }, { weight: 4, arbitrary: fc.constantFrom(...AGES) }),
-      expires: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+      age: fc.oneof(
+        { weight: 6, arbitrary: fc.constant<Age>('current') },
+        { weight: 4, arbitrary: fc.constantFrom(...AGES) },
+      ),
+      expires: fc.oneof(
+        { weight: 4, arbitrary: fc.constant(false) },
+        { weight: 1, arbitrary: fc.constant(true) },
+      ),
       passedMs: fc.nat(20_000),
     }),
     { minLength: 1, maxLength, size: 'max' },
   );
 
 /** The event of a stride for an actor whose control part is `control`. */
-export function eventOf(entry: Entry, { pick, age }: Stride, control: AnyContext['control'], at: number): AnyEvent {
+export function eventOf(
+  entry: Entry,
+  { pick, age }: Stride,
+  control: AnyContext['control'],
+  at: number,
+): AnyEvent {
   const example = entry.examples[pick % entry.examples.length] as AnyEvent;
   const event = aged(example, control, age);
   return example.at === undefined ? event : { ...event, at };

@@ -9,7 +9,10 @@ interface Row extends CompiledActor<Counter> {
 }
 
 /** Performers that write down what they are called for, and then do what the test says. */
-function table(reacts: Partial<Record<keyof typeof effects, (row: Row) => void>> = {}, entered?: (row: Row) => void) {
+function table(
+  reacts: Partial<Record<keyof typeof effects, (row: Row) => void>> = {},
+  entered?: (row: Row) => void,
+) {
   const log: string[] = [];
   const perform = (effect: keyof typeof effects) => (row: Row, event: { type: string }) => {
     log.push(`${row.name} ${effect} in ${compiled.states[row.state]} by ${event.type}`);
@@ -32,7 +35,11 @@ function table(reacts: Partial<Record<keyof typeof effects, (row: Row) => void>>
 describe('a compiled machine', () => {
   it('names its states, its events and its ends', () => {
     const { compiled } = table();
-    expect([compiled.id, compiled.states, compiled.final]).toEqual(['counter', ['here', 'there', 'over'], [false, false, true]]);
+    expect([compiled.id, compiled.states, compiled.final]).toEqual([
+      'counter',
+      ['here', 'there', 'over'],
+      [false, false, true],
+    ]);
     expect([...compiled.events].sort()).toEqual(['back', 'end', 'go', 'note', 'stay']);
     expect(compiled.events[compiled.eventIndex('back')]).toBe('back');
     expect(compiled.states[compiled.stateIndex('over')]).toBe('over');
@@ -43,12 +50,21 @@ describe('a compiled machine', () => {
     const { compiled, create, log } = table();
     const row = create('a');
     expect(compiled.send(row, { type: 'go' })).toBe(HANDLED);
-    expect(log).toEqual(['a leave in here by go', 'a pass in here by go', 'a pass in here by go', 'a arrive in there by go']);
+    expect(log).toEqual([
+      'a leave in here by go',
+      'a pass in here by go',
+      'a pass in here by go',
+      'a arrive in there by go',
+    ]);
   });
 
   it('shows each effect the context of its place, not the final one', () => {
     const seen: object[] = [];
-    const compiled = compile(machine, effects as never, recordEffects(effects as never, (type, payload) => seen.push({ type, ...payload })));
+    const compiled = compile(
+      machine,
+      effects as never,
+      recordEffects(effects as never, (type, payload) => seen.push({ type, ...payload })),
+    );
     const actor = compiled.start(compiled.initialContext({ at: 5 }));
     compiled.send(actor, { type: 'go' });
     expect(seen).toEqual([
@@ -114,7 +130,11 @@ describe('a verdict', () => {
     const row = create('a');
     compiled.send(row, { type: 'end' });
     log.length = 0;
-    expect([compiled.send(row, { type: 'go' }), compiled.send(row, { type: 'pigs' } as never), log]).toEqual([IGNORED, IGNORED, []]);
+    expect([compiled.send(row, { type: 'go' }), compiled.send(row, { type: 'pigs' } as never), log]).toEqual([
+      IGNORED,
+      IGNORED,
+      [],
+    ]);
   });
 });
 
@@ -157,7 +177,9 @@ describe('a delay', () => {
 
 describe('a performer', () => {
   it('may send to its own actor: the event waits until the present one is done', () => {
-    const { compiled, create, log } = table({ pass: (row) => void log.push(`sent: ${compiled.send(row, { type: 'back' })}`) });
+    const { compiled, create, log } = table({
+      pass: (row) => void log.push(`sent: ${compiled.send(row, { type: 'back' })}`),
+    });
     const row = create('a');
     expect(compiled.send(row, { type: 'go' })).toBe(UNEXPECTED); // two `back`, and only the first finds `there`
     expect(log.filter((line) => !line.includes('sent'))).toEqual([
@@ -178,16 +200,15 @@ describe('a performer', () => {
   });
 
   it('may send to another actor, which handles it at once, and that one back to the first, which waits', () => {
-    let other: Row | undefined;
     const { compiled, create, log } = table({
       arrive: (row) => {
-        if (row.name === 'a' && other) compiled.send(other, { type: 'go' });
+        if (row.name === 'a') compiled.send(other, { type: 'go' });
         if (row.name === 'b') compiled.send(first, { type: 'back' });
         log.push(`${row.name} done, a is ${compiled.states[first.state]}`);
       },
     });
     const first = create('a');
-    other = create('b');
+    const other = create('b');
     compiled.send(first, { type: 'go' });
     expect(log.filter((line) => line.includes('done'))).toEqual(['b done, a is there', 'a done, a is there']);
     expect([compiled.states[first.state], compiled.states[other.state]]).toEqual(['here', 'there']);

@@ -41,7 +41,12 @@ export const counterMachine = setup({
     },
     there: {
       entry: ['advance', 'arrive'],
-      after: { pause: [{ guard: 'early', actions: 'pass' }, { target: 'here', actions: 'both' }] },
+      after: {
+        pause: [
+          { guard: 'early', actions: 'pass' },
+          { target: 'here', actions: 'both' },
+        ],
+      },
       on: { back: { target: 'here', actions: 'swap' }, end: 'over' },
     },
     over: { type: 'final', entry: 'finish', exit: 'leave' },

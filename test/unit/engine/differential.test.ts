@@ -29,7 +29,8 @@ class Trio {
   private agree([compiled, ...others]: readonly (Outcome | undefined)[]): Outcome {
     const expected = JSON.stringify(compiled);
     // Comparing text first is what makes a hundred thousand comparisons quick.
-    for (const other of others) if (JSON.stringify(other) !== expected) assert.deepStrictEqual(compiled, other);
+    for (const other of others)
+      if (JSON.stringify(other) !== expected) assert.deepStrictEqual(compiled, other);
     return compiled ?? this.last;
   }
 }
@@ -56,7 +57,9 @@ const possible = (entry: Entry, { context }: Outcome) => [
 ];
 
 it('is tried on every flat machine of the registry, calls and executions among them', () => {
-  expect(flatEntries.map(({ machine }) => machine)).toEqual(expect.arrayContaining([callMachine, executionMachine]));
+  expect(flatEntries.map(({ machine }) => machine)).toEqual(
+    expect.arrayContaining([callMachine, executionMachine]),
+  );
 });
 
 describe.each([...flatEntries, counter])('the machine $id, compiled, stepped and as an actor', (entry) => {
@@ -92,7 +95,9 @@ describe.each([...flatEntries, counter])('the machine $id, compiled, stepped and
         if (trio.last.done || events.length === length) return;
         const { control } = trio.last.context;
         const inTwoAges = variant.examples.flatMap((example) =>
-          example.epoch === undefined ? [example] : [aged(example, control, 'current'), aged(example, control, 'older')],
+          example.epoch === undefined
+            ? [example]
+            : [aged(example, control, 'current'), aged(example, control, 'older')],
         );
         for (const event of [...inTwoAges, EXPIRE]) extend([...events, event]);
       };

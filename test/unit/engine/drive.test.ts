@@ -12,13 +12,19 @@ const bell = setup({
   initial: 'quiet',
   states: { quiet: { on: { press: { actions: 'ring' } } } },
 });
-const effects = { ring: ({ context }: { context: { control: { rung: number } } }) => ({ times: context.control.rung }) };
+const effects = {
+  ring: ({ context }: { context: { control: { rung: number } } }) => ({ times: context.control.rung }),
+};
 
 describe('drive', () => {
   it('hands each actor’s effects, with their payload, to that actor’s performers', () => {
     const heard: unknown[] = [];
     const actors = ['front', 'back'].map((door) => {
-      const driven = drive(bell, effects as never, { ring: (payload: object) => void heard.push([door, payload]) } as never);
+      const driven = drive(
+        bell,
+        effects as never,
+        { ring: (payload: object) => void heard.push([door, payload]) } as never,
+      );
       const actor = createActor(driven.machine);
       bindPerformers(actor, driven);
       return actor.start();

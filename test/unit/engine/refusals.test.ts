@@ -9,7 +9,13 @@ const rows = () => ({ control: { epoch: 0 }, ledger: { at: 0 } });
 /** A flat machine `door`, with one part of its config replaced. */
 function door(config: object, implementations: object = {}) {
   return createMachine(
-    { id: 'door', context: rows, initial: 'open', states: { open: { on: { shut: 'closed' } }, closed: {} }, ...config } as never,
+    {
+      id: 'door',
+      context: rows,
+      initial: 'open',
+      states: { open: { on: { shut: 'closed' } }, closed: {} },
+      ...config,
+    } as never,
     implementations as never,
   );
 }
@@ -35,8 +41,18 @@ describe('the compiler', () => {
   it.each<[string, unknown, string, string]>([
     ['nested states', inOpen({ initial: 'a', states: { a: {} } }), 'open', 'flatten the states'],
     ['type: parallel', inOpen({ type: 'parallel', states: { a: {}, b: {} } }), 'open', 'flatten the states'],
-    ['type: parallel', door({ type: 'parallel', initial: undefined, states: { a: {}, b: {} } }), '(root)', 'as an XState actor'],
-    ['type: history', door({ states: { open: {}, closed: {}, before: { type: 'history' } } }), 'before', 'flatten the states'],
+    [
+      'type: parallel',
+      door({ type: 'parallel', initial: undefined, states: { a: {}, b: {} } }),
+      '(root)',
+      'as an XState actor',
+    ],
+    [
+      'type: history',
+      door({ states: { open: {}, closed: {}, before: { type: 'history' } } }),
+      'before',
+      'flatten the states',
+    ],
     ['invoke', inOpen({ invoke: { src: 'work' } }), 'open', 'name an effect that starts the work'],
     ['always', inOpen({ always: 'closed' }), 'open', 'by guards in the transitions'],
     ['wildcard *', inOpen({ on: { '*': 'closed' } }), 'open', 'name each event'],
@@ -44,29 +60,96 @@ describe('the compiler', () => {
     ['on', door({ on: { slam: '.closed' } }), '(root)', 'into each state'],
     ['after', door({ after: { pause: '.closed' } }), '(root)', 'into each state'],
     ['entry', door({ entry: 'ring' }), '(root)', 'as an XState actor'],
-    ['output', door({ states: { open: { type: 'final', output: {} } } }), 'open', 'an effect of the final state'],
-    ['more than one after (pause, rest)', inOpen({ after: { pause: 'closed', rest: 'closed' } }), 'open', 'split the state'],
+    [
+      'output',
+      door({ states: { open: { type: 'final', output: {} } } }),
+      'open',
+      'an effect of the final state',
+    ],
+    [
+      'more than one after (pause, rest)',
+      inOpen({ after: { pause: 'closed', rest: 'closed' } }),
+      'open',
+      'split the state',
+    ],
     ['after 500 in milliseconds', inOpen({ after: { 500: 'closed' } }), 'open', 'setup({ delays })'],
     ['delay pause that does not exist', inOpen({ after: { pause: 'closed' } }), 'open', 'setup({ delays })'],
     ['inline action', inOpen({ entry: () => {} }), 'open', 'setup({ actions })'],
     ['inline action', inOpen({ exit: [assign({})] }), 'open', 'setup({ actions })'],
     ['inline action', inOpen(shut({ actions: () => {} })), 'open', 'setup({ actions })'],
     ['action with parameters', inOpen({ entry: { type: 'ring', params: {} } }), 'open', 'setup({ actions })'],
-    ['inline guard on shut', inOpen(shut({ guard: () => true, target: 'closed' })), 'open', 'setup({ guards })'],
-    ['guard with parameters on shut', inOpen(shut({ guard: { type: 'may' }, target: 'closed' })), 'open', 'setup({ guards })'],
-    ['guard may that does not exist', inOpen(shut({ guard: 'may', target: 'closed' })), 'open', 'setup({ guards })'],
-    ['composed guard may', inOpen(shut({ guard: 'may' }), { guards: { may: and([]) } }), 'open', 'as one function'],
+    [
+      'inline guard on shut',
+      inOpen(shut({ guard: () => true, target: 'closed' })),
+      'open',
+      'setup({ guards })',
+    ],
+    [
+      'guard with parameters on shut',
+      inOpen(shut({ guard: { type: 'may' }, target: 'closed' })),
+      'open',
+      'setup({ guards })',
+    ],
+    [
+      'guard may that does not exist',
+      inOpen(shut({ guard: 'may', target: 'closed' })),
+      'open',
+      'setup({ guards })',
+    ],
+    [
+      'composed guard may',
+      inOpen(shut({ guard: 'may' }), { guards: { may: and([]) } }),
+      'open',
+      'as one function',
+    ],
     ['reenter on shut', inOpen(shut({ target: 'open', reenter: true })), 'open', 'through another state'],
-    ['transitions of a final state', inOpen({ type: 'final', on: { shut: 'closed' } }), 'open', 'nothing happens after the end'],
-    ['action ring that is neither an effect nor an assign', inOpen({ entry: 'ring' }), 'open', 'add it to the effects'],
-    ['action ring of type xstate.raise', inOpen({ entry: 'ring' }, { actions: { ring: raise({ type: 'x' }) } }), 'open', 'name an effect'],
-    ['action ring of type xstate.sendTo', inOpen({ entry: 'ring' }, { actions: { ring: sendTo('x', { type: 'x' }) } }), 'open', 'name an effect'],
-    ['action ring of type xstate.spawnChild', inOpen({ entry: 'ring' }, { actions: { ring: spawnChild('x') } }), 'open', 'name an effect'],
-    ['action ring of type xstate.enqueueActions', inOpen({ entry: 'ring' }, { actions: { ring: enqueueActions(() => {}) } }), 'open', 'name an effect'],
-    ['assign note to context.extra', inOpen({ entry: 'note' }, { actions: { note: assign({ extra: 1 } as never) } }), 'open', 'in control or ledger'],
+    [
+      'transitions of a final state',
+      inOpen({ type: 'final', on: { shut: 'closed' } }),
+      'open',
+      'nothing happens after the end',
+    ],
+    [
+      'action ring that is neither an effect nor an assign',
+      inOpen({ entry: 'ring' }),
+      'open',
+      'add it to the effects',
+    ],
+    [
+      'action ring of type xstate.raise',
+      inOpen({ entry: 'ring' }, { actions: { ring: raise({ type: 'x' }) } }),
+      'open',
+      'name an effect',
+    ],
+    [
+      'action ring of type xstate.sendTo',
+      inOpen({ entry: 'ring' }, { actions: { ring: sendTo('x', { type: 'x' }) } }),
+      'open',
+      'name an effect',
+    ],
+    [
+      'action ring of type xstate.spawnChild',
+      inOpen({ entry: 'ring' }, { actions: { ring: spawnChild('x') } }),
+      'open',
+      'name an effect',
+    ],
+    [
+      'action ring of type xstate.enqueueActions',
+      inOpen({ entry: 'ring' }, { actions: { ring: enqueueActions(() => {}) } }),
+      'open',
+      'name an effect',
+    ],
+    [
+      'assign note to context.extra',
+      inOpen({ entry: 'note' }, { actions: { note: assign({ extra: 1 } as never) } }),
+      'open',
+      'in control or ledger',
+    ],
   ])('refuses %s, and names machine, state and remedy', (feature, machine, state, remedy) => {
     const message = refusal(machine);
-    expect(message).toContain(`cannot compile machine door, state ${state}: ${feature} is outside the subset; `);
+    expect(message).toContain(
+      `cannot compile machine door, state ${state}: ${feature} is outside the subset; `,
+    );
     expect(message.split('; ')[1]).toContain(remedy);
   });
 
@@ -86,14 +169,18 @@ describe('the compiler', () => {
   it('refuses spawn in an assigner when it is called', () => {
     const note = assign(({ spawn }) => void spawn('x' as never) as never);
     const table = compile(inOpen({ entry: 'note' }, { actions: { note } }) as never, {}, {});
-    expect(() => table.start(rows() as never)).toThrow('machine door, state (any): spawn is outside the subset');
+    expect(() => table.start(rows() as never)).toThrow(
+      'machine door, state (any): spawn is outside the subset',
+    );
   });
 
   it.each(['self', 'system'])('refuses %s in a guard when it is read', (property) => {
     const may = (args: Record<string, unknown>) => args[property] !== undefined;
     const table = compile(inOpen(shut({ guard: 'may' }), { guards: { may } }) as never, {}, {});
     const actor = table.start(rows() as never);
-    expect(() => table.send(actor, { type: 'shut' } as never)).toThrow(`${property} is outside the subset; let a performer do it`);
+    expect(() => table.send(actor, { type: 'shut' } as never)).toThrow(
+      `${property} is outside the subset; let a performer do it`,
+    );
   });
 
   it('refuses a delay that reads the event: nobody keeps it', () => {
@@ -113,13 +200,18 @@ describe('the compiler', () => {
     ['context without control', { ledger: {} }],
   ])('refuses a context with %s when it is made', (feature, context) => {
     const table = compile(door({ context: () => context }) as never, {}, {});
-    expect(() => table.initialContext(undefined as never)).toThrow(`state (context): ${feature} is outside the subset`);
+    expect(() => table.initialContext(undefined as never)).toThrow(
+      `state (context): ${feature} is outside the subset`,
+    );
   });
 });
 
 describe('the types of the compiler', () => {
   const machine = setup({
-    types: {} as { context: { control: { epoch: number }; ledger: { at: number } }; events: { type: 'shut' } },
+    types: {} as {
+      context: { control: { epoch: number }; ledger: { at: number } };
+      events: { type: 'shut' };
+    },
     actions: { ring: () => {} },
   }).createMachine({ id: 'bell', context: rows, initial: 'open', states: { open: { entry: 'ring' } } });
   const effects = { ring: () => ({}) };

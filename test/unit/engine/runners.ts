@@ -37,13 +37,20 @@ function verdictOf({ event, _transitions }: Taken): Verdict {
 
 export function runCompiled({ machine, effects, input }: Entry): Runner {
   let due: object[] = [];
-  const performers = recordEffects<typeof effects, AnyContext>(effects, (type, payload) => due.push({ type, payload }));
-  const table: CompiledMachine<AnyContext, AnyEvent> = compile(machine as never, effects, performers as never, {
-    entered: (actor) => {
-      const delayMs = table.delayMs(actor as never);
-      if (delayMs !== -1) due.push({ delayMs });
+  const performers = recordEffects<typeof effects, AnyContext>(effects, (type, payload) =>
+    due.push({ type, payload }),
+  );
+  const table: CompiledMachine<AnyContext, AnyEvent> = compile(
+    machine as never,
+    effects,
+    performers as never,
+    {
+      entered: (actor) => {
+        const delayMs = table.delayMs(actor as never);
+        if (delayMs !== -1) due.push({ delayMs });
+      },
     },
-  }) as never;
+  ) as never;
   const actor = table.start(table.initialContext(input));
   const outcome = (verdict: Verdict): Outcome => {
     const state = table.states[actor.state] ?? '';
@@ -73,7 +80,13 @@ export function runSteps({ machine, effects, input }: Entry): Runner {
       if ('set' in timer) delays.push({ delayMs: timer.delayMs });
     }
     const { value, context, status } = snapshot;
-    return { state: String(value), context, done: status === 'done', due: [...step.effects, ...delays], verdict };
+    return {
+      state: String(value),
+      context,
+      done: status === 'done',
+      due: [...step.effects, ...delays],
+      verdict,
+    };
   };
   const first = stepper.start(input);
   snapshot = first.snapshot;
@@ -118,7 +131,13 @@ export function runActor({ machine, effects, input }: Entry): Runner {
   actor.start();
   const outcome = (): Outcome => {
     const { value, context, status } = actor.getSnapshot() as AnyMachineSnapshot;
-    const result = { state: String(value), context: context as AnyContext, done: status === 'done', due, verdict };
+    const result = {
+      state: String(value),
+      context: context as AnyContext,
+      done: status === 'done',
+      due,
+      verdict,
+    };
     due = [];
     return result;
   };

@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { createStepper, delayName } from '../../../src/engine/step.ts';
 
 const lamp = setup({
-  types: {} as { context: { control: { epoch: number }; ledger: object }; events: { type: 'press' | 'hold' | 'read' } },
+  types: {} as {
+    context: { control: { epoch: number }; ledger: object };
+    events: { type: 'press' | 'hold' | 'read' };
+  },
   actions: {
     before: () => {},
     after: () => {},
@@ -17,11 +20,18 @@ const lamp = setup({
   context: { control: { epoch: 0 }, ledger: {} },
   initial: 'dark',
   states: {
-    dark: { on: { press: { target: 'lit', actions: ['before', 'advance', 'after'] }, hold: { guard: 'never', target: 'lit' } } },
+    dark: {
+      on: {
+        press: { target: 'lit', actions: ['before', 'advance', 'after'] },
+        hold: { guard: 'never', target: 'lit' },
+      },
+    },
     lit: { after: { glow: 'dark' }, on: { press: 'dark', read: {} } },
   },
 });
-const epochOf = ({ context }: { context: { control: { epoch: number } } }) => ({ epoch: context.control.epoch });
+const epochOf = ({ context }: { context: { control: { epoch: number } } }) => ({
+  epoch: context.control.epoch,
+});
 const stepper = createStepper(lamp, { before: epochOf, after: epochOf } as never);
 
 describe('a step', () => {
@@ -59,7 +69,13 @@ describe('a step', () => {
   it('throws what a machine’s own function throws', () => {
     const broken = createMachine(
       { context: {}, initial: 'a', states: { a: { on: { go: { actions: 'fail' } } } } },
-      { actions: { fail: assign(() => { throw new Error('an assigner failed'); }) } },
+      {
+        actions: {
+          fail: assign(() => {
+            throw new Error('an assigner failed');
+          }),
+        },
+      },
     );
     const broke = createStepper(broken);
     expect(() => broke.step(broke.start(undefined).snapshot, { type: 'go' })).toThrow('an assigner failed');
