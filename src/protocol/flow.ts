@@ -55,7 +55,11 @@ export function makePiece(
   };
 }
 
+/** Buckets of a count by key: most frames belong to calls without a flow, and learn so without the map. */
+const BUCKETS = 256;
+
 export class BulkLane {
+  #counts: Uint32Array | undefined;
   readonly #flows = new Map<number, Flow>();
   /** Ring of the flows that may send: taken at the head, put back at the tail. */
   #head: Flow | undefined;
@@ -76,6 +80,7 @@ export class BulkLane {
   }
 
   find(peer: number, id: number): Flow | undefined {
+    if (this.#counts === undefined || this.#counts[bucketOf(peer, id)] === 0) return undefined;
     return this.#flows.get(keyOf(peer, id));
   }
 
@@ -92,6 +97,9 @@ export class BulkLane {
       state: 'empty', progress: 'untouched', first: undefined, last: undefined, next: undefined,
     };
     this.#flows.set(key, flow);
+    this.#counts ??= new Uint32Array(BUCKETS);
+    const bucket = bucketOf(peer, id);
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     return flow;
   }
 
@@ -160,6 +168,7 @@ export class BulkLane {
   clear(): void {
     for (const flow of this.#flows.values()) flow.state = 'ended';
     this.#flows.clear();
+    this.#counts = undefined;
     this.#head = undefined;
     this.#tail = undefined;
     this.#emptied = [];
@@ -229,7 +238,10 @@ export class BulkLane {
     flow.waitingBytes = 0;
     // Still in the ring, perhaps: the pump skips it there.
     flow.state = 'ended';
+    if (this.#flows.get(key) !== flow || this.#counts === undefined) return;
     this.#flows.delete(key);
+    const bucket = bucketOf(flow.peer, flow.id);
+    this.#counts[bucket] = (this.#counts[bucket] ?? 1) - 1;
   }
 }
 
@@ -241,6 +253,10 @@ export function endsCall(type: number): boolean {
 /** 16 bits of peer and 32 of id: a safe integer. */
 export function keyOf(peer: number, id: number): number {
   return peer * 0x1_0000_0000 + id;
+}
+
+function bucketOf(peer: number, id: number): number {
+  return (id ^ (peer * 31)) & (BUCKETS - 1);
 }
 
 /** Value bytes in the next frame of the piece. */

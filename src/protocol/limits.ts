@@ -35,6 +35,14 @@ export const limits = {
   maxCallsPerResume: 8_192,
   /** Calls of one client that the hub knows at once. */
   maxCallsPerClient: 65_536,
+  /** Outcomes that a client has and did not acknowledge yet, beyond `maxCallsPerClient`. */
+  maxUnacknowledged: 4_096,
+  /** Bytes of calls that wait at the hub for one node. */
+  maxQueueBytes: 67_108_864,
+  /** Calls of one node whose arguments are arriving in chunks at once. */
+  maxBulkCalls: 32,
+  /** Calls that wait in a client for its link. */
+  maxClientQueue: 100_000,
   /** Calls that a node holds at once, waiting or running. */
   maxExecutions: 4_096,
   /** Peers (nodes and clients) that a hub numbers at once. */
@@ -67,6 +75,8 @@ export const defaults = {
   drainTimeoutMs: 30_000,
   /** An idempotent call leaves a node that is absent for this long. */
   failoverAfterMs: 3_000,
+  /** A call waits this long for a node that offers its function. */
+  noNodeAfterMs: 10_000,
   maxConcurrentExecutions: 256,
   /** Attempts of one call, the first included. */
   maxCallAttempts: 8,

@@ -6,7 +6,7 @@ import { limits } from './limits.ts';
 import { readU32 } from './read.ts';
 
 const ID_BYTES = 4;
-const QUERY_BYTES = 8;
+const QUERY_BYTES = 12;
 const FATE_BYTES = 5;
 
 /** How many entries one frame takes; more go into further frames. */
@@ -29,13 +29,16 @@ export function readIds(bytes: Uint8Array, start: number, end: number, each: (id
   for (let at = start; at < end; at += ID_BYTES) each(readU32(bytes, at));
 }
 
-/** QUERY: attempt numbers, each with the count of items that the client has received. */
-export function writeQueries(queries: readonly (readonly [attempt: number, received: number])[]): Uint8Array {
+/** QUERY: attempt numbers, each with the count of items that the client has received, and the bytes that it takes before it gives credit again. */
+export function writeQueries(
+  queries: readonly (readonly [attempt: number, received: number, windowBytes: number])[],
+): Uint8Array {
   const bytes = new Uint8Array(queries.length * QUERY_BYTES);
   const view = new DataView(bytes.buffer);
-  queries.forEach(([attempt, received], index) => {
+  queries.forEach(([attempt, received, windowBytes], index) => {
     view.setUint32(index * QUERY_BYTES, attempt, true);
     view.setUint32(index * QUERY_BYTES + 4, received, true);
+    view.setUint32(index * QUERY_BYTES + 8, windowBytes, true);
   });
   return bytes;
 }
@@ -44,10 +47,10 @@ export function readQueries(
   bytes: Uint8Array,
   start: number,
   end: number,
-  each: (attempt: number, received: number) => void,
+  each: (attempt: number, received: number, windowBytes: number) => void,
 ): void {
   expectWhole('QUERY', end - start, QUERY_BYTES);
-  for (let at = start; at < end; at += QUERY_BYTES) each(readU32(bytes, at), readU32(bytes, at + 4));
+  for (let at = start; at < end; at += QUERY_BYTES) each(readU32(bytes, at), readU32(bytes, at + 4), readU32(bytes, at + 8));
 }
 
 /** FATE: attempt numbers, each with what became of it. */

@@ -22,6 +22,16 @@ const labels = z
 const registration = { epoch: count, registrationEpoch: count };
 const attempt = z.int().min(0).max(0xffff_ffff);
 
+/** A call that a client waits for, and where a node may go on with it. */
+const resumedCall = z.object({
+  attempt,
+  /** Items of its stream that the client has. */
+  received: attempt,
+  /** Bytes that the client takes before it gives credit again. */
+  windowBytes: z.int().min(0).max(limits.creditWindowBytes),
+  idempotent: z.boolean(),
+});
+
 export const schemas = {
   register: z.object({
     ...registration,
@@ -34,6 +44,9 @@ export const schemas = {
     functions: z.array(name).max(limits.maxFunctionsPerNode),
     labels,
     maxConcurrent: count,
+    /** How often it speaks at least, and how long it may be silent; a hub gives it that time. */
+    heartbeatIntervalMs: milliseconds,
+    heartbeatTimeoutMs: milliseconds,
     encodings: z.array(encoding).min(1).max(8),
     /** Version of the software, for people. */
     version: name,
@@ -65,11 +78,12 @@ export const schemas = {
   }),
   resume: z.object({
     nodes: z
-      .array(z.object({ id: name, instance: name, calls: z.array(z.tuple([attempt, attempt])) }))
+      .array(z.object({ id: name, instance: name, calls: z.array(resumedCall) }))
       .max(limits.maxPeers),
     unassigned: z.array(attempt),
   }),
-  ask: z.object({ ask: z.enum(['status', 'nodes']) }),
+  /** `nodes` are answered in pages, the first at `from`. */
+  ask: z.object({ ask: z.enum(['status', 'nodes']), from: count.default(0) }),
   answer: z.looseObject({ ok: z.boolean() }),
 } as const;
 
@@ -85,6 +99,7 @@ export type CheckMessage = z.infer<typeof schemas.check>;
 export type CheckedMessage = z.infer<typeof schemas.checked>;
 export type FailureMessage = z.infer<typeof schemas.failure>;
 export type FailureCode = FailureMessage['code'];
+export type ResumedCall = z.infer<typeof resumedCall>;
 export type ResumeMessage = z.infer<typeof schemas.resume>;
 export type AskMessage = z.infer<typeof schemas.ask>;
 export type AnswerMessage = z.infer<typeof schemas.answer>;

@@ -140,7 +140,7 @@ export class Outbox {
     const length = CALL_PREFIX_BYTES + end - from;
     this.#page.begin(HEADER_BYTES + length);
     this.#page.header(type, flags, peer, id, length);
-    this.#writePrefix(prefix.fn, 0, prefix.deadlineMs);
+    this.#page.callPrefix(prefix.fn, 0, clampDeadline(prefix.deadlineMs));
     this.#page.copy(bytes, from, end);
     this.#schedule();
   }
@@ -149,9 +149,10 @@ export class Outbox {
    * Opens a flow for a call's items, so that they and their end keep their order and obey credit. It ends with the call's
    * RESULT or FAILURE, or with `drop`.
    * @param onRoom what waited of this flow has been written; called outside of any write, at the end of a flush.
+   * @param creditBytes what the other end takes before it gives credit. @default one window
    */
-  openFlow(peer: number, id: number, onRoom: () => void): void {
-    if (this.#state !== 'closed') this.#lane.open(peer, id, onRoom);
+  openFlow(peer: number, id: number, onRoom: () => void, creditBytes: number = limits.creditWindowBytes): void {
+    if (this.#state !== 'closed') this.#lane.open(peer, id, onRoom).creditBytes = creditBytes;
   }
 
   /** Bytes of this call that wait for credit or for the socket. */
@@ -218,20 +219,17 @@ export class Outbox {
     type: number, flags: number, peer: number, id: number, prefix: CallPrefix | undefined, encoded: Encoded,
   ): boolean {
     const page = this.#page;
-    const prefixBytes = prefix === undefined ? 0 : CALL_PREFIX_BYTES + prefix.route.length;
-    // Length in UTF-16 units is the least that the text can take in UTF-8.
-    const least = prefixBytes + (typeof encoded === 'string' ? encoded.length : encodedBytes(encoded));
+    const valueBytes = typeof encoded === 'string' ? encoded.length : encodedBytes(encoded);
+    // Text has at least one byte a character: more than this it may be, less it cannot be.
+    const least = valueBytes + (prefix === undefined ? 0 : CALL_PREFIX_BYTES + prefix.route.length);
     if (least > limits.maxChunkBytes) return false;
     page.begin(HEADER_BYTES + limits.maxChunkBytes);
     const mark = page.mark;
-    page.header(type, flags, peer, id, 0);
-    if (prefix !== undefined) {
-      if (prefix.route === '') this.#writePrefix(prefix.fn, 0, prefix.deadlineMs);
-      else this.#writeRoute(prefix, mark);
-    }
+    page.header(type, flags, peer, id, least);
+    if (prefix !== undefined) this.#writePrefix(prefix, mark);
     if (typeof encoded === 'string') page.text(encoded);
     else for (const part of encoded) page.copy(part, 0, part.length);
-    if (page.setLength(mark) > limits.maxChunkBytes) {
+    if (page.mark - mark !== HEADER_BYTES + least && page.setLength(mark) > limits.maxChunkBytes) {
       page.undo(mark);
       return false;
     }
@@ -239,19 +237,18 @@ export class Outbox {
     return true;
   }
 
-  #writePrefix(fn: number, routeBytes: number, deadlineMs: number): void {
-    this.#page.u16(fn);
-    this.#page.u16(routeBytes);
-    this.#page.u32(clampDeadline(deadlineMs));
-  }
-
-  #writeRoute(prefix: CallPrefix, mark: number): void {
+  #writePrefix(prefix: CallPrefix, mark: number): void {
+    const deadlineMs = clampDeadline(prefix.deadlineMs);
+    if (prefix.route === '') {
+      this.#page.callPrefix(prefix.fn, 0, deadlineMs);
+      return;
+    }
     const routeBytes = textBytes(prefix.route);
     if (routeBytes > limits.maxRouteBytes) {
       this.#page.undo(mark);
       throw tooLongRoute(routeBytes);
     }
-    this.#writePrefix(prefix.fn, routeBytes, prefix.deadlineMs);
+    this.#page.callPrefix(prefix.fn, routeBytes, deadlineMs);
     this.#page.text(prefix.route);
   }
 

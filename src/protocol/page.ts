@@ -1,11 +1,11 @@
 // The memory that frames are written into until they leave as one message.
 // Invariant: bytes that were sent are never written again; the port keeps them for as long as it likes.
-import { HEADER_BYTES } from './frames.ts';
+import { CALL_PREFIX_BYTES, HEADER_BYTES } from './frames.ts';
 import { limits } from './limits.ts';
 import { utf8Encoder } from './text.ts';
 
 const EMPTY = new Uint8Array(0);
-const MIN_PAGE_BYTES = 256;
+const MIN_PAGE_BYTES = 1024;
 /** What is left of a larger page is given up after a message, so that a peer that falls idle holds little memory. */
 const MAX_KEPT_PAGE_BYTES = 16_384;
 /** Up to this many bytes a loop beats `set` with its `subarray`, and `encodeInto`. */
@@ -92,11 +92,23 @@ export class Page {
     this.#end = at + length;
   }
 
-  u16(value: number): void {
-    if (this.#end + 2 > this.#bytes.length) this.#grow(2);
-    this.#bytes[this.#end] = value;
-    this.#bytes[this.#end + 1] = value >>> 8;
-    this.#end += 2;
+  /** The fixed start of a CALL's payload. */
+  callPrefix(fn: number, routeBytes: number, deadlineMs: number): void {
+    let at = this.#end;
+    if (at + CALL_PREFIX_BYTES > this.#bytes.length) {
+      this.#grow(CALL_PREFIX_BYTES);
+      at = this.#end;
+    }
+    const bytes = this.#bytes;
+    bytes[at] = fn;
+    bytes[at + 1] = fn >>> 8;
+    bytes[at + 2] = routeBytes;
+    bytes[at + 3] = routeBytes >>> 8;
+    bytes[at + 4] = deadlineMs;
+    bytes[at + 5] = deadlineMs >>> 8;
+    bytes[at + 6] = deadlineMs >>> 16;
+    bytes[at + 7] = deadlineMs >>> 24;
+    this.#end = at + CALL_PREFIX_BYTES;
   }
 
   u32(value: number): void {

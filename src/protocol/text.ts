@@ -16,22 +16,46 @@ declare const TextDecoder: new (label: string, options: { fatal: boolean; ignore
 export const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Up to this many bytes a loop beats the call into the platform's decoder. */
-const SHORT_TEXT_BYTES = 24;
+/** Up to this many bytes `String.fromCharCode` beats the call into the platform's decoder (Node 24: 30–120 ns against 100–125). */
+const SHORT_TEXT_BYTES = 40;
 
 /** @throws TypeError for bytes that are not UTF-8. */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start <= SHORT_TEXT_BYTES) {
-    let text = '';
-    let at = start;
-    for (; at < end; at += 1) {
-      const byte = bytes[at] ?? 0;
-      if (byte > 0x7f) break;
-      text += String.fromCharCode(byte);
-    }
-    if (at === end) return text;
+  const short = end - start <= SHORT_TEXT_BYTES ? decodeAscii(bytes, start, end) : undefined;
+  return short ?? utf8Decoder.decode(bytes.subarray(start, end));
+}
+
+/** Undefined when there is more than ASCII in it. Several at once: each `+=` costs more than a character. */
+function decodeAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let text = '';
+  let at = start;
+  for (; at + 8 <= end; at += 8) {
+    const a = bytes[at] as number;
+    const b = bytes[at + 1] as number;
+    const c = bytes[at + 2] as number;
+    const d = bytes[at + 3] as number;
+    const e = bytes[at + 4] as number;
+    const f = bytes[at + 5] as number;
+    const g = bytes[at + 6] as number;
+    const h = bytes[at + 7] as number;
+    if ((a | b | c | d | e | f | g | h) > 0x7f) return undefined;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
   }
-  return utf8Decoder.decode(bytes.subarray(start, end));
+  if (at + 4 <= end) {
+    const a = bytes[at] as number;
+    const b = bytes[at + 1] as number;
+    const c = bytes[at + 2] as number;
+    const d = bytes[at + 3] as number;
+    if ((a | b | c | d) > 0x7f) return undefined;
+    text += String.fromCharCode(a, b, c, d);
+    at += 4;
+  }
+  for (; at < end; at += 1) {
+    const a = bytes[at] as number;
+    if (a > 0x7f) return undefined;
+    text += String.fromCharCode(a);
+  }
+  return text;
 }
 
 /** Bytes of the text in UTF-8; a lone surrogate takes three, as the encoder replaces it by U+FFFD. */

@@ -1,0 +1,90 @@
+// What a call ends with, in words that say what happened and what to do.
+// Invariant: every FAILURE frame becomes exactly one error, and every error a FAILURE frame.
+import { HoldfastError, RemoteFunctionError } from '../protocol/errors.ts';
+import type { FailureMessage } from '../protocol/messages.ts';
+
+/** What the words of an error need to know of a call. */
+export interface CallFacts {
+  readonly name: string;
+  readonly attempt: number;
+  readonly deadlineMs: number;
+  readonly node: string | undefined;
+  /** State of the call machine when it ended. */
+  readonly state: string;
+}
+
+function where({ node, state }: CallFacts): string {
+  return node === undefined ? `(${state})` : `on node ${node} (${state})`;
+}
+
+/** Only what never left this process is certainly not started. */
+function startedOf({ state }: CallFacts): 'notStarted' | 'unknown' {
+  return state === 'queued' ? 'notStarted' : 'unknown';
+}
+
+export function timedOut(call: CallFacts): HoldfastError {
+  return new HoldfastError(
+    `call c${call.attempt} of ${call.name} timed out after ${call.deadlineMs} ms ${where(call)}; ` +
+      'raise executionTimeoutMs or pass a deadline',
+    { code: 'timed_out', retryable: true, blame: 'remote', started: startedOf(call) },
+  );
+}
+
+export function cancelled(call: CallFacts, cause: unknown): HoldfastError {
+  return new HoldfastError(`call c${call.attempt} of ${call.name} was cancelled ${where(call)}`, {
+    code: 'cancelled',
+    cause,
+    started: startedOf(call),
+  });
+}
+
+export function lost(call: CallFacts, started: 'notStarted' | 'unknown', why: string): HoldfastError {
+  const advice =
+    started === 'unknown'
+      ? 'it may have been executed: pass idempotent: true, or give it an idempotency key'
+      : 'it was not executed: it is safe to call again';
+  return new HoldfastError(`call c${call.attempt} of ${call.name} was lost ${where(call)}: ${why}; ${advice}`, {
+    code: 'lost',
+    started,
+    retryable: started === 'notStarted',
+    blame: 'remote',
+  });
+}
+
+/** The error that a caller sees for a FAILURE frame. */
+export function errorOf(call: CallFacts, failure: FailureMessage): HoldfastError {
+  switch (failure.code) {
+    case 'failed':
+      return new RemoteFunctionError(failure.message, { name: failure.name ?? 'Error', stack: failure.stack });
+    case 'timed_out':
+      return timedOut(call);
+    case 'cancelled':
+      return cancelled(call, failure.message);
+    case 'queue_full':
+      return new HoldfastError(
+        `call c${call.attempt} of ${call.name} found no free place: ${failure.message}; ` +
+          'add nodes, raise maxQueueSize, or call less at once',
+        { code: 'queue_full', retryable: true, blame: 'remote', started: 'notStarted' },
+      );
+    case 'no_node':
+      return new HoldfastError(
+        `call c${call.attempt} of ${call.name} found no node: ${failure.message}; ` +
+          'start a node that offers it, or check the name, the target and the labels',
+        { code: 'no_node', retryable: true, blame: 'remote', started: 'notStarted' },
+      );
+    case 'too_large':
+      return new HoldfastError(`call c${call.attempt} of ${call.name}: ${failure.message}`, {
+        code: 'value_too_large',
+        blame: 'remote',
+      });
+    case 'invalid':
+      return new HoldfastError(`call c${call.attempt} of ${call.name}: ${failure.message}`, {
+        code: 'invalid_argument',
+        blame: 'remote',
+      });
+    case 'unstarted':
+      return lost(call, 'notStarted', failure.message);
+    case 'vanished':
+      return lost(call, 'unknown', failure.message);
+  }
+}

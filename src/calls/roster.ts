@@ -1,0 +1,141 @@
+// What the hub knows of those who ask and those who run, and of the calls between them.
+// Invariant: plain data with a few derived facts; the router moves it.
+import type { Outbox } from '../protocol/outbox.ts';
+
+/** A client, as the router sees it. */
+export interface Asking {
+  readonly number: number;
+  readonly id: string;
+  readonly instance: string;
+  outbox: Outbox | undefined;
+  /** Bytes written to its socket that the kernel has not taken. */
+  bufferedBytes(): number;
+  /** Function numbers of its dictionary, for its present link. */
+  definitions: Offer[];
+  /** Peers that its present link was told of. */
+  told: Set<number>;
+  /** Attempts that it has not acknowledged. */
+  readonly calls: Map<number, Routed>;
+  /** Assigned calls that wait until its socket took the assignment. */
+  held: Routed[];
+  /** While a RESUME of several frames arrives: the attempts that it named. */
+  resuming: Set<number> | undefined;
+  finished: number;
+}
+
+/** A node, as the router sees it. */
+export interface Running {
+  readonly number: number;
+  readonly id: string;
+  readonly instance: string;
+  /** Function name → number under which the node knows it. */
+  functions: ReadonlyMap<string, number>;
+  labels: Readonly<Record<string, string>>;
+  maxConcurrent: number;
+  outbox: Outbox | undefined;
+  /** `online`: takes work. `leaving`: finishes. `away`: may come back. `gone`: will not. */
+  state: 'online' | 'leaving' | 'away' | 'gone';
+  awaySince: number;
+  /** Calls assigned to it that have not ended. */
+  readonly assigned: Set<Routed>;
+  readonly queue: Routed[];
+  queuedBytes: number;
+  /** Assigned calls whose arguments are still arriving. */
+  bulk: number;
+  told: Set<number>;
+  latencyMs: number;
+  executed: number;
+  readonly running: number;
+  readonly queued: number;
+}
+
+/** A function name, and who offers it. */
+export interface Offer {
+  readonly name: string;
+  /** Nodes that are online and offer it. */
+  readonly nodes: Running[];
+  /** Calls for which there was no node yet. */
+  parked: Routed[];
+}
+
+interface Frame {
+  readonly type: number;
+  readonly flags: number;
+  readonly bytes: Uint8Array;
+}
+
+/** One attempt of a call on its way through the hub. */
+export interface Routed {
+  readonly client: Asking;
+  readonly attempt: number;
+  readonly offer: Offer | undefined;
+  readonly flags: number;
+  readonly target: { readonly node?: string; readonly labels?: Readonly<Record<string, string>> } | undefined;
+  readonly deadlineAt: number;
+  readonly since: number;
+  node: Running | undefined;
+  /**
+   * `parked`: no node offers it. `queued`: waits for a place at `node`. `held`: assigned, not sent. `assigned`: sent.
+   * `done`: ended, not acknowledged. `gone`: forgotten.
+   */
+  state: 'parked' | 'queued' | 'held' | 'assigned' | 'done' | 'gone';
+  /** What has arrived of it and was not passed on. */
+  frames: Frame[];
+  /** CALL frame that arrived in this turn, in the message it came in. */
+  first: { bytes: Uint8Array; start: number; end: number; prefixBytes: number } | undefined;
+  /** More argument chunks are to come. */
+  uploading: boolean;
+  /** Value bytes passed to the node and to the client without credit, yet. */
+  upBytes: number;
+  downBytes: number;
+  idempotent: boolean;
+}
+
+export function createRunning(
+  facts: Pick<Running, 'number' | 'id' | 'instance' | 'functions' | 'labels' | 'maxConcurrent'>,
+): Running {
+  return {
+    ...facts,
+    outbox: undefined,
+    state: 'away',
+    awaySince: 0,
+    assigned: new Set(),
+    queue: [],
+    queuedBytes: 0,
+    bulk: 0,
+    told: new Set(),
+    latencyMs: 0,
+    executed: 0,
+    get running() {
+      return this.assigned.size;
+    },
+    get queued() {
+      return this.queue.length;
+    },
+  };
+}
+
+export function createAsking(
+  facts: Pick<Asking, 'number' | 'id' | 'instance' | 'bufferedBytes'>,
+): Asking {
+  return {
+    ...facts,
+    outbox: undefined,
+    definitions: [],
+    told: new Set(),
+    calls: new Map(),
+    held: [],
+    resuming: undefined,
+    finished: 0,
+  };
+}
+
+/** Whether `node` may run a call with this target. */
+export function suits(node: Running, target: Routed['target']): boolean {
+  if (target === undefined) return true;
+  if (target.node !== undefined && target.node !== node.id) return false;
+  for (const [label, value] of Object.entries(target.labels ?? {})) {
+    if (!Object.hasOwn(node.labels, label) || node.labels[label] !== value) return false;
+  }
+  return true;
+}

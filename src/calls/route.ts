@@ -1,0 +1,30 @@
+// The route of a call: which node may run it.
+// Invariant: a small JSON object, checked before anything is routed by it.
+import * as z from 'zod';
+import { ProtocolViolation } from '../protocol/errors.ts';
+import { CloseCode } from '../protocol/frames.ts';
+import { limits } from '../protocol/limits.ts';
+import { decodeText } from '../protocol/text.ts';
+
+const name = z.string().min(1).max(limits.maxNameLength);
+const schema = z.object({ node: name.optional(), labels: z.record(name, name).optional() });
+
+export interface CallTarget {
+  readonly node?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** @throws ProtocolViolation MALFORMED when it reaches beyond `limit` or is no route */
+export function readTarget(bytes: Uint8Array, start: number, end: number, limit: number): CallTarget {
+  if (end > limit) throw new ProtocolViolation(CloseCode.MALFORMED, 'a CALL whose route is longer than its payload');
+  let json: unknown;
+  try {
+    json = JSON.parse(decodeText(bytes, start, end));
+  } catch {
+    throw new ProtocolViolation(CloseCode.MALFORMED, 'a CALL whose route is not JSON');
+  }
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) throw new ProtocolViolation(CloseCode.MALFORMED, `a CALL whose route is wrong: ${parsed.error.message}`);
+  const { node, labels } = parsed.data;
+  return { ...(node === undefined ? {} : { node }), ...(labels === undefined ? {} : { labels }) };
+}

@@ -1,0 +1,213 @@
+// A client: calls functions of a fleet, wherever they run, through whatever happens to its link.
+// Invariant: every call settles exactly once.
+import { createSystem, type System } from '../actors/index.ts';
+import { Caller, type CallOptions } from '../calls/caller.ts';
+import { Link, type LinkUser } from '../links/link.ts';
+import { checkUrl, resolveTimes, wholeNumber, type ExecutionTimes, type LinkTimes, type Preset } from '../links/options.ts';
+import type { Clock, Dialer, Log, Random } from '../ports.ts';
+import { HoldfastError } from '../protocol/errors.ts';
+import { FrameType } from '../protocol/frames.ts';
+import { defaults, limits } from '../protocol/limits.ts';
+import { readAnswer } from '../protocol/messages.ts';
+import type { Outbox } from '../protocol/outbox.ts';
+import type { Encoding } from '../protocol/values.ts';
+
+export interface ClientOptions extends Partial<LinkTimes & ExecutionTimes> {
+  /** For example `ws://127.0.0.1:7070`. */
+  readonly hub: string;
+  /** @default a random one */
+  readonly id?: string | undefined;
+  /** @default none */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** The hub's join token. @default none */
+  readonly token?: string | undefined;
+  /** @default none */
+  readonly preset?: Preset | undefined;
+  /** Calls that may wait for the link. @default 100000 */
+  readonly maxQueueSize?: number | undefined;
+  /** Attempts of one call, the first included. @default 8 */
+  readonly maxCallAttempts?: number | undefined;
+  /** Of arguments. @default 'json' */
+  readonly encoding?: Encoding | undefined;
+  /** The link ended and will not come back by itself. @default nothing but a line in the log */
+  readonly onEnded?: ((error: HoldfastError) => void) | undefined;
+  /** @default a log on standard error */
+  readonly log?: Log | undefined;
+}
+
+export interface ClientPorts {
+  readonly clock: Clock;
+  readonly dialer: Dialer;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface ClientStatus {
+  readonly id: string;
+  readonly state: string;
+  readonly attempt: number;
+  readonly reconnects: number;
+  readonly lastHeartbeatAgeMs: number | undefined;
+  /** Calls that have not settled. */
+  readonly inFlight: number;
+  /** Attempts after the first, of all calls. */
+  readonly retries: number;
+  readonly hub: string | undefined;
+  readonly reason: string;
+}
+
+/** The same functions, as a caller sees them: everything is a promise. */
+export type Remote<T> = {
+  readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never;
+};
+
+/** A node as the hub describes it. */
+export type NodeDescription = Readonly<Record<string, unknown>> & { readonly id: string; readonly state: string };
+
+export interface Client {
+  readonly id: string;
+  readonly system: System;
+  /** Calls a function. @throws HoldfastError by one of the ways in which a call can end */
+  call<R = unknown>(name: string, args?: readonly unknown[], options?: CallOptions): Promise<R>;
+  /** Calls a function whose result is a stream, with backpressure; leaving the loop cancels it. */
+  stream<R = unknown>(name: string, args?: readonly unknown[], options?: CallOptions): AsyncIterableIterator<R>;
+  /** `client.functions<{ add(a: number, b: number): number }>().add(1, 2)` */
+  functions<T extends object>(options?: CallOptions): Remote<T>;
+  /** The nodes that the hub knows. */
+  nodes(): Promise<NodeDescription[]>;
+  /** What the hub says of itself. */
+  hubStatus(): Promise<Readonly<Record<string, unknown>>>;
+  status(): ClientStatus;
+  /** Resolves when registered. @throws HoldfastError when the hub refuses for good, or attempts are spent */
+  ready(): Promise<void>;
+  /** Dials again after `failed`; the network is back. */
+  connect(): void;
+  /** Waits for the calls in flight, then leaves. Idempotent. */
+  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+interface Question {
+  readonly ask: object;
+  readonly resolve: (answer: Readonly<Record<string, unknown>>) => void;
+  readonly reject: (error: HoldfastError) => void;
+}
+
+/** @throws HoldfastError `invalid_option` */
+export function startClient(options: ClientOptions, ports: ClientPorts): Client {
+  const times = resolveTimes(options, options.preset);
+  const id = options.id ?? `client-${ports.random.id().slice(0, 8)}`;
+  const instance = ports.random.id();
+  const system = createSystem({ clock: ports.clock, log: ports.log });
+  const encoding = options.encoding ?? 'json';
+  const caller = new Caller({
+    clock: ports.clock,
+    encoding,
+    executionTimeoutMs: times.executionTimeoutMs,
+    maxCallAttempts: wholeNumber('maxCallAttempts', options.maxCallAttempts ?? defaults.maxCallAttempts, 1, 1_000),
+    maxQueueSize: wholeNumber('maxQueueSize', options.maxQueueSize ?? limits.maxClientQueue, 0),
+  });
+  const questions = new Map<number, Question>();
+  let nextQuestion = 1;
+  let present: Outbox | undefined;
+
+  const user: LinkUser = {
+    attached: (outbox) => {
+      present = outbox;
+      caller.attached(outbox);
+      // Questions change nothing, so they are simply asked again.
+      for (const [number, { ask }] of questions) outbox.json(FrameType.ASK, 0, 0, number, ask);
+    },
+    detached: () => {
+      present = undefined;
+      caller.detached();
+    },
+    hubDraining: () => caller.hubDraining(),
+    drained: () => undefined,
+    synced: () => undefined,
+    drain: (finished) => caller.drained(finished),
+    ended: (error) => {
+      caller.ended(error);
+      for (const { reject } of questions.values()) reject(error);
+      questions.clear();
+      options.onEnded?.(error);
+    },
+    frame: (type, flags, peer, number, bytes, start, end) => {
+      if (type !== FrameType.ANSWER) return caller.frame(type, flags, peer, number, bytes, start, end);
+      questions.get(number)?.resolve(readAnswer(bytes, start, end));
+      questions.delete(number);
+    },
+  };
+  const link = new Link({
+    system,
+    dialer: ports.dialer,
+    random: ports.random,
+    log: ports.log,
+    url: checkUrl('hub', options.hub),
+    times,
+    identity: {
+      role: 'client',
+      id,
+      instance,
+      token: options.token,
+      labels: options.labels ?? {},
+      maxConcurrent: 0,
+      encodings: [encoding],
+      functions: () => [],
+    },
+    user,
+  });
+  link.connect();
+
+  function question(ask: object): Promise<Readonly<Record<string, unknown>>> {
+    return new Promise((resolve, reject) => {
+      const number = nextQuestion;
+      nextQuestion += 1;
+      questions.set(number, { ask, resolve, reject });
+      present?.json(FrameType.ASK, 0, 0, number, ask);
+    });
+  }
+
+  async function nodes(): Promise<NodeDescription[]> {
+    const all: NodeDescription[] = [];
+    for (;;) {
+      const answer = await question({ ask: 'nodes', from: all.length });
+      const page = answer['nodes'] as NodeDescription[];
+      all.push(...page);
+      if (page.length === 0 || all.length >= (answer['total'] as number)) return all;
+    }
+  }
+
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopping ??= link.stop().then(() => system.stop()));
+  const call = (name: string, args: readonly unknown[] = [], callOptions?: CallOptions) => caller.call(name, args, callOptions);
+  return {
+    id,
+    system,
+    call: call as Client['call'],
+    stream: ((name: string, args: readonly unknown[] = [], callOptions?: CallOptions) =>
+      caller.stream(name, args, callOptions)) as Client['stream'],
+    functions: <T extends object>(callOptions?: CallOptions) =>
+      new Proxy(Object.create(null) as Remote<T>, {
+        // A promise would look for `then`: a typed client is none.
+        get: (_, name) =>
+          typeof name === 'string' && name !== 'then'
+            ? (...args: unknown[]) => caller.call(name, args, callOptions)
+            : undefined,
+      }),
+    nodes,
+    hubStatus: async () => (await question({ ask: 'status' }))['status'] as Readonly<Record<string, unknown>>,
+    status: () => {
+      const { state, attempt, reconnects, lastHeartbeatAgeMs, hub, reason } = link.status();
+      const { inFlight, retries } = caller;
+      return { id, state, attempt, reconnects, lastHeartbeatAgeMs, inFlight, retries, hub, reason };
+    },
+    ready: () => link.ready(),
+    connect: () => {
+      caller.revived();
+      link.connect();
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}

@@ -1,0 +1,162 @@
+// One connection that the hub accepted: reads its frames, keeps their order, answers or breaks off.
+// Invariant: nothing that it sends reaches anyone before it registered, and a violation costs only itself.
+import type { Clock, Incoming, Log, Socket, Timer } from '../ports.ts';
+import { ProtocolViolation } from '../protocol/errors.ts';
+import { CloseCode, FrameType } from '../protocol/frames.ts';
+import { readRegister, type RegisterMessage } from '../protocol/messages.ts';
+import { Outbox } from '../protocol/outbox.ts';
+import { readFrames, type FrameHandler } from '../protocol/read.ts';
+
+/** Who a connection belongs to, once it registered. */
+export interface Owner extends FrameHandler {
+  /** A frame came from a link that had been silent for too long. */
+  heard(): void;
+  drained(): void;
+  closed(reason: string): void;
+}
+
+export interface AcceptedOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** For REGISTER to come. */
+  readonly registrationTimeoutMs: number;
+  /** When what was written leaves: clients before nodes. */
+  afterInput(fn: () => void): void;
+  afterClients(fn: () => void): void;
+  register(link: Accepted, message: RegisterMessage): void;
+  closed(link: Accepted): void;
+}
+
+const peerFrames: ReadonlySet<number> = new Set([
+  FrameType.SYNCED, FrameType.PING, FrameType.CHECK, FrameType.DEPARTING, FrameType.DEFINE, FrameType.CALL,
+  FrameType.CHUNK, FrameType.CREDIT, FrameType.ITEM, FrameType.RESULT, FrameType.FAILURE, FrameType.CANCEL,
+  FrameType.ACK, FrameType.RESUME, FrameType.FATE, FrameType.ASK,
+]);
+
+export class Accepted {
+  readonly socket: Socket;
+  readonly remoteAddress: string;
+  readonly outbox: Outbox;
+  readonly #options: AcceptedOptions;
+  /** Dial and registration that it speaks for. */
+  epoch = 0;
+  registrationEpoch = 0;
+  /** What writes wait for: clients' sockets are written to first. */
+  #role: 'client' | 'node' = 'client';
+  #owner: Owner | undefined;
+  /** `suspect`: the next frame is news. */
+  liveness: 'fine' | 'suspect' = 'fine';
+  lastInboundAt: number;
+  #timer: Timer | undefined;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  bytesIn = 0;
+  bytesOut = 0;
+
+  constructor(incoming: Incoming, options: AcceptedOptions) {
+    this.#options = options;
+    this.socket = incoming.socket;
+    this.remoteAddress = incoming.remoteAddress;
+    this.lastInboundAt = options.clock.now();
+    const { socket } = this;
+    this.outbox = new Outbox(
+      {
+        send: (bytes) => {
+          this.bytesOut += bytes.length;
+          socket.send(bytes);
+        },
+        get bufferedBytes() {
+          return socket.bufferedBytes;
+        },
+        endOfTurn: (fn) => (this.#role === 'node' ? options.afterClients(fn) : options.afterInput(fn)),
+      },
+      { onOverflow: (bytes) => this.breakOff(CloseCode.SLOW_READER, `${bytes} bytes wait and are not read`) },
+    );
+    this.#timer = options.clock.setTimer(
+      () => this.breakOff(CloseCode.REGISTRATION_TIMEOUT, `no REGISTER within ${options.registrationTimeoutMs} ms`),
+      options.registrationTimeoutMs,
+    );
+    incoming.handle({
+      message: (bytes) => this.#message(bytes),
+      drained: () => {
+        this.outbox.drained();
+        this.#owner?.drained();
+      },
+      closed: (code, reason) => this.#closed(`${code} ${reason}`.trim()),
+    });
+  }
+
+  get owner(): Owner | undefined {
+    return this.#owner;
+  }
+
+  /** Registered: its frames go to `owner` from now on. */
+  own(owner: Owner, role: 'client' | 'node'): void {
+    this.#owner = owner;
+    this.#role = role;
+    this.liveness = 'fine';
+    if (this.#timer !== undefined) this.#options.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** The hub forgets whose it is: the next frame is answered by UNKNOWN. */
+  disown(): void {
+    this.#owner = undefined;
+  }
+
+  /** Says what was written, then closes with `code`. */
+  breakOff(code: number, reason: string): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'closing';
+    this.outbox.flush();
+    this.outbox.close();
+    this.socket.close(code, reason.slice(0, 120));
+  }
+
+  /** Ends it at once. */
+  terminate(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closing';
+    this.outbox.close();
+    this.socket.terminate();
+  }
+
+  #message(bytes: Uint8Array): void {
+    if (this.#state !== 'open') return;
+    this.bytesIn += bytes.length;
+    this.lastInboundAt = this.#options.clock.now();
+    if (this.liveness === 'suspect') this.#owner?.heard();
+    try {
+      readFrames(bytes, this.#frames);
+    } catch (error) {
+      if (!(error instanceof ProtocolViolation)) throw error;
+      const from = this.remoteAddress;
+      this.#options.log.warn({ code: error.closeCode, from }, `peer broke the protocol: ${error.message}`);
+      this.breakOff(error.closeCode, error.message);
+    }
+  }
+
+  readonly #frames: FrameHandler = {
+    frame: (type, flags, peer, id, bytes, start, end) => {
+      // One violation in a message ends the reading of all of it.
+      if (this.#state !== 'open') return;
+      if (type === FrameType.REGISTER) this.#options.register(this, readRegister(bytes, start, end));
+      else if (!peerFrames.has(type)) {
+        const name = `0x${type.toString(16).padStart(2, '0')}`;
+        throw new ProtocolViolation(CloseCode.UNEXPECTED_TYPE, `frame type ${name} does not come from a peer`);
+      } else if (this.#owner === undefined) {
+        // A hub that restarted behind a proxy, or forgot: the peer may register on this very socket.
+        const registration = type === FrameType.PING || type === FrameType.CHECK ? id : 0;
+        this.outbox.frame(FrameType.UNKNOWN, 0, 0, registration);
+      } else this.#owner.frame(type, flags, peer, id, bytes, start, end);
+    },
+  };
+
+  #closed(reason: string): void {
+    this.#state = 'closed';
+    this.outbox.close();
+    if (this.#timer !== undefined) this.#options.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+    this.#owner?.closed(reason);
+    this.#options.closed(this);
+  }
+}

@@ -1,0 +1,111 @@
+// The options of a hub, their defaults, and what makes them invalid.
+// Invariant: checked once, when the hub is made.
+import { checkBalance } from '../calls/router.ts';
+import type { Balance } from '../calls/balance.ts';
+import { presets, resolveTimes, wholeNumber, type LinkTimes, type Preset } from '../links/options.ts';
+import type { Log } from '../ports.ts';
+import { HoldfastError } from '../protocol/errors.ts';
+import { defaults } from '../protocol/limits.ts';
+import type { Encoding } from '../protocol/values.ts';
+
+/** Who asks to be let in. */
+export interface Credentials {
+  readonly role: 'node' | 'client';
+  readonly id: string;
+  readonly token: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Whom the application may tell something when it joins. */
+export interface Joiner {
+  readonly role: 'node' | 'client';
+  readonly id: string;
+  readonly instance: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface HubOptions {
+  /** @default '127.0.0.1' */
+  readonly host?: string | undefined;
+  /** 0 chooses a free one. @default 7070 */
+  readonly port?: number | undefined;
+  /** Shared secret that nodes and clients must show. Without it, or `verify`, the hub listens on loopback only. @default none */
+  readonly token?: string | undefined;
+  /** Decides instead of `token`. @default none */
+  readonly verify?: ((credentials: Credentials) => boolean | Promise<boolean>) | undefined;
+  /** PEM texts. @default none */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  /** Which node gets a call. @default 'leastLoaded' */
+  readonly balance?: Balance | undefined;
+  /** Defaults for the kind of network. @default none */
+  readonly preset?: Preset | undefined;
+  /** @default 5000 */
+  readonly heartbeatIntervalMs?: number | undefined;
+  /** Silence after which a peer is given up. A peer that asked for more gets it. @default 15000 */
+  readonly heartbeatTimeoutMs?: number | undefined;
+  /** For a peer to register after it connected, and to acknowledge its sync. @default 10000 */
+  readonly connectionTimeoutMs?: number | undefined;
+  /** How long a peer that lost its link may take to come back to its calls. @default 60000 */
+  readonly sessionGraceMs?: number | undefined;
+  /** Calls that may wait for one node. @default 1000 */
+  readonly maxQueueSize?: number | undefined;
+  /** An idempotent call leaves a node that is away for this long. @default 3000 */
+  readonly failoverAfterMs?: number | undefined;
+  /** How long a call waits for a node that offers its function. @default 10000 */
+  readonly noNodeAfterMs?: number | undefined;
+  /** How long `stop` waits for calls that run. @default 30000 */
+  readonly drainTimeoutMs?: number | undefined;
+  /** When peers may come back after a drain; jitter comes on top. @default 1000 */
+  readonly retryAfterMs?: number | undefined;
+  /** What a joiner must know before it counts as online: a value, sent as JSON. @default undefined for all */
+  readonly onSync?: ((joiner: Joiner) => unknown) | undefined;
+  /** Encoding offered to peers. @default 'json' */
+  readonly encoding?: Encoding | undefined;
+  /** @default a log on standard error */
+  readonly log?: Log | undefined;
+}
+
+export type ResolvedHubOptions = Required<
+  Pick<
+    HubOptions,
+    | 'host' | 'port' | 'balance' | 'heartbeatIntervalMs' | 'heartbeatTimeoutMs' | 'connectionTimeoutMs' | 'sessionGraceMs'
+    | 'maxQueueSize' | 'failoverAfterMs' | 'noNodeAfterMs' | 'drainTimeoutMs' | 'retryAfterMs' | 'encoding'
+  >
+>;
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+/** @throws HoldfastError `invalid_option` */
+export function resolveHubOptions(options: HubOptions): { [K in keyof ResolvedHubOptions]: NonNullable<ResolvedHubOptions[K]> } {
+  const given: Partial<LinkTimes> = {};
+  for (const name of ['heartbeatIntervalMs', 'heartbeatTimeoutMs', 'connectionTimeoutMs', 'drainTimeoutMs'] as const) {
+    const value = options[name];
+    if (value !== undefined) given[name] = value;
+  }
+  const times = resolveTimes(given, options.preset);
+  const ofPreset = options.preset === undefined ? {} : presets[options.preset];
+  const host = options.host ?? '127.0.0.1';
+  if (!LOOPBACK.has(host) && options.token === undefined && options.verify === undefined) {
+    throw new HoldfastError(
+      `option host is ${host}, which others can reach, and there is neither token nor verify; ` +
+        'pass a token, or listen on 127.0.0.1',
+      { code: 'invalid_option' },
+    );
+  }
+  if (options.token === '') throw new HoldfastError('option token is empty; leave it out or give a secret', { code: 'invalid_option' });
+  return {
+    host,
+    port: wholeNumber('port', options.port ?? 7_070, 0, 65_535),
+    balance: checkBalance(options.balance ?? 'leastLoaded'),
+    heartbeatIntervalMs: times.heartbeatIntervalMs,
+    heartbeatTimeoutMs: times.heartbeatTimeoutMs,
+    connectionTimeoutMs: times.connectionTimeoutMs,
+    drainTimeoutMs: times.drainTimeoutMs,
+    sessionGraceMs: wholeNumber('sessionGraceMs', options.sessionGraceMs ?? ofPreset.sessionGraceMs ?? defaults.sessionGraceMs, 1),
+    maxQueueSize: wholeNumber('maxQueueSize', options.maxQueueSize ?? defaults.maxQueueSize, 0),
+    failoverAfterMs: wholeNumber('failoverAfterMs', options.failoverAfterMs ?? defaults.failoverAfterMs, 0),
+    noNodeAfterMs: wholeNumber('noNodeAfterMs', options.noNodeAfterMs ?? defaults.noNodeAfterMs, 0),
+    retryAfterMs: wholeNumber('retryAfterMs', options.retryAfterMs ?? 1_000, 0),
+    encoding: options.encoding ?? 'json',
+  };
+}

@@ -1,0 +1,83 @@
+// The public API on Node: hub, node and client over this platform's adapters; the actor system; errors.
+// Invariant: the only place where roles meet adapters.
+import { createNodeClock } from './adapters/node-clock.ts';
+import { createNodeRandom } from './adapters/node-random.ts';
+import { createPinoLog } from './adapters/pino-log.ts';
+import { createPromMetrics } from './adapters/prom-metrics.ts';
+import { createWsDialer } from './adapters/ws-dialer.ts';
+import { createWsListener } from './adapters/ws-listener.ts';
+import { startClient, type Client, type ClientOptions } from './client/client.ts';
+import { startHub, type Hub } from './hub/hub.ts';
+import type { HubOptions } from './hub/options.ts';
+import { startNode, type FleetNode, type NodeOptions } from './node/node.ts';
+import type { Log } from './ports.ts';
+
+export { createNodeClock } from './adapters/node-clock.ts';
+export { createPinoLog } from './adapters/pino-log.ts';
+export * from './actors/index.ts';
+export { drive, type Driven, type Performers } from './engine/drive.ts';
+export type { CallOptions, Target } from './calls/caller.ts';
+export type { Balance } from './calls/balance.ts';
+export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from './calls/functions.ts';
+export type { Client, ClientOptions, ClientStatus, NodeDescription, Remote } from './client/client.ts';
+export type { Hub, HubStatus, PeerStatus } from './hub/hub.ts';
+export type { Credentials, HubOptions, Joiner } from './hub/options.ts';
+export { connectOver, type ConnectOverOptions, type OpenConnection, type SocketLike } from './links/connect-over.ts';
+export { presets, type ExecutionTimes, type LinkTimes, type Preset } from './links/options.ts';
+export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
+export type * from './ports.ts';
+export { HoldfastError, ProtocolViolation, RemoteFunctionError, type ErrorCode } from './protocol/errors.ts';
+export { defaults, limits } from './protocol/limits.ts';
+export type { Encoding } from './protocol/values.ts';
+
+/** TLS of the side that dials. */
+export interface TlsClientOptions {
+  /** PEM text of the authority that signed the hub's certificate. @default the system's authorities */
+  readonly ca?: string | undefined;
+}
+
+const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Warnings and errors on standard error; `log: createPinoLog({ level: 'info' })` shows every transition. */
+function defaultLog(): Log {
+  return createPinoLog({ level: 'warn' });
+}
+
+/** A log that says nothing. */
+export function noLog(): Log {
+  return quiet;
+}
+
+/**
+ * Starts a hub.
+ * @throws HoldfastError `invalid_option`; an error of the system when the port is taken
+ */
+export function createHub(options: HubOptions = {}): Promise<Hub> {
+  return startHub(options, {
+    clock: createNodeClock(),
+    listener: createWsListener(),
+    random: createNodeRandom(),
+    log: options.log ?? defaultLog(),
+    metrics: createPromMetrics(),
+  });
+}
+
+/** Starts a node, which dials at once. @throws HoldfastError `invalid_option` */
+export function createNode(options: NodeOptions & TlsClientOptions): FleetNode {
+  return startNode(options, {
+    clock: createNodeClock(),
+    dialer: createWsDialer(options.ca === undefined ? {} : { ca: options.ca }),
+    random: createNodeRandom(),
+    log: options.log ?? defaultLog(),
+  });
+}
+
+/** Starts a client, which dials at once. @throws HoldfastError `invalid_option` */
+export function createClient(options: ClientOptions & TlsClientOptions): Client {
+  return startClient(options, {
+    clock: createNodeClock(),
+    dialer: createWsDialer(options.ca === undefined ? {} : { ca: options.ca }),
+    random: createNodeRandom(),
+    log: options.log ?? defaultLog(),
+  });
+}

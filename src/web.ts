@@ -1,0 +1,29 @@
+// The public API over the platform's own WebSocket: nodes and clients in browsers, Deno and Bun.
+// Invariant: names nothing that only Node has.
+import { createWebClock } from './adapters/web-clock.ts';
+import { createWebDialer } from './adapters/web-dialer.ts';
+import { createWebRandom } from './adapters/web-random.ts';
+import { startClient, type Client, type ClientOptions } from './client/client.ts';
+import { startNode, type FleetNode, type NodeOptions } from './node/node.ts';
+import type { Log } from './ports.ts';
+
+export { connectOver, type ConnectOverOptions, type OpenConnection, type SocketLike } from './links/connect-over.ts';
+export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from './calls/functions.ts';
+export type { CallOptions, Target } from './calls/caller.ts';
+export type { Client, ClientOptions, ClientStatus, NodeDescription, Remote } from './client/client.ts';
+export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
+export { HoldfastError, ProtocolViolation, RemoteFunctionError, type ErrorCode } from './protocol/errors.ts';
+
+const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Starts a node, which dials at once. @throws HoldfastError `invalid_option` */
+export function createNode(options: NodeOptions): FleetNode {
+  const ports = { clock: createWebClock(), dialer: createWebDialer(), random: createWebRandom(), log: options.log ?? quiet };
+  return startNode(options, ports);
+}
+
+/** Starts a client, which dials at once. @throws HoldfastError `invalid_option` */
+export function createClient(options: ClientOptions): Client {
+  const ports = { clock: createWebClock(), dialer: createWebDialer(), random: createWebRandom(), log: options.log ?? quiet };
+  return startClient(options, ports);
+}
