@@ -100,8 +100,9 @@ export class Life implements MailboxOwner {
 
   /** XState leaves the children of an actor that threw alone: they end here, with every timer of this life. */
   bury(): void {
-    for (const child of Object.values(this.snapshot().children))
-      (child as unknown as Stoppable | undefined)?._stop();
+    // What could not even begin has no children, and XState keeps a place for those that it could not make.
+    const children: Readonly<Record<string, unknown>> = this.snapshot().children ?? {};
+    for (const child of Object.values(children)) (child as Stoppable | undefined)?._stop();
     this.#timers.clear();
   }
 

@@ -92,7 +92,9 @@ export class Member implements Actor, LifeOwner {
       life.start();
       if (life !== this.#life) return;
       const snapshot = life.snapshot();
-      record?.({ kind: 'started', actor: this.id, state: statePath(snapshot.value), snapshot });
+      if (snapshot.status !== 'error') {
+        record?.({ kind: 'started', actor: this.id, state: statePath(snapshot.value), snapshot });
+      }
       this.#judge(life);
     });
   }

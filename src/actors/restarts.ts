@@ -1,6 +1,18 @@
 // How often and how fast an actor that crashes is started again.
 // Invariant: pure bookkeeping over times that it is given; no clock, no timers.
+import { HoldfastError } from '../protocol/errors.ts';
 import type { Supervision } from './actor.ts';
+
+/** @throws HoldfastError `invalid_option` for a number that makes no sense */
+export function checkSupervision(actor: string, supervise: Supervision): void {
+  for (const name of ['maxRestarts', 'withinMs', 'backoffMs', 'maxBackoffMs'] as const) {
+    const value = supervise[name];
+    if (value === undefined || value >= 0) continue;
+    throw new HoldfastError(`${name} of actor ${actor} is ${value}; give a number of at least 0`, {
+      code: 'invalid_option',
+    });
+  }
+}
 
 export class Restarts {
   readonly #supervision: Supervision;

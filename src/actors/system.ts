@@ -14,6 +14,7 @@ import type { Surroundings } from './life.ts';
 import { isOwnEvent } from './mailbox.ts';
 import { Member } from './member.ts';
 import type { Home } from './member.ts';
+import { checkSupervision } from './restarts.ts';
 import { statePath } from './state-path.ts';
 
 export interface SystemOptions {
@@ -131,6 +132,7 @@ class ActorSystem implements System, Home {
         code: 'invalid_argument',
       });
     }
+    if (supervise !== undefined) checkSupervision(id, supervise);
     const driven =
       effects === undefined || performers === undefined || 'performers' in machine
         ? machine

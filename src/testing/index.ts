@@ -1,6 +1,6 @@
 // Public helpers for tests: an in-memory fleet.
 // Invariant: re-exports only.
-export { Host } from './host.ts';
+export type { Host } from './host.ts';
 export type { LinkInfo } from './link.ts';
 export type { LinkFilter, Network, NetworkOptions } from './network.ts';
 export { Prng } from './prng.ts';

@@ -42,12 +42,12 @@ export class Link implements LinkInfo {
   /** Bytes were lost: a stream with a gap cannot go on, whatever heals. */
   broken = false;
 
-  constructor(medium: Medium, id: number, url: string, host: Host, handlers: SocketHandlers) {
+  constructor(medium: Medium, id: number, url: string, host: Host) {
     this.medium = medium;
     this.id = id;
     this.url = url;
     this.dialer = host.name;
-    this.client = new End(this, host, handlers);
+    this.client = new End(this, host);
   }
 
   note(what: string): void {
@@ -83,10 +83,9 @@ export class End implements Socket {
   #lastArrival = 0;
   #closeTimeout: Task | undefined;
 
-  constructor(link: Link, host: Host, handlers: EndHandlers | undefined) {
+  constructor(link: Link, host: Host) {
     this.#link = link;
     this.host = host;
-    this.#handlers = handlers;
   }
 
   get handled(): boolean {

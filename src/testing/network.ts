@@ -2,6 +2,7 @@
 // Invariant: a fault holds until `heal`; every choice of chance comes from the simulation's seed.
 import type { Dialer, Incoming, Listener, Listening, ListenOptions, Page, SocketHandlers } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
+import { limits } from '../protocol/limits.ts';
 import type { Host, Task, World } from './host.ts';
 import { End, Link } from './link.ts';
 import type { EndHandlers, LinkInfo, Medium } from './link.ts';
@@ -133,6 +134,7 @@ export class SimulatedNetwork implements Medium {
   }
 
   async listen(host: Host, options: ListenOptions): Promise<Listening> {
+    if (host.state === 'killed') throw new HoldfastError(`${host.name} was killed`, { code: 'stopped' });
     const port = options.port === 0 ? this.#ports++ : options.port;
     if (this.#bound.has(port)) {
       throw new HoldfastError(`port ${port} is in use; choose another, or 0`, { code: 'invalid_option' });
@@ -155,7 +157,10 @@ export class SimulatedNetwork implements Medium {
   }
 
   dial(host: Host, url: string, handlers: SocketHandlers): End {
-    const link = new Link(this, ++this.#dials, url, host, handlers);
+    const link = new Link(this, ++this.#dials, url, host);
+    // Code of a process that was killed may still run, since it is all one process here; it reaches nobody.
+    if (host.state === 'killed') return link.client;
+    link.client.handle(limited(link.client, limits.maxMessageBytes, handlers));
     this.#links.add(link);
     const bound = this.#bound.get(portOf(url));
     link.listener = bound?.host?.name ?? '';
@@ -198,7 +203,7 @@ export class SimulatedNetwork implements Medium {
 
   #accept(link: Link, handlers: SocketHandlers, host: Host, options: ListenOptions): void {
     if (link.client.phase !== 'dialling' || link.broken) return;
-    const server = new End(link, host, undefined);
+    const server = new End(link, host);
     link.server = server;
     server.answerUpgrade(() => handlers.opened());
     const incoming: Incoming = {
@@ -217,17 +222,18 @@ export class SimulatedNetwork implements Medium {
   }
 
   #answerAndBeSilent(link: Link, handlers: SocketHandlers): void {
-    const server = new End(link, link.client.host, { message() {}, drained() {}, closed() {} });
+    const server = new End(link, link.client.host);
+    server.handle({ message() {}, drained() {}, closed() {} });
     link.server = server;
     server.answerUpgrade(() => handlers.opened());
   }
 }
 
 /** Closes with 1009 instead of handing a longer message on. */
-function limited(server: End, maxMessageBytes: number, handlers: EndHandlers): EndHandlers {
+function limited(end: End, maxMessageBytes: number, handlers: EndHandlers): EndHandlers {
   return {
     message(bytes) {
-      if (bytes.byteLength > maxMessageBytes) server.close(1009, `a message of ${bytes.byteLength} bytes`);
+      if (bytes.byteLength > maxMessageBytes) end.close(1009, `a message of ${bytes.byteLength} bytes`);
       else handlers.message(bytes);
     },
     drained: () => handlers.drained(),

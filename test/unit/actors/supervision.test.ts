@@ -125,6 +125,19 @@ describe('a crash', () => {
     expect(system.spawn(machine, { id: 'a' }).status).toBe('error');
   });
 
+  it('of something that is no machine at all does not make spawn throw', () => {
+    const { system } = start();
+    const nothing = { id: 'nothing' } as unknown as typeof fragile;
+    expect(system.spawn(nothing, { id: 'a' }).status).toBe('error');
+    expect(system.actors.size).toBe(0);
+  });
+
+  it('is not waited for with numbers that make no sense', () => {
+    const { spawn } = start();
+    expect(() => spawn({ strategy: 'restart', backoffMs: -1 })).toThrow(/backoffMs of actor fragile is -1/);
+    expect(() => spawn({ strategy: 'restart', maxRestarts: Number.NaN })).toThrow(/maxRestarts .* NaN/);
+  });
+
   it('leaves the other actors alone', () => {
     const { spawn } = start();
     const other = spawn(undefined, 'other');

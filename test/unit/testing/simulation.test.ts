@@ -364,6 +364,20 @@ describe('simulated processes', () => {
     expect(sim.network.links).toEqual([]);
   });
 
+  it('reach nobody any more after they were killed, though their code may still run', async () => {
+    const { sim, node, hub, client, server, dial } = await connected();
+    node.kill();
+    node.clock.setTimer(() => expect.unreachable(), 1);
+    node.clock.endOfTurn(() => expect.unreachable());
+    const ghost = dial(new Diary());
+    client.socket?.send(bytes('ghost'));
+    await expect(node.listener.listen(options(() => {}))).rejects.toThrow(/node was killed/);
+    await sim.run(1_000);
+    expect(ghost.lines).toEqual([]);
+    expect(server.lines).toEqual(['closed 1006 connection reset']);
+    expect(hub.state).toBe('running');
+  });
+
   it('vanish without a word when the whole machine does', async () => {
     const { sim, hub, client } = await connected();
     hub.kill(true);
