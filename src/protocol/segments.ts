@@ -122,6 +122,7 @@ export function takeSegments(value: unknown, encoding: Encoding): { root: unknow
     if (entry === null) return null;
     if (ArrayBuffer.isView(entry)) return take(kindOf(entry, path), bytesOf(entry));
     if (entry instanceof ArrayBuffer) return take('ArrayBuffer', new Uint8Array(entry));
+    // oxlint-disable-next-line no-restricted-globals -- a Date as a value, not as a clock
     if (entry instanceof Date) return entry;
     if (ancestors.includes(entry)) throw cannotTravel('a cycle', path);
     if (ancestors.length >= limits.maxValueDepth) throw cannotTravel(`more than ${limits.maxValueDepth} levels`, path);
@@ -227,6 +228,7 @@ function toPlain(given: unknown, path: Path, encoding: Encoding): unknown {
   const tag = Object.prototype.toString.call(given).slice(8, -1);
   if (opaque.has(tag)) throw cannotTravel(tag, path);
   if (tag === 'Number' || tag === 'String' || tag === 'Boolean') return given.valueOf();
+  // oxlint-disable-next-line no-restricted-globals -- a Date as a value, not as a clock
   if (encoding === 'msgpack' && given instanceof Date) return given;
   const { toJSON } = given as { readonly toJSON?: unknown };
   return typeof toJSON === 'function' ? (toJSON.call(given, String(path.at(-1) ?? '')) as unknown) : given;

@@ -95,7 +95,7 @@ try {
   }
   // What runs in browsers compiles without Node's types.
   for (const entry of ['holdfast/machines', 'holdfast/web'])
-    checkTypes(project, entry, ['--lib', 'es2024,dom']);
+    checkTypes(project, entry, ['--lib', 'es2024,esnext.disposable,dom']);
 
   for (const [command, file] of Object.entries(manifest.bin)) {
     const path = join(project, 'node_modules', 'holdfast', file);
