@@ -103,3 +103,28 @@ export async function runBulk(
   } while (elapsedMs < request.durationMs);
   return { megabytesPerSecond: (calls * request.bytes) / 1e6 / (elapsedMs / 1_000), calls };
 }
+
+/** Large arguments without end, for something else to be measured beside them. */
+export function steadyBulk(call: (argument: Float32Array) => Promise<unknown>): {
+  startBulk(bytes: number): Promise<void>;
+  stopBulk(): Promise<void>;
+} {
+  let state: 'running' | 'stopping' = 'stopping';
+  let ended = Promise.resolve();
+  return {
+    /** Resolves when the transfer is in full swing: its first call has returned. */
+    async startBulk(bytes) {
+      const argument = new Float32Array(bytes / 4).fill(1.5);
+      state = 'running';
+      await call(argument);
+      const go = async (): Promise<void> => {
+        while (state === 'running') await call(argument);
+      };
+      ended = go();
+    },
+    stopBulk() {
+      state = 'stopping';
+      return ended;
+    },
+  };
+}

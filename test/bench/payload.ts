@@ -78,9 +78,9 @@ async function oneRound(subject: Subject, durationMs: number, samples: Samples):
     );
   }
   await felt(subject, durationMs, 'alone', samples);
-  const transfer = bulk.ask('bulk', { bytes: 64 * MIB, durationMs: durationMs + 200 });
+  await bulk.ask('startBulk', 64 * MIB);
   await felt(subject, durationMs, 'beside', samples);
-  await transfer;
+  await bulk.ask('stopBulk');
 }
 
 export async function run({ rounds, quick, say }: BenchOptions): Promise<Row[]> {

@@ -9,7 +9,7 @@ import { startNode } from '../../../src/node/node.ts';
 import type { Dialer } from '../../../src/ports.ts';
 import { FrameType } from '../../../src/protocol/frames.ts';
 import { readFrames } from '../../../src/protocol/read.ts';
-import { runBulk, runLoad, runPaced } from '../load.ts';
+import { runBulk, runLoad, runPaced, steadyBulk } from '../load.ts';
 import type { BulkRequest, LoadRequest, PacedRequest } from '../load.ts';
 import { measuringCommands } from '../memory.ts';
 import { serveRoles } from '../roles.ts';
@@ -106,11 +106,13 @@ async function caller({ url }: { url: string }): Promise<{ commands: RoleCommand
   const client = createClient({ hub: url });
   await client.ready();
   const add = (): Promise<unknown> => client.call('add', [1, 2]);
+  const length = (floats: Float32Array): Promise<unknown> => client.call('length', [floats]);
   return {
     commands: {
       load: (request: LoadRequest) => runLoad(add, request),
       paced: (request: PacedRequest) => runPaced(add, request),
-      bulk: (request: BulkRequest) => runBulk((floats) => client.call('length', [floats]), request),
+      bulk: (request: BulkRequest) => runBulk(length, request),
+      ...steadyBulk(length),
     },
   };
 }

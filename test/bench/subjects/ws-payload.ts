@@ -3,7 +3,7 @@
 
 import { WebSocket, WebSocketServer } from 'ws';
 
-import { runBulk, runPaced } from '../load.ts';
+import { runBulk, runPaced, steadyBulk } from '../load.ts';
 import type { BulkRequest, PacedRequest } from '../load.ts';
 import { measuringCommands } from '../memory.ts';
 import { serveRoles } from '../roles.ts';
@@ -110,6 +110,7 @@ async function caller({ port }: { port: number }): Promise<{ commands: RoleComma
   return {
     commands: {
       bulk: (request: BulkRequest) => runBulk(length, request),
+      ...steadyBulk(length),
       paced: (request: PacedRequest) => runPaced(add, request),
     },
   };
