@@ -154,12 +154,8 @@ export class Member implements Actor, LifeOwner {
   }
 
   handled(life: Life, event: EventObject, before: AnyMachineSnapshot): void {
+    if (life !== this.#life) return;
     const snapshot = life.snapshot();
-    if (life !== this.#life) {
-      // It was left in the midst of this event, and may have begun something since.
-      if (snapshot.status !== 'active') life.bury();
-      return;
-    }
     if (snapshot.status !== 'error' && snapshot !== before) this.#tellTransition(event, before, snapshot);
     if (life === this.#life) this.#judge(life);
   }

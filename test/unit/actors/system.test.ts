@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { assign, setup } from 'xstate';
+import { assign, fromCallback, setup } from 'xstate';
 import { createSystem } from '../../../src/actors/index.ts';
 import type { Actor, SystemOptions, Transition } from '../../../src/actors/index.ts';
 import { drive } from '../../../src/engine/drive.ts';
@@ -124,6 +124,20 @@ describe('an actor system', () => {
     ]);
     expect(seen[0]?.actor).toBe(actor);
     expect(seen[0]?.snapshot.context.count).toBe(1);
+  });
+
+  it('tells nothing of a transition that leads back to the same nested state', () => {
+    const { system } = start();
+    const paths: string[] = [];
+    const machine = setup({}).createMachine({
+      initial: 'outer',
+      states: {
+        outer: { initial: 'inner', states: { inner: {} }, on: { again: { target: 'outer', reenter: true } } },
+      },
+    });
+    const actor = system.spawn(machine, { id: 'a', onTransition: ({ to }) => paths.push(to) });
+    (actor as unknown as Actor).send({ type: 'again' });
+    expect(paths).toEqual([]);
   });
 
   it('logs what a listener throws, and goes on', () => {
@@ -340,6 +354,38 @@ describe('stopping', () => {
     const performers = { leave: () => system.get('a')?.stop() };
     const actor = system.spawn(machine, { id: 'a', effects, performers });
     expect(actor.status).toBe('stopped');
+    expect(sim.planned).toBe(0);
+  });
+
+  it('of another actor from inside a performer is done at once', () => {
+    const { system } = start();
+    const seen: unknown[] = [];
+    const other = system.spawn(lamp, { id: 'other', input });
+    const performers = {
+      reportSwitch: () => {
+        other.send({ type: 'switch.requested' });
+        other.stop();
+        seen.push(other.status, system.get('other'));
+      },
+    };
+    system
+      .spawn(lamp, { id: 'a', input, effects: lampEffects, performers })
+      .send({ type: 'switch.requested' });
+    expect(seen).toEqual(['stopped', undefined]);
+    expect(system.deadLetters).toBe(1);
+  });
+
+  it('while its children are being started leaves none of them behind', () => {
+    const { sim, system } = start();
+    const machine = setup({
+      actors: {
+        saboteur: fromCallback(() => system.get('a')?.stop()),
+        sleeper: setup({}).createMachine({ after: { 60_000: {} } }),
+      },
+    }).createMachine({
+      context: ({ spawn }) => ({ children: [spawn('saboteur'), spawn('sleeper')] }),
+    });
+    expect(system.spawn(machine, { id: 'a' }).status).toBe('stopped');
     expect(sim.planned).toBe(0);
   });
 

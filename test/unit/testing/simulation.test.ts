@@ -389,26 +389,50 @@ describe('simulated processes', () => {
   });
 
   it('handle overdue timers before the input that piled up, when they are continued after a stop', async () => {
-    const { sim, node, client, server } = await connected();
+    const { sim, hub, node } = await pair();
     const order: string[] = [];
+    const server = new Diary();
+    const listening = await hub.listener.listen(
+      options(({ socket, handle }) => {
+        server.socket = socket;
+        handle(server.handlers);
+      }),
+    );
+    node.dialer.dial(listening.url, {
+      opened() {},
+      message: (message) => void order.push(`message ${new TextDecoder().decode(message)}`),
+      drained() {},
+      closed() {},
+    });
+    await sim.run(20);
     node.clock.onJump((jumpMs) => order.push(`jump of ${jumpMs}`));
     node.clock.setTimer(() => {
       order.push(`timer at ${sim.now}`);
-      node.clock.endOfTurn(() => order.push(`turn ends after ${client.lines.at(-1)}`));
+      node.clock.endOfTurn(() => order.push('turn ends'));
     }, 100);
     node.stop();
     server.socket?.send(bytes('waiting'));
     await sim.run(5_000);
     expect(order).toEqual([]);
-    expect(client.lines).toEqual(['opened']);
     node.continue();
     await sim.run(0);
-    expect(order).toEqual(['jump of 5000', 'timer at 5020', 'turn ends after message waiting']);
+    expect(order).toEqual(['jump of 5000', 'timer at 5020', 'message waiting', 'turn ends']);
     node.stop();
     await sim.run(2_000);
     node.continue();
     await sim.run(0);
-    expect(order).toHaveLength(3);
+    expect(order).toHaveLength(4);
+  });
+
+  it('that are killed before they took a connection end it', async () => {
+    const { sim, hub, client, dial } = await pair();
+    hub.stop();
+    dial();
+    await sim.run(100);
+    expect(client.lines).toEqual([]);
+    hub.kill();
+    await sim.run(100);
+    expect(client.lines).toEqual(['closed 1006 connection reset']);
   });
 
   it('have randomness of their own that the seed determines', () => {
