@@ -1,7 +1,7 @@
 // Stale outcomes and the ledger: neither may change what a machine does.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createStepper } from '../../src/engine/step.ts';
+import { createStepper, type Step } from '../../src/engine/step.ts';
 import {
   type Age,
   aged,
@@ -12,6 +12,7 @@ import {
   inEveryAge,
   readable,
 } from './machines.ts';
+import { possible, shortestPaths } from './paths.ts';
 import { Scenario } from './scenario.ts';
 import { strides, take } from './walks.ts';
 
@@ -71,7 +72,33 @@ describe.each(fencing)('the machine $id', (entry) => {
 });
 
 describe.each(entries)('the machine $id', (entry) => {
-  it('does the same whatever its ledger holds: nothing branches on it', () => {
+  it('answers every event the same in every state, whatever its ledger holds', () => {
+    const { machine, effects } = entry;
+    const stepper = createStepper(machine, effects);
+    // Nothing, the middle and the far end of every number: what a comparison with a constant would tell apart.
+    const extremes = [() => 0, () => 0.5, () => 0.999_999];
+    const answer = ({ snapshot, effects: due, timers }: Step) => [
+      readable(snapshot.value),
+      (snapshot.context as AnyContext).control,
+      due.map(({ type }) => type),
+      timers.map((timer) => ('set' in timer ? timer.set : timer.cleared)),
+    ];
+    for (const { snapshot, state } of shortestPaths(entry)) {
+      const { control, ledger } = snapshot.context as AnyContext;
+      for (const event of possible(entry, snapshot)) {
+        const expected = answer(stepper.step(snapshot, event));
+        for (const random of extremes) {
+          const mutated = { ...snapshot, context: { control, ledger: scrambled(ledger, random) } };
+          expect(
+            answer(stepper.step(mutated as typeof snapshot, event)),
+            `${event.type} in ${state}`,
+          ).toEqual(expected);
+        }
+      }
+    }
+  });
+
+  it('takes the same walk, whatever happens to its ledger on the way', () => {
     fc.assert(
       fc.property(
         strides(60),
