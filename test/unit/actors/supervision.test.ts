@@ -344,16 +344,12 @@ describe('escalating', () => {
       },
     });
     const parents: Actor[] = [];
+    const seen: unknown[] = [];
+    const stillborn = setup({ actions: { smash: () => {} } }).createMachine({ entry: 'smash' });
     const hire = (): void => {
-      const child = system.spawn(fragile, {
-        id: 'child',
-        effects,
-        performers,
-        parent: parents[0]!,
-        supervise: { strategy: 'escalate' },
-      });
-      // Not handled before this event of the parent is finished.
-      child.send({ type: 'effect.broken' });
+      const supervise = { strategy: 'escalate' } as const;
+      system.spawn(stillborn, { id: 'child', effects, performers, parent: parents[0]!, supervise });
+      seen.push(system.get('parent'));
     };
     const parent = system.spawn(machine, {
       id: 'parent',
@@ -363,6 +359,7 @@ describe('escalating', () => {
     parents.push(parent as unknown as Actor);
     (parent as unknown as Actor).send({ type: 'hire' });
     expect(parent.status).toBe('error');
+    expect(seen).toEqual([undefined]);
     expect(system.actors.size).toBe(0);
     expect(sim.planned).toBe(0);
     await system.stop();

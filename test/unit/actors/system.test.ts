@@ -130,9 +130,14 @@ describe('an actor system', () => {
     const { system } = start();
     const paths: string[] = [];
     const machine = setup({}).createMachine({
+      context: { times: 0 },
       initial: 'outer',
       states: {
-        outer: { initial: 'inner', states: { inner: {} }, on: { again: { target: 'outer', reenter: true } } },
+        outer: {
+          initial: 'inner',
+          states: { inner: {} },
+          on: { again: { target: 'outer', reenter: true, actions: assign({ times: 1 }) } },
+        },
       },
     });
     const actor = system.spawn(machine, { id: 'a', onTransition: ({ to }) => paths.push(to) });

@@ -374,6 +374,7 @@ describe('simulated processes', () => {
     await expect(node.listener.listen(options(() => {}))).rejects.toThrow(/node was killed/);
     await sim.run(1_000);
     expect(ghost.lines).toEqual([]);
+    expect(sim.network.links).toEqual([]);
     expect(server.lines).toEqual(['closed 1006 connection reset']);
     expect(hub.state).toBe('running');
   });
