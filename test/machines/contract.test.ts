@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { type AnyStateMachine, createMachine } from 'xstate';
 import { describe, expect, it } from 'vitest';
-import { createStepper } from '../../src/engine/step.ts';
+import { createStepper } from '../../src/engine/index.ts';
 import type { CallEvent, ConnectionEvent, ExecutionEvent, SessionEvent } from '../../machines/index.ts';
 import { entries, type Entry, pathOf, stateNodes } from './machines.ts';
 import { possible, shortestPaths } from './paths.ts';

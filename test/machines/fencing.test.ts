@@ -1,7 +1,7 @@
 // Stale outcomes and the ledger: neither may change what a machine does.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createStepper, type Step } from '../../src/engine/step.ts';
+import { createStepper, type Step } from '../../src/engine/index.ts';
 import {
   type Age,
   aged,

@@ -1,7 +1,7 @@
 // Every machine answers every event in every state, and how is written down where a reviewer reads it.
 import { getShortestPaths } from 'xstate/graph';
 import { describe, expect, it } from 'vitest';
-import { createStepper } from '../../src/engine/step.ts';
+import { createStepper } from '../../src/engine/index.ts';
 import { entries, pathOf, readable, stateNodes } from './machines.ts';
 import { cellOf, matrix } from './matrix.ts';
 import { configurations, possible, shortestPaths } from './paths.ts';

@@ -2,7 +2,7 @@
 // Invariant: events of the past and of the present are tried in every state; only epochs are left out of the key.
 import type { AnyMachineSnapshot } from 'xstate';
 import { getShortestPaths } from 'xstate/graph';
-import { createStepper } from '../../src/engine/step.ts';
+import { createStepper } from '../../src/engine/index.ts';
 import { type AnyContext, type AnyEvent, type Entry, inEveryAge, readable } from './machines.ts';
 
 export interface Path {

@@ -1,7 +1,7 @@
 // One actor, stepped by hand: events in, state and effects out, delays expire when the test says so.
 // Invariant: it runs the machine object itself, through the same pure step as the checker.
 import type { AnyMachineSnapshot } from 'xstate';
-import { createStepper, type Effect, type Step, type Stepper } from '../../src/engine/step.ts';
+import { createStepper, type Effect, type Step, type Stepper } from '../../src/engine/index.ts';
 import { type AnyContext, type AnyEvent, type Entry, readable } from './machines.ts';
 
 interface PendingDelay {

@@ -1,7 +1,7 @@
 // How compiled tables treat their actors: order, verdicts, events that performers send back, and throws.
 import { describe, expect, it } from 'vitest';
-import { compile, type CompiledActor, recordEffects } from '../../../src/engine/compile.ts';
-import { HANDLED, IGNORED, MAX_WAITING_EVENTS, UNEXPECTED } from '../../../src/engine/table.ts';
+import { compile, type CompiledActor, recordEffects } from '../../../src/engine/index.ts';
+import { HANDLED, IGNORED, MAX_WAITING_EVENTS, UNEXPECTED } from '../../../src/engine/index.ts';
 import { type Counter, counterEffects as effects, counterMachine as machine } from './counter.ts';
 
 interface Row extends CompiledActor<Counter> {

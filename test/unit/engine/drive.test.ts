@@ -1,7 +1,7 @@
 // drive: effects reach the performers of the actor that runs them, and one machine is provided once.
 import { createActor, setup } from 'xstate';
 import { describe, expect, it } from 'vitest';
-import { bindPerformers, drive } from '../../../src/engine/drive.ts';
+import { bindPerformers, drive } from '../../../src/engine/index.ts';
 
 const bell = setup({
   types: {} as { context: { control: { rung: number }; ledger: object }; events: { type: 'press' } },

@@ -2,7 +2,7 @@
 import { and, assign, createMachine, enqueueActions, raise, sendTo, setup, spawnChild } from 'xstate';
 import { describe, expect, it } from 'vitest';
 import { connectionEffects, connectionMachine } from '../../../machines/index.ts';
-import { compile } from '../../../src/engine/compile.ts';
+import { compile } from '../../../src/engine/index.ts';
 
 const rows = () => ({ control: { epoch: 0 }, ledger: { at: 0 } });
 

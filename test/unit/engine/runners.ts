@@ -1,10 +1,10 @@
 // One flat machine run three ways, seen the same way: compiled table, pure step, XState actor with performers.
 // Invariant: a runner reports what its engine did, never what it should have done.
 import { type AnyMachineSnapshot, createActor } from 'xstate';
-import { compile, type CompiledMachine, recordEffects } from '../../../src/engine/compile.ts';
-import { bindPerformers, drive } from '../../../src/engine/drive.ts';
-import { createStepper, type Step } from '../../../src/engine/step.ts';
-import type { Verdict } from '../../../src/engine/table.ts';
+import { compile, type CompiledMachine, recordEffects } from '../../../src/engine/index.ts';
+import { bindPerformers, drive } from '../../../src/engine/index.ts';
+import { createStepper, type Step } from '../../../src/engine/index.ts';
+import type { Verdict } from '../../../src/engine/index.ts';
 import type { AnyContext, AnyEvent, Entry } from '../../machines/machines.ts';
 
 /** What one event did. Effects and delays stand in the order in which they came. */

@@ -1,7 +1,7 @@
 // The pure step: effects and delays as data, each payload from the context of its place.
 import { assign, createMachine, setup } from 'xstate';
 import { describe, expect, it } from 'vitest';
-import { createStepper, delayName } from '../../../src/engine/step.ts';
+import { createStepper, delayName } from '../../../src/engine/index.ts';
 
 const lamp = setup({
   types: {} as {
