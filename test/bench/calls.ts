@@ -9,6 +9,7 @@ import type { BenchOptions, Row } from './rows.ts';
 
 const BASELINE = 'ws';
 const LOADS = [1, 64, 512];
+const SUBJECTS = ['holdfast', 'ws', 'socket.io', 'moleculer', 'batched'];
 
 interface Subject {
   readonly name: string;
@@ -31,9 +32,9 @@ async function startMoleculer(): Promise<Subject> {
   return { name: 'moleculer', caller, roles: [caller, node] };
 }
 
-export async function run({ rounds, quick, say }: BenchOptions): Promise<Row[]> {
+export async function run({ rounds, quick, only, say }: BenchOptions): Promise<Row[]> {
   const request = quick ? { warmUpMs: 300, durationMs: 500 } : { warmUpMs: 500, durationMs: 2_000 };
-  const names = (process.env['BENCH_SUBJECTS'] ?? 'holdfast,ws,socket.io,moleculer,batched').split(',');
+  const names = SUBJECTS.filter((name) => only?.includes(name) ?? true);
   const subjects: Subject[] = [];
   for (const name of names) subjects.push(await (name === 'moleculer' ? startMoleculer() : startRelay(name)));
 

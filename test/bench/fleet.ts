@@ -77,10 +77,9 @@ async function measure(file: string, nodes: number): Promise<Result> {
   }
 }
 
-export async function run({ rounds, quick, say }: BenchOptions): Promise<Row[]> {
+export async function run({ rounds, quick, only, say }: BenchOptions): Promise<Row[]> {
   const nodes = quick ? 500 : 5_000;
-  const names = process.env['BENCH_SUBJECTS']?.split(',');
-  const chosen = SUBJECTS.filter(({ name }) => names?.includes(name) ?? true);
+  const chosen = SUBJECTS.filter(({ name }) => only?.includes(name) ?? true);
   const results = new Map<string, Result[]>();
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, file } of rotated(chosen, round)) {

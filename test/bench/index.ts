@@ -1,4 +1,4 @@
-// Runs one benchmark: `npm run bench -- NAME [--json] [--rounds N] [--quick]`.
+// Runs one benchmark: `npm run bench -- NAME [--json] [--rounds N] [--quick] [--only SUBJECT,…]`.
 // Invariant: standard output holds the result and nothing else.
 
 import { existsSync, readdirSync } from 'node:fs';
@@ -15,6 +15,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string' },
+    only: { type: 'string' },
   },
 });
 
@@ -28,7 +29,7 @@ function names(): string[] {
 
 function usage(problem: string): never {
   process.stderr.write(
-    `${problem}\nusage: npm run bench -- ${names().join('|')} [--json] [--rounds N] [--quick]\n`,
+    `${problem}\nusage: npm run bench -- ${names().join('|')} [--json] [--rounds N] [--quick] [--only SUBJECT,…]\n`,
   );
   process.exit(2);
 }
@@ -70,6 +71,7 @@ const { run } = (await import(`./${name}.ts`)) as { run: Bench };
 const rows = await run({
   rounds,
   quick: values.quick,
+  only: values.only?.split(','),
   say: (line) => void process.stderr.write(`${line}\n`),
 });
 if (values.json) {

@@ -83,10 +83,9 @@ async function oneRound(subject: Subject, durationMs: number, samples: Samples):
   await bulk.ask('stopBulk');
 }
 
-export async function run({ rounds, quick, say }: BenchOptions): Promise<Row[]> {
+export async function run({ rounds, quick, only, say }: BenchOptions): Promise<Row[]> {
   const durationMs = quick ? 700 : 2_500;
-  const names = process.env['BENCH_SUBJECTS']?.split(',');
-  const chosen = SUBJECTS.filter(({ name }) => names?.includes(name) ?? true);
+  const chosen = SUBJECTS.filter(({ name }) => only?.includes(name) ?? true);
   const samples: Samples = new Map();
   const subjects: Subject[] = [];
   for (const subject of chosen) subjects.push(await start(subject));

@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Short runs and small loads, to see that everything works. Its numbers are worth nothing. */
   readonly quick: boolean;
+  /** The subjects to run; undefined runs all. A ratio needs its baseline in the run. */
+  readonly only?: readonly string[] | undefined;
   /** Says what goes on, on standard error. */
   say(line: string): void;
 }
