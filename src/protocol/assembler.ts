@@ -50,7 +50,10 @@ export class Assembler {
   begin(peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
     this.drop(peer, id);
     if (end - start < TOTAL_BYTES) {
-      throw new ProtocolViolation(CloseCode.MALFORMED, 'the first part of a value without the length of the whole');
+      throw new ProtocolViolation(
+        CloseCode.MALFORMED,
+        'the first part of a value without the length of the whole',
+      );
     }
     const totalBytes = readU32(bytes, start);
     if (totalBytes > this.#limits.maxValueBytes) {
@@ -78,7 +81,12 @@ export class Assembler {
    * @throws ProtocolViolation OUT_OF_ORDER when none was begun; MALFORMED when the parts do not add up to the length announced.
    */
   append(
-    peer: number, id: number, bytes: Uint8Array, start: number, end: number, more: boolean,
+    peer: number,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    more: boolean,
   ): Uint8Array | undefined {
     const key = keyOf(peer, id);
     const assembly = this.#assemblies.get(key);

@@ -1,6 +1,6 @@
 // What waits for one peer behind credit and backpressure: one flow a call, served round robin.
 // Invariant: the frames of one call leave in the order in which they were written, and never beyond its credit.
-import { FrameType, Flag } from './frames.ts';
+import { FrameType, Flag, HEADER_BYTES } from './frames.ts';
 import { limits } from './limits.ts';
 import type { Page } from './page.ts';
 
@@ -51,9 +51,23 @@ export function makePiece(
   cost: Piece['cost'],
 ): Piece {
   return {
-    type, flags, prefix, parts, form, cost, totalBytes, leftBytes: totalBytes, part: 0, offset: 0, next: undefined,
+    type,
+    flags,
+    prefix,
+    parts,
+    form,
+    cost,
+    totalBytes,
+    leftBytes: totalBytes,
+    part: 0,
+    offset: 0,
+    next: undefined,
   };
 }
+
+/** For the headers of one flush: a guess, the page grows beyond it. */
+const RESERVED_HEADERS = 16 * HEADER_BYTES;
+const RESERVED_FLOWS = 8;
 
 /** Buckets of a count by key: most frames belong to calls without a flow, and learn so without the map. */
 const BUCKETS = 256;
@@ -93,8 +107,16 @@ export class BulkLane {
       return existing;
     }
     const flow: Flow = {
-      peer, id, onRoom, creditBytes: limits.creditWindowBytes, waitingBytes: 0,
-      state: 'empty', progress: 'untouched', first: undefined, last: undefined, next: undefined,
+      peer,
+      id,
+      onRoom,
+      creditBytes: limits.creditWindowBytes,
+      waitingBytes: 0,
+      state: 'empty',
+      progress: 'untouched',
+      first: undefined,
+      last: undefined,
+      next: undefined,
     };
     this.#flows.set(key, flow);
     this.#counts ??= new Uint32Array(BUCKETS);
@@ -142,6 +164,7 @@ export class BulkLane {
   /** Writes frames into the page, one of each flow in turn, until so many bytes are exceeded or nothing may be sent. */
   pump(page: Page, roomBytes: number): void {
     let room = roomBytes;
+    if (room > 0) page.reserve(Math.min(room + limits.maxChunkBytes, this.#readyBytes()) + RESERVED_HEADERS);
     while (room > 0) {
       const flow = this.#head;
       if (flow === undefined) return;
@@ -176,6 +199,17 @@ export class BulkLane {
     this.passedBytes = 0;
   }
 
+  /** What the flows in front may send, roughly: a measure for memory. */
+  #readyBytes(): number {
+    let bytes = 0;
+    let flow = this.#head;
+    for (let count = 0; flow !== undefined && count < RESERVED_FLOWS; count += 1) {
+      bytes += Math.min(flow.waitingBytes, flow.creditBytes);
+      flow = flow.next;
+    }
+    return bytes;
+  }
+
   #enqueue(flow: Flow, piece: Piece): void {
     if (piece.cost === 'credit' && nextCost(piece) > flow.creditBytes) {
       flow.state = 'blocked';
@@ -198,8 +232,14 @@ export class BulkLane {
     const left = piece.leftBytes - bytes;
     const before = isFirst ? prefixBytes + (isChunked ? TOTAL_BYTES : 0) : 0;
     const more = isChunked && left > 0 ? Flag.MORE : 0;
-    page.begin(12 + before + bytes);
-    page.header(isFirst ? piece.type : FrameType.CHUNK, isFirst ? piece.flags | more : more, flow.peer, flow.id, before + bytes);
+    page.begin(HEADER_BYTES + before + bytes);
+    page.header(
+      isFirst ? piece.type : FrameType.CHUNK,
+      isFirst ? piece.flags | more : more,
+      flow.peer,
+      flow.id,
+      before + bytes,
+    );
     if (isFirst) {
       if (prefixBytes > 0) page.copy(piece.prefix, 0, prefixBytes);
       if (isChunked) page.u32(piece.totalBytes);

@@ -112,7 +112,10 @@ export function isTerminal(code: number): boolean {
 /** CALL, RESULT, ITEM and CHUNK carry values and are limited to one chunk; all others are control. */
 export function isValueFrame(type: number): boolean {
   return (
-    type === FrameType.CALL || type === FrameType.CHUNK || type === FrameType.ITEM || type === FrameType.RESULT
+    type === FrameType.CALL ||
+    type === FrameType.CHUNK ||
+    type === FrameType.ITEM ||
+    type === FrameType.RESULT
   );
 }
 
@@ -151,5 +154,8 @@ export function callValueStart(bytes: Uint8Array, start: number, end: number): n
 }
 
 function truncatedCall(bytes: number, wanted: number): ProtocolViolation {
-  return new ProtocolViolation(CloseCode.MALFORMED, `a CALL of ${bytes} bytes; its prefix and route alone take ${wanted}`);
+  return new ProtocolViolation(
+    CloseCode.MALFORMED,
+    `a CALL of ${bytes} bytes; its prefix and route alone take ${wanted}`,
+  );
 }

@@ -31,8 +31,6 @@ export const limits = {
   /** Text of a FAILURE, and of reasons. */
   maxReasonLength: 8_192,
   maxStackLength: 32_768,
-  /** Calls that one RESUME asks about; more go into further RESUME frames. */
-  maxCallsPerResume: 8_192,
   /** Calls of one client that the hub knows at once. */
   maxCallsPerClient: 65_536,
   /** Outcomes that a client has and did not acknowledge yet, beyond `maxCallsPerClient`. */

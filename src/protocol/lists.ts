@@ -50,7 +50,8 @@ export function readQueries(
   each: (attempt: number, received: number, windowBytes: number) => void,
 ): void {
   expectWhole('QUERY', end - start, QUERY_BYTES);
-  for (let at = start; at < end; at += QUERY_BYTES) each(readU32(bytes, at), readU32(bytes, at + 4), readU32(bytes, at + 8));
+  for (let at = start; at < end; at += QUERY_BYTES)
+    each(readU32(bytes, at), readU32(bytes, at + 4), readU32(bytes, at + 8));
 }
 
 /** FATE: attempt numbers, each with what became of it. */
@@ -94,5 +95,8 @@ export function readCredit(bytes: Uint8Array, start: number, end: number): numbe
 
 function expectWhole(frame: string, bytes: number, entryBytes: number): void {
   if (bytes > 0 && bytes % entryBytes === 0) return;
-  throw new ProtocolViolation(CloseCode.MALFORMED, `${frame}: ${bytes} bytes are no whole number of entries of ${entryBytes}`);
+  throw new ProtocolViolation(
+    CloseCode.MALFORMED,
+    `${frame}: ${bytes} bytes are no whole number of entries of ${entryBytes}`,
+  );
 }

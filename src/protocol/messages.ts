@@ -15,6 +15,7 @@ const name = z
   .max(limits.maxNameLength)
   .regex(/^(?!\s)[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+(?<!\s)$/u, 'must be printable text');
 const reason = z.string().max(limits.maxReasonLength);
+const cut = (maxLength: number) => z.string().transform((text) => text.slice(0, maxLength));
 const encoding = z.enum(['json', 'msgpack']);
 const labels = z
   .record(name, name)
@@ -70,16 +71,24 @@ export const schemas = {
   check: z.object({ functions: count, digest: z.string().max(limits.maxNameLength) }),
   checked: z.object({ ok: z.boolean(), lagMs: milliseconds }),
   failure: z.object({
-    code: z.enum(['failed', 'timed_out', 'cancelled', 'queue_full', 'no_node', 'unstarted', 'vanished', 'too_large', 'invalid']),
+    code: z.enum([
+      'failed',
+      'timed_out',
+      'cancelled',
+      'queue_full',
+      'no_node',
+      'unstarted',
+      'vanished',
+      'too_large',
+      'invalid',
+    ]),
     /** Name of the error that the function threw. */
-    name: z.string().max(limits.maxNameLength).optional(),
-    message: reason,
-    stack: z.string().max(limits.maxStackLength).optional(),
+    name: cut(limits.maxNameLength).optional(),
+    message: cut(limits.maxReasonLength),
+    stack: cut(limits.maxStackLength).optional(),
   }),
   resume: z.object({
-    nodes: z
-      .array(z.object({ id: name, instance: name, calls: z.array(resumedCall) }))
-      .max(limits.maxPeers),
+    nodes: z.array(z.object({ id: name, instance: name, calls: z.array(resumedCall) })).max(limits.maxPeers),
     unassigned: z.array(attempt),
   }),
   /** `nodes` are answered in pages, the first at `from`. */
@@ -117,10 +126,23 @@ export const readReplaced: Reader<ReplacedMessage> = reader('REPLACED', schemas.
 export const readPeer: Reader<PeerMessage> = reader('PEER', schemas.peer);
 export const readCheck: Reader<CheckMessage> = reader('CHECK', schemas.check);
 export const readChecked: Reader<CheckedMessage> = reader('CHECKED', schemas.checked);
-export const readFailure: Reader<FailureMessage> = reader('FAILURE', schemas.failure);
+const readStrictFailure: Reader<FailureMessage> = reader('FAILURE', schemas.failure);
 export const readResume: Reader<ResumeMessage> = reader('RESUME', schemas.resume);
 export const readAsk: Reader<AskMessage> = reader('ASK', schemas.ask);
 export const readAnswer: Reader<AnswerMessage> = reader('ANSWER', schemas.answer);
+
+/**
+ * Never throws: a hub passes a FAILURE on unread, so one that cannot be read is its node's fault and ends its call only.
+ * Texts that are too long are cut.
+ */
+export function readFailure(bytes: Uint8Array, start: number, end: number): FailureMessage {
+  try {
+    return readStrictFailure(bytes, start, end);
+  } catch (error) {
+    const why = error instanceof ProtocolViolation ? error.message : String(error);
+    return { code: 'invalid', message: `the node answered what cannot be read: ${why}` };
+  }
+}
 
 /** The payload of DEFINE: a function's name. */
 export function readName(bytes: Uint8Array, start: number, end: number): string {
@@ -133,37 +155,6 @@ export function readName(bytes: Uint8Array, start: number, end: number): string 
 /** Whether the text may be an id, a label or a function's name. */
 export function isName(text: string): boolean {
   return name.safeParse(text).success;
-}
-
-/** Parts of at most `limits.maxCallsPerResume` calls each, so that each fits into a frame. At least one. */
-export function splitResume(message: ResumeMessage): ResumeMessage[] {
-  const parts: ResumeMessage[] = [];
-  let part: ResumeMessage = { nodes: [], unassigned: [] };
-  let room: number = limits.maxCallsPerResume;
-  const turn = (): void => {
-    if (room > 0) return;
-    parts.push(part);
-    part = { nodes: [], unassigned: [] };
-    room = limits.maxCallsPerResume;
-  };
-  for (const node of message.nodes) {
-    for (let at = 0; at < node.calls.length; ) {
-      turn();
-      const calls = node.calls.slice(at, at + room);
-      part.nodes.push({ ...node, calls });
-      at += calls.length;
-      room -= calls.length;
-    }
-  }
-  for (let at = 0; at < message.unassigned.length; ) {
-    turn();
-    const calls = message.unassigned.slice(at, at + room);
-    part.unassigned.push(...calls);
-    at += calls.length;
-    room -= calls.length;
-  }
-  parts.push(part);
-  return parts;
 }
 
 function reader<T>(frame: string, schema: z.ZodType<T>): Reader<T> {

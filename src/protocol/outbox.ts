@@ -1,13 +1,22 @@
 // Everything written to one peer on one socket: what a turn writes leaves together, bulk waits its turn.
 // Invariant: frames of one call keep their order; control frames wait for nobody.
-import { HoldfastError } from './errors.ts';
-import { CALL_PREFIX_BYTES, FrameType, Flag, HEADER_BYTES, callValueStart, maxPayloadBytes } from './frames.ts';
+import {
+  CALL_PREFIX_BYTES,
+  FrameType,
+  Flag,
+  HEADER_BYTES,
+  callValueStart,
+  maxPayloadBytes,
+} from './frames.ts';
 import { BulkLane, endsCall, makePiece, type Flow } from './flow.ts';
 import { limits } from './limits.ts';
 import { Page } from './page.ts';
+import { clampDeadline, prefixOf, tooLong, tooLongRoute, tooLongValue, type CallPrefix } from './prefix.ts';
 import { copyBytes } from './read.ts';
 import { textBytes, utf8Encoder } from './text.ts';
 import { encodedBytes, type Encoded } from './values.ts';
+
+export type { CallPrefix } from './prefix.ts';
 
 export interface OutboxPort {
   /** Sends one message. It keeps the bytes; they do not change afterwards. */
@@ -23,17 +32,7 @@ export interface OutboxOptions {
   onOverflow(waitingBytes: number): void;
 }
 
-/** What goes before a CALL's arguments. */
-export interface CallPrefix {
-  readonly fn: number;
-  /** Milliseconds left; at most 2^32 − 1 are sent. */
-  readonly deadlineMs: number;
-  /** JSON text, or '' for none; at most `limits.maxRouteBytes`. */
-  readonly route: string;
-}
-
 const EMPTY = new Uint8Array(0);
-const MAX_U32 = 0xffff_ffff;
 /** A queued frame keeps its message's memory alive; when it is less than this part of it, it is copied instead. */
 const MIN_ALIASED_SHARE = 6;
 
@@ -64,14 +63,25 @@ export class Outbox {
    * Only a FAILURE waits, for frames of its own call that were written before it.
    * @throws HoldfastError `value_too_large` for a payload longer than its type allows.
    */
-  frame(type: number, flags: number, peer: number, id: number, bytes: Uint8Array = EMPTY, start = 0, end = bytes.length): void {
+  frame(
+    type: number,
+    flags: number,
+    peer: number,
+    id: number,
+    bytes: Uint8Array = EMPTY,
+    start = 0,
+    end = bytes.length,
+  ): void {
     if (this.#state === 'closed') return;
     const length = end - start;
     if (length > maxPayloadBytes(type)) throw tooLong(type, length);
     if (this.#lane.size > 0 && type === FrameType.FAILURE) {
       const flow = this.#lane.find(peer, id);
       if (flow !== undefined && flow.first !== undefined) {
-        this.#queue(flow, makePiece(type, flags, EMPTY, [copyBytes(bytes, start, end)], length, 'frame', 'nothing'));
+        this.#queue(
+          flow,
+          makePiece(type, flags, EMPTY, [copyBytes(bytes, start, end)], length, 'frame', 'nothing'),
+        );
         return;
       }
       if (flow !== undefined) this.#lane.finish(flow);
@@ -90,7 +100,14 @@ export class Outbox {
    * When a flow is open for the call, everything goes through it.
    * @throws HoldfastError `value_too_large` beyond `limits.maxValueBytes`, `invalid_argument` for too long a route.
    */
-  value(type: number, flags: number, peer: number, id: number, prefix: CallPrefix | undefined, encoded: Encoded): void {
+  value(
+    type: number,
+    flags: number,
+    peer: number,
+    id: number,
+    prefix: CallPrefix | undefined,
+    encoded: Encoded,
+  ): void {
     if (this.#state === 'closed') return;
     const flow = this.#lane.size > 0 ? this.#lane.find(peer, id) : undefined;
     if (flow === undefined) {
@@ -99,7 +116,11 @@ export class Outbox {
       }
       return;
     }
-    if (flow.state === 'empty' && this.#socket === 'open' && this.#page.pendingBytes < limits.bulkWatermarkBytes) {
+    if (
+      flow.state === 'empty' &&
+      this.#socket === 'open' &&
+      this.#page.pendingBytes < limits.bulkWatermarkBytes
+    ) {
       const bytes = encodedBytes(encoded);
       if (bytes <= flow.creditBytes && this.#writeValue(type, flags, peer, id, prefix, encoded)) {
         flow.creditBytes -= bytes;
@@ -117,8 +138,14 @@ export class Outbox {
    * @throws ProtocolViolation for a CALL whose prefix is truncated.
    */
   forward(
-    type: number, flags: number, peer: number, id: number,
-    bytes: Uint8Array, start: number, end: number, prefix?: CallPrefix,
+    type: number,
+    flags: number,
+    peer: number,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    prefix?: CallPrefix,
   ): void {
     if (this.#state === 'closed') return;
     const from = prefix === undefined ? start : callValueStart(bytes, start, end);
@@ -151,7 +178,12 @@ export class Outbox {
    * @param onRoom what waited of this flow has been written; called outside of any write, at the end of a flush.
    * @param creditBytes what the other end takes before it gives credit. @default one window
    */
-  openFlow(peer: number, id: number, onRoom: () => void, creditBytes: number = limits.creditWindowBytes): void {
+  openFlow(
+    peer: number,
+    id: number,
+    onRoom: () => void,
+    creditBytes: number = limits.creditWindowBytes,
+  ): void {
     if (this.#state !== 'closed') this.#lane.open(peer, id, onRoom).creditBytes = creditBytes;
   }
 
@@ -206,7 +238,15 @@ export class Outbox {
     this.#port.endOfTurn(this.#onEndOfTurn);
   }
 
-  #writeFrame(type: number, flags: number, peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+  #writeFrame(
+    type: number,
+    flags: number,
+    peer: number,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     const length = end - start;
     this.#page.begin(HEADER_BYTES + length);
     this.#page.header(type, flags, peer, id, length);
@@ -216,7 +256,12 @@ export class Outbox {
 
   /** Writes a value into one frame of the page; false, with nothing written, when it does not fit into one. */
   #writeValue(
-    type: number, flags: number, peer: number, id: number, prefix: CallPrefix | undefined, encoded: Encoded,
+    type: number,
+    flags: number,
+    peer: number,
+    id: number,
+    prefix: CallPrefix | undefined,
+    encoded: Encoded,
   ): boolean {
     const page = this.#page;
     const valueBytes = typeof encoded === 'string' ? encoded.length : encodedBytes(encoded);
@@ -252,7 +297,13 @@ export class Outbox {
     this.#page.text(prefix.route);
   }
 
-  #queueValue(flow: Flow, type: number, flags: number, prefix: CallPrefix | undefined, encoded: Encoded): void {
+  #queueValue(
+    flow: Flow,
+    type: number,
+    flags: number,
+    prefix: CallPrefix | undefined,
+    encoded: Encoded,
+  ): void {
     const parts = typeof encoded === 'string' ? [utf8Encoder.encode(encoded)] : encoded;
     const bytes = encodedBytes(parts);
     if (bytes > limits.maxValueBytes) throw tooLongValue(bytes);
@@ -262,7 +313,13 @@ export class Outbox {
   }
 
   #queueFrame(
-    flow: Flow, type: number, flags: number, bytes: Uint8Array, start: number, end: number, prefix: CallPrefix | undefined,
+    flow: Flow,
+    type: number,
+    flags: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    prefix: CallPrefix | undefined,
   ): void {
     const isSmallShare = (end - start) * MIN_ALIASED_SHARE < bytes.buffer.byteLength;
     const payload = isSmallShare ? copyBytes(bytes, start, end) : bytes.subarray(start, end);
@@ -287,39 +344,4 @@ export class Outbox {
     this.#overflow = 'reported';
     this.#options.onOverflow(waitingBytes);
   }
-}
-
-function clampDeadline(deadlineMs: number): number {
-  return deadlineMs >= MAX_U32 ? MAX_U32 : deadlineMs <= 0 ? 0 : Math.ceil(deadlineMs);
-}
-
-function prefixOf(prefix: CallPrefix, route: string): Uint8Array {
-  const text = utf8Encoder.encode(route);
-  if (text.length > limits.maxRouteBytes) throw tooLongRoute(text.length);
-  const bytes = new Uint8Array(CALL_PREFIX_BYTES + text.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, prefix.fn, true);
-  view.setUint16(2, text.length, true);
-  view.setUint32(4, clampDeadline(prefix.deadlineMs), true);
-  bytes.set(text, CALL_PREFIX_BYTES);
-  return bytes;
-}
-
-function tooLong(type: number, bytes: number): HoldfastError {
-  return new HoldfastError(
-    `a frame of type ${type} with ${bytes} bytes of payload was to be sent; at most ${maxPayloadBytes(type)} are allowed`,
-    { code: 'value_too_large' },
-  );
-}
-
-function tooLongValue(bytes: number): HoldfastError {
-  return new HoldfastError(`a value of ${bytes} bytes was to be sent; at most ${limits.maxValueBytes} are allowed`, {
-    code: 'value_too_large',
-  });
-}
-
-function tooLongRoute(bytes: number): HoldfastError {
-  return new HoldfastError(`a route of ${bytes} bytes; at most ${limits.maxRouteBytes} are allowed: name fewer labels`, {
-    code: 'invalid_argument',
-  });
 }

@@ -5,7 +5,7 @@ import { limits } from './limits.ts';
 import { utf8Encoder } from './text.ts';
 
 const EMPTY = new Uint8Array(0);
-const MIN_PAGE_BYTES = 1024;
+const MIN_PAGE_BYTES = 512;
 /** What is left of a larger page is given up after a message, so that a peer that falls idle holds little memory. */
 const MAX_KEPT_PAGE_BYTES = 16_384;
 /** Up to this many bytes a loop beats `set` with its `subarray`, and `encodeInto`. */
@@ -17,8 +17,10 @@ export class Page {
   /** Where the message that is being written begins. */
   #start = 0;
   #end = 0;
-  /** Decaying maximum of what one message took: the measure for the next page. */
+  /** What messages took of late, without what was reserved: the measure for the next page. */
   #recentBytes = 0;
+  /** What the message had taken when more was reserved; -1 = nothing was. */
+  #unreservedBytes = -1;
 
   constructor(send: (bytes: Uint8Array) => void) {
     this.#send = send;
@@ -155,7 +157,9 @@ export class Page {
     const { pendingBytes } = this;
     if (pendingBytes === 0) return;
     const message = this.#bytes.subarray(this.#start, this.#end);
-    this.#recentBytes = Math.max(pendingBytes, this.#recentBytes - (this.#recentBytes >> 3));
+    const ordinaryBytes = this.#unreservedBytes === -1 ? pendingBytes : this.#unreservedBytes;
+    this.#recentBytes = (this.#recentBytes + ordinaryBytes) >> 1;
+    this.#unreservedBytes = -1;
     this.#start = this.#end;
     if (this.#bytes.length > MAX_KEPT_PAGE_BYTES) this.clear();
     this.#send(message);
@@ -166,16 +170,27 @@ export class Page {
     this.#bytes = EMPTY;
     this.#start = 0;
     this.#end = 0;
+    this.#unreservedBytes = -1;
   }
 
-  /** A new page with room for so many bytes more; what has not left moves over. */
+  /** Room for so many bytes of bulk, in one step. They are no measure for later messages. */
+  reserve(length: number): void {
+    if (this.#unreservedBytes === -1) this.#unreservedBytes = this.pendingBytes;
+    if (this.#end + length > this.#bytes.length) this.#move(this.pendingBytes + length);
+  }
+
+  /** A page with room for so many bytes more. A small one serves several messages. */
   #grow(length: number): void {
-    const pendingBytes = this.#end - this.#start;
-    const needed = pendingBytes + length;
+    const neededBytes = this.pendingBytes + length;
+    const wishedBytes = Math.min(this.#recentBytes * 4, MAX_KEPT_PAGE_BYTES);
     let size = MIN_PAGE_BYTES;
-    // Small pages serve several messages; a large one is made for one.
-    const wished = Math.max(needed, Math.min(this.#recentBytes * 4, Math.max(this.#recentBytes, MAX_KEPT_PAGE_BYTES)));
-    while (size < wished) size *= 2;
+    while (size < neededBytes || size < wishedBytes) size *= 2;
+    this.#move(size);
+  }
+
+  /** What has not left moves over. What has left stays where it is: the port has it. */
+  #move(size: number): void {
+    const { pendingBytes } = this;
     const bytes = new Uint8Array(size);
     if (pendingBytes > 0) bytes.set(this.#bytes.subarray(this.#start, this.#end));
     this.#bytes = bytes;

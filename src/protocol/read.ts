@@ -6,7 +6,15 @@ import { limits } from './limits.ts';
 
 export interface FrameHandler {
   /** The payload is `bytes[start]` up to `bytes[end]`, without `end`. */
-  frame(type: number, flags: number, peer: number, id: number, bytes: Uint8Array, start: number, end: number): void;
+  frame(
+    type: number,
+    flags: number,
+    peer: number,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void;
 }
 
 /**
@@ -73,7 +81,10 @@ export function hex(type: number): string {
 }
 
 function truncatedHeader(left: number): ProtocolViolation {
-  return new ProtocolViolation(CloseCode.MALFORMED, `a frame header of ${left} bytes instead of ${HEADER_BYTES}`);
+  return new ProtocolViolation(
+    CloseCode.MALFORMED,
+    `a frame header of ${left} bytes instead of ${HEADER_BYTES}`,
+  );
 }
 
 function truncatedPayload(type: number, length: number, left: number): ProtocolViolation {

@@ -43,7 +43,17 @@ const float16 = (globalThis as unknown as { Float16Array?: View }).Float16Array;
 if (float16 !== undefined) views.set('Float16Array', { make: float16, elementBytes: 2 });
 
 /** They would silently become `{}`. */
-const opaque = new Set(['Map', 'Set', 'WeakMap', 'WeakSet', 'WeakRef', 'Promise', 'RegExp', 'Error', 'SharedArrayBuffer']);
+const opaque = new Set([
+  'Map',
+  'Set',
+  'WeakMap',
+  'WeakSet',
+  'WeakRef',
+  'Promise',
+  'RegExp',
+  'Error',
+  'SharedArrayBuffer',
+]);
 const remedies = new Map([
   ['Promise', 'await it first'],
   ['Map', 'pass an array of its entries'],
@@ -93,7 +103,10 @@ export function isPlain(value: unknown, depth: number): boolean {
  * A copy of the value, as far as it must differ, with null where a segment was taken out.
  * @throws HoldfastError `invalid_argument` for what cannot travel.
  */
-export function takeSegments(value: unknown, encoding: Encoding): { root: unknown; segments: readonly Segment[] } {
+export function takeSegments(
+  value: unknown,
+  encoding: Encoding,
+): { root: unknown; segments: readonly Segment[] } {
   const segments: Segment[] = [];
   const ancestors: object[] = [];
   const path: Path = [];
@@ -125,7 +138,8 @@ export function takeSegments(value: unknown, encoding: Encoding): { root: unknow
     // oxlint-disable-next-line no-restricted-globals -- a Date as a value, not as a clock
     if (entry instanceof Date) return entry;
     if (ancestors.includes(entry)) throw cannotTravel('a cycle', path);
-    if (ancestors.length >= limits.maxValueDepth) throw cannotTravel(`more than ${limits.maxValueDepth} levels`, path);
+    if (ancestors.length >= limits.maxValueDepth)
+      throw cannotTravel(`more than ${limits.maxValueDepth} levels`, path);
     ancestors.push(entry);
     const copy = Array.isArray(entry) ? visitArray(entry) : visitObject(entry);
     ancestors.pop();
@@ -152,7 +166,13 @@ export function takeSegments(value: unknown, encoding: Encoding): { root: unknow
       path.pop();
       // Plain assignment of `__proto__` would set the prototype.
       if (key !== '__proto__') copy[key] = visited;
-      else Object.defineProperty(copy, key, { value: visited, enumerable: true, configurable: true, writable: true });
+      else
+        Object.defineProperty(copy, key, {
+          value: visited,
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        });
     }
     return copy;
   };
@@ -190,7 +210,8 @@ function put(holder: { root: unknown }, path: readonly unknown[], value: unknown
   let key: string | number = 'root';
   for (const step of path) {
     target = entryOf(target, key);
-    if (typeof step !== 'string' && typeof step !== 'number') throw new Error('a path of its table is malformed');
+    if (typeof step !== 'string' && typeof step !== 'number')
+      throw new Error('a path of its table is malformed');
     key = step;
   }
   if (entryOf(target, key) !== null) throw new Error('a path of its table leads to something that is there');
@@ -247,7 +268,10 @@ function bytesOf(view: ArrayBufferView): Uint8Array {
 
 function cannotTravel(what: string, path: Path): HoldfastError {
   const place = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('');
-  return new HoldfastError(`${what} at value${place.slice(0, 200)} cannot be sent; ${remedies.get(what) ?? 'pass plain data'}`, {
-    code: 'invalid_argument',
-  });
+  return new HoldfastError(
+    `${what} at value${place.slice(0, 200)} cannot be sent; ${remedies.get(what) ?? 'pass plain data'}`,
+    {
+      code: 'invalid_argument',
+    },
+  );
 }

@@ -11,7 +11,10 @@ interface Utf8Decoder {
 
 // Every platform has these two; this folder is compiled without any platform's types.
 declare const TextEncoder: new () => Utf8Encoder;
-declare const TextDecoder: new (label: string, options: { fatal: boolean; ignoreBOM: boolean }) => Utf8Decoder;
+declare const TextDecoder: new (
+  label: string,
+  options: { fatal: boolean; ignoreBOM: boolean },
+) => Utf8Decoder;
 
 export const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

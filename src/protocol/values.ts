@@ -73,7 +73,8 @@ export function decodeValue(bytes: Uint8Array, start: number, end: number, msgpa
   if (start === end) return undefined;
   const marker = bytes[start];
   try {
-    if (marker === (msgpack ? MSGPACK_SEGMENTS : JSON_SEGMENTS)) return splitSegments(bytes, start, end, msgpack);
+    if (marker === (msgpack ? MSGPACK_SEGMENTS : JSON_SEGMENTS))
+      return splitSegments(bytes, start, end, msgpack);
     if (msgpack) return msgpackDecoder.decode(bytes.subarray(start, end));
     return JSON.parse(decodeText(bytes, start, end));
   } catch (error) {
@@ -101,7 +102,8 @@ function stringify(value: unknown): string {
 
 function withinText(text: string): string {
   // Three bytes a unit at most: only long texts need counting.
-  if (text.length * 3 > limits.maxValueBytes && textBytes(text) > limits.maxValueBytes) throw tooLarge(textBytes(text));
+  if (text.length * 3 > limits.maxValueBytes && textBytes(text) > limits.maxValueBytes)
+    throw tooLarge(textBytes(text));
   return text;
 }
 
@@ -118,7 +120,11 @@ function tooLarge(bytes: number): HoldfastError {
   );
 }
 
-function joinSegments(root: unknown, segments: readonly Segment[], encoding: Encoding): readonly Uint8Array[] {
+function joinSegments(
+  root: unknown,
+  segments: readonly Segment[],
+  encoding: Encoding,
+): readonly Uint8Array[] {
   const table = segments.map(({ kind, bytes, path }) => [kind, bytes.length, ...path]);
   const isJson = encoding === 'json';
   const body = isJson ? utf8Encoder.encode(stringify([root, table])) : msgpackEncoder.encode([root, table]);
@@ -144,7 +150,8 @@ function splitSegments(bytes: Uint8Array, start: number, end: number, msgpack: b
   const head: unknown = msgpack
     ? msgpackDecoder.decode(bytes.subarray(headStart, headEnd))
     : JSON.parse(decodeText(bytes, headStart, headEnd));
-  if (!Array.isArray(head) || head.length !== 2 || !Array.isArray(head[1])) throw new Error('its head is malformed');
+  if (!Array.isArray(head) || head.length !== 2 || !Array.isArray(head[1]))
+    throw new Error('its head is malformed');
   return insertSegments(head[0], head[1], bytes, start + aligned(headEnd - start), end);
 }
 
