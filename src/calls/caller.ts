@@ -33,7 +33,8 @@ export interface CallOptions extends Target {
 }
 
 interface Peer {
-  readonly number: number;
+  /** On the present link; 0 = not heard of on this link. */
+  number: number;
   readonly id: string;
   readonly instance: string;
 }
@@ -89,6 +90,8 @@ export class Caller {
   #sending: 'open' | 'held' = 'open';
   readonly #functions = new Map<string, number>();
   readonly #peers = new Map<number, Peer>();
+  /** Nodes of calls that an earlier link left, by their instance. */
+  readonly #peersBefore = new Map<string, Peer>();
   readonly #acks = new Map<number, number[]>();
   #ackTimer: Timer | undefined;
   #idle: (() => void)[] = [];
@@ -152,7 +155,6 @@ export class Caller {
   attached(outbox: Outbox): void {
     this.#outbox = outbox;
     this.#functions.clear();
-    this.#peers.clear();
     if (this.#attachedBefore) this.#resume(outbox);
     this.#attachedBefore = true;
     this.#sending = 'open';
@@ -173,6 +175,11 @@ export class Caller {
       this.#assembler.drop(call.node?.number ?? 0, call.attempt);
       call.assembling = undefined;
     }
+    // Another hub has other numbers: a node keeps none until it is named again.
+    for (const peer of this.#peers.values()) peer.number = 0;
+    this.#peers.clear();
+    this.#peersBefore.clear();
+    for (const { node } of this.#attempts.values()) if (node !== undefined) this.#peersBefore.set(node.instance, node);
   }
 
   /** The link will not come back: what is in flight is lost, what is asked for now fails with `error`. */
@@ -232,7 +239,9 @@ export class Caller {
         return;
       case FrameType.PEER: {
         const { id: node, instance } = readPeer(bytes, start, end);
-        this.#peers.set(peer, { number: peer, id: node, instance });
+        const named = this.#peersBefore.get(instance) ?? { number: peer, id: node, instance };
+        named.number = peer;
+        this.#peers.set(peer, named);
         return;
       }
       default:
