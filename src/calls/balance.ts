@@ -1,6 +1,8 @@
 // Which of the nodes that may run a call gets it.
 // Invariant: pure functions of what the hub knows of its nodes; ties go round.
 
+import { HoldfastError } from '../protocol/errors.ts';
+
 export type Balance = 'leastLoaded' | 'roundRobin' | 'latency' | 'random';
 
 /** What a choice depends on. */
@@ -60,4 +62,12 @@ export function createBalance(balance: Balance, random: () => number): Choose {
     case 'random':
       return (candidates) => draw(candidates);
   }
+}
+
+/** @throws HoldfastError `invalid_option` */
+export function checkBalance(balance: string): Balance {
+  if (balance === 'leastLoaded' || balance === 'roundRobin' || balance === 'latency' || balance === 'random') return balance;
+  throw new HoldfastError(`option balance is ${balance}; choose leastLoaded, roundRobin, latency or random`, {
+    code: 'invalid_option',
+  });
 }

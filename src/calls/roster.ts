@@ -82,7 +82,7 @@ export interface Routed {
   /** What has arrived of it and was not passed on. */
   frames: Frame[];
   /** CALL frame that arrived in this turn, in the message it came in. */
-  first: { bytes: Uint8Array; start: number; end: number; prefixBytes: number } | undefined;
+  first: { bytes: Uint8Array; start: number; end: number } | undefined;
   /** More argument chunks are to come. */
   uploading: boolean;
   /** Value bytes passed to the node and to the client without credit, yet. */

@@ -1,7 +1,6 @@
 // The options of a hub, their defaults, and what makes them invalid.
 // Invariant: checked once, when the hub is made.
-import { checkBalance } from '../calls/router.ts';
-import type { Balance } from '../calls/balance.ts';
+import { checkBalance, type Balance } from '../calls/balance.ts';
 import { presets, resolveTimes, wholeNumber, type LinkTimes, type Preset } from '../links/options.ts';
 import type { Log } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';

@@ -1,21 +1,21 @@
 // The route of a call: which node may run it.
 // Invariant: a small JSON object, checked before anything is routed by it.
 import * as z from 'zod';
-import { ProtocolViolation } from '../protocol/errors.ts';
-import { CloseCode } from '../protocol/frames.ts';
-import { limits } from '../protocol/limits.ts';
-import { decodeText } from '../protocol/text.ts';
+import { ProtocolViolation } from './errors.ts';
+import { CloseCode } from './frames.ts';
+import { limits } from './limits.ts';
+import { decodeText } from './text.ts';
 
 const name = z.string().min(1).max(limits.maxNameLength);
 const schema = z.object({ node: name.optional(), labels: z.record(name, name).optional() });
 
-export interface CallTarget {
+export interface Route {
   readonly node?: string;
   readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** @throws ProtocolViolation MALFORMED when it reaches beyond `limit` or is no route */
-export function readTarget(bytes: Uint8Array, start: number, end: number, limit: number): CallTarget {
+export function readRoute(bytes: Uint8Array, start: number, end: number, limit: number): Route {
   if (end > limit) throw new ProtocolViolation(CloseCode.MALFORMED, 'a CALL whose route is longer than its payload');
   let json: unknown;
   try {

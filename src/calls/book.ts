@@ -1,0 +1,152 @@
+// The hub's book of calls: who asks, who runs, and the ways in which a call leaves it.
+// Invariant: a call that left is in nobody's table, holds nobody's place, and its client was told or will ask.
+import { Fate, FrameType } from '../protocol/frames.ts';
+import { writeFates, writeIds } from '../protocol/lists.ts';
+import type { FailureCode } from '../protocol/messages.ts';
+import type { Asking, Offer, Routed, Running } from './roster.ts';
+
+/** Instances known to be gone for good. */
+const MAX_GONE = 10_000;
+
+export class Book {
+  readonly clients = new Map<number, Asking>();
+  readonly nodes = new Map<number, Running>();
+  readonly byInstance = new Map<string, Running>();
+  readonly offers = new Map<string, Offer>();
+  /** Calls for which there is no node. */
+  parked = 0;
+  /** Calls by how they ended, as the hub saw them. */
+  readonly ended = { result: 0, failure: 0, queue_full: 0, no_node: 0, unstarted: 0, vanished: 0 };
+  readonly #gone = new Set<string>();
+  readonly #freed: (node: Running) => void;
+
+  /** `freed` is called when a place at a node was freed by a call that left. */
+  constructor(freed: (node: Running) => void) {
+    this.#freed = freed;
+  }
+
+  offer(name: string): Offer {
+    let offer = this.offers.get(name);
+    if (offer === undefined) this.offers.set(name, (offer = { name, nodes: [], parked: [] }));
+    return offer;
+  }
+
+  /** The node is offered no more. */
+  withdraw(node: Running): void {
+    for (const name of node.functions.keys()) {
+      const offer = this.offers.get(name);
+      const at = offer?.nodes.indexOf(node) ?? -1;
+      if (at >= 0) offer?.nodes.splice(at, 1);
+    }
+  }
+
+  /** Its place at the node is free again. */
+  free(call: Routed): void {
+    const { node } = call;
+    if (node === undefined) return;
+    if (node.assigned.delete(call) && call.uploading) node.bulk -= 1;
+  }
+
+  /** Forgets a call; a node that has it is told that nobody waits. */
+  drop(call: Routed): void {
+    const { client, node, attempt } = call;
+    if ((call.state === 'assigned' || call.state === 'done') && node?.told.has(client.number)) {
+      node.outbox?.drop(client.number, attempt);
+      node.outbox?.frame(FrameType.ACK, 0, client.number, 0, writeIds([attempt]));
+    }
+    this.#leave(call);
+    if (node !== undefined) this.#freed(node);
+  }
+
+  /** Certainly not started: the client may send it again. */
+  giveBack(call: Routed, why: string): void {
+    this.#leave(call);
+    this.ended.unstarted += 1;
+    this.fail(call, 'unstarted', why);
+  }
+
+  /** Whether it was executed cannot be known. */
+  vanish(call: Routed): void {
+    this.#leave(call);
+    this.ended.vanished += 1;
+    this.tellFate(call.client, 0, call.attempt, Fate.VANISHED);
+  }
+
+  refuse(call: Routed, code: 'queue_full' | 'no_node', message: string): void {
+    this.#leave(call);
+    this.ended[code] += 1;
+    this.fail(call, code, message);
+  }
+
+  /** Assigned, never sent, and now its node or its client is away: a client that is away asks when it is back. */
+  release(call: Routed): void {
+    if (call.client.outbox === undefined) this.#leave(call);
+    else this.giveBack(call, 'its node went away before it was sent');
+  }
+
+  /** Arguments that arrived in part will not be completed: the node forgets them, and the call was not started. */
+  interrupt(call: Routed): void {
+    this.drop(call);
+    this.fail(call, 'unstarted', 'its link broke while its arguments were sent');
+  }
+
+  tellFate(client: Asking, peer: number, attempt: number, fate: Fate): void {
+    client.outbox?.frame(FrameType.FATE, 0, peer, 0, writeFates([[attempt, fate]]));
+  }
+
+  tellClient(client: Asking, node: Running): void {
+    if (client.told.has(node.number) || client.outbox === undefined) return;
+    client.told.add(node.number);
+    client.outbox.json(FrameType.PEER, 0, node.number, 0, { id: node.id, instance: node.instance });
+  }
+
+  tellNode(node: Running, client: Asking): void {
+    if (node.told.has(client.number) || node.outbox === undefined) return;
+    node.told.add(client.number);
+    node.outbox.json(FrameType.PEER, 0, client.number, 0, { id: client.id, instance: client.instance });
+  }
+
+  fail({ client, attempt }: Routed, code: FailureCode, message: string): void {
+    client.outbox?.json(FrameType.FAILURE, 0, 0, attempt, { code, message });
+  }
+
+  isGone(instance: string): boolean {
+    return this.#gone.has(instance);
+  }
+
+  rememberGone(instance: string): void {
+    this.#gone.add(instance);
+    if (this.#gone.size <= MAX_GONE) return;
+    for (const oldest of this.#gone) {
+      this.#gone.delete(oldest);
+      return;
+    }
+  }
+
+  #leave(call: Routed): void {
+    const { client, node, offer } = call;
+    if (call.state === 'queued' && node !== undefined) {
+      const at = node.queue.indexOf(call);
+      if (at >= 0) {
+        node.queue.splice(at, 1);
+        node.queuedBytes -= bytesOf(call);
+      }
+    } else if (call.state === 'parked' && offer !== undefined) {
+      const at = offer.parked.indexOf(call);
+      if (at >= 0) {
+        offer.parked.splice(at, 1);
+        this.parked -= 1;
+      }
+    }
+    this.free(call);
+    if (client.calls.get(call.attempt) === call) client.calls.delete(call.attempt);
+    call.state = 'gone';
+  }
+}
+
+/** Bytes of a call that the hub keeps. */
+export function bytesOf(call: Routed): number {
+  let bytes = 0;
+  for (const frame of call.frames) bytes += frame.bytes.length;
+  return bytes;
+}

@@ -1,0 +1,187 @@
+// Which node a call goes to, and when: places, queues, calls that no node offers yet.
+// Invariant: a call is assigned to at most one node, and sent there only after its client's socket took the assignment.
+import type { Clock, Timer } from '../ports.ts';
+import { FrameType } from '../protocol/frames.ts';
+import { limits } from '../protocol/limits.ts';
+import type { Choose } from './balance.ts';
+import { bytesOf, type Book } from './book.ts';
+import { suits, type Asking, type Offer, type Routed, type Running } from './roster.ts';
+import { Turn } from './turn.ts';
+
+export interface PlacementOptions {
+  readonly clock: Clock;
+  readonly choose: Choose;
+  /** Calls that may wait for one node, or for one function that no node offers. */
+  readonly maxQueueSize: number;
+  /** A call waits this long for a node that offers its function, in milliseconds. */
+  readonly noNodeAfterMs: number;
+}
+
+const SWEEP_MS = 250;
+
+export class Placement {
+  readonly turn: Turn;
+  readonly #book: Book;
+  readonly #options: PlacementOptions;
+  #assigned: Routed[] = [];
+  #sweeper: Timer | undefined;
+
+  constructor(book: Book, options: PlacementOptions) {
+    this.#book = book;
+    this.#options = options;
+    this.turn = new Turn(options.clock, () => this.#dispatch());
+  }
+
+  /** Finds a node for a call that has none: assigned at once, queued, parked, or refused. */
+  place(call: Routed): void {
+    const { offer, target } = call;
+    if (offer === undefined) return;
+    const candidates = target === undefined ? offer.nodes : offer.nodes.filter((node) => suits(node, target));
+    const chosen = this.#options.choose(candidates);
+    if (chosen === undefined) return this.#park(call, offer);
+    if (hasPlace(chosen, call)) return this.#assign(call, chosen);
+    // The chosen one is the least loaded or the next in turn; another may still have room.
+    const free = candidates.find((node) => hasPlace(node, call));
+    if (free !== undefined) return this.#assign(call, free);
+    const hasRoom = (node: Running): boolean =>
+      node.queue.length < this.#options.maxQueueSize && node.queuedBytes < limits.maxQueueBytes;
+    const node = hasRoom(chosen) ? chosen : candidates.find(hasRoom);
+    if (node === undefined) {
+      const waiting = candidates.reduce((sum, it) => sum + it.queue.length, 0);
+      return this.#book.refuse(call, 'queue_full', `${waiting} calls wait for ${candidates.length} nodes already`);
+    }
+    keepFirst(call);
+    call.state = 'queued';
+    call.node = node;
+    node.queue.push(call);
+    node.queuedBytes += bytesOf(call);
+  }
+
+  /** Places were freed: the next of the queue go there. */
+  advance(node: Running): void {
+    while (node.queue.length > 0 && node.state === 'online' && node.assigned.size < node.maxConcurrent) {
+      const call = node.queue[0];
+      if (call === undefined || (call.uploading && node.bulk >= limits.maxBulkCalls)) return;
+      node.queue.shift();
+      node.queuedBytes -= bytesOf(call);
+      this.#assign(call, node);
+    }
+  }
+
+  /** Those that waited for a node that takes nothing new find another. */
+  replaceQueued(node: Running): void {
+    const queued = node.queue.splice(0);
+    node.queuedBytes = 0;
+    for (const call of queued) {
+      call.node = undefined;
+      this.place(call);
+    }
+  }
+
+  /** Somebody offers it now. */
+  unpark(offer: Offer): void {
+    const parked = offer.parked.splice(0);
+    this.#book.parked -= parked.length;
+    for (const call of parked) this.place(call);
+  }
+
+  /** The client's socket is empty: it knows of its assignments. */
+  clientDrained(client: Asking): void {
+    for (const call of client.held.splice(0)) if (call.state === 'held') this.#send(call);
+  }
+
+  stop(): void {
+    if (this.#sweeper !== undefined) this.#options.clock.clearTimer(this.#sweeper);
+    this.#sweeper = undefined;
+  }
+
+  #park(call: Routed, offer: Offer): void {
+    if (offer.parked.length >= this.#options.maxQueueSize) {
+      const message = `${offer.parked.length} calls wait for a node that offers ${offer.name}`;
+      return this.#book.refuse(call, 'queue_full', message);
+    }
+    keepFirst(call);
+    call.state = 'parked';
+    call.node = undefined;
+    offer.parked.push(call);
+    this.#book.parked += 1;
+    this.#sweeper ??= this.#options.clock.setTimer(() => this.#sweep(), SWEEP_MS);
+  }
+
+  #assign(call: Routed, node: Running): void {
+    const { client } = call;
+    call.node = node;
+    call.state = 'held';
+    node.assigned.add(call);
+    if (call.uploading) node.bulk += 1;
+    this.#book.tellClient(client, node);
+    client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, call.attempt);
+    this.#assigned.push(call);
+    this.turn.schedule();
+  }
+
+  /** The clients' sockets were written to: what they took may go to the nodes. */
+  #dispatch(): void {
+    if (this.#assigned.length === 0) return;
+    const assigned = this.#assigned;
+    this.#assigned = [];
+    for (const call of assigned) {
+      if (call.state !== 'held') continue;
+      const { client } = call;
+      if (client.outbox === undefined) this.#book.release(call);
+      else if (client.bufferedBytes() === 0) this.#send(call);
+      else {
+        keepFirst(call);
+        client.held.push(call);
+      }
+    }
+  }
+
+  #send(call: Routed): void {
+    const { node, offer, client } = call;
+    const outbox = node?.outbox;
+    const fn = offer === undefined ? undefined : node?.functions.get(offer.name);
+    if (node === undefined || outbox === undefined || fn === undefined) return this.#book.release(call);
+    call.state = 'assigned';
+    this.#book.tellNode(node, client);
+    const prefix = { fn, deadlineMs: Math.max(1, Math.ceil(call.deadlineAt - this.#options.clock.now())), route: '' };
+    if (call.first !== undefined) {
+      const { bytes, start, end } = call.first;
+      call.first = undefined;
+      outbox.forward(FrameType.CALL, call.flags, client.number, call.attempt, bytes, start, end, prefix);
+    }
+    for (const { type, flags, bytes } of call.frames) {
+      const itsPrefix = type === FrameType.CALL ? prefix : undefined;
+      outbox.forward(type, flags, client.number, call.attempt, bytes, 0, bytes.length, itsPrefix);
+    }
+    call.frames = [];
+  }
+
+  /** Calls that found nobody for too long. */
+  #sweep(): void {
+    const { clock, noNodeAfterMs } = this.#options;
+    this.#sweeper = undefined;
+    const now = clock.now();
+    for (const offer of this.#book.offers.values()) {
+      for (const call of [...offer.parked]) {
+        if (now - call.since < noNodeAfterMs) continue;
+        const who = call.target === undefined ? '' : ` with ${JSON.stringify(call.target)}`;
+        this.#book.refuse(call, 'no_node', `no node${who} offered ${offer.name} within ${noNodeAfterMs} ms`);
+      }
+    }
+    if (this.#book.parked > 0) this.#sweeper = clock.setTimer(() => this.#sweep(), SWEEP_MS);
+  }
+}
+
+function hasPlace(node: Running, call: Routed): boolean {
+  if (node.state !== 'online' || node.queue.length > 0 || node.assigned.size >= node.maxConcurrent) return false;
+  return !call.uploading || node.bulk < limits.maxBulkCalls;
+}
+
+/** The message in which a call came is not kept for it. */
+function keepFirst(call: Routed): void {
+  if (call.first === undefined) return;
+  const { bytes, start, end } = call.first;
+  call.frames.unshift({ type: FrameType.CALL, flags: call.flags, bytes: bytes.slice(start, end) });
+  call.first = undefined;
+}

@@ -1,0 +1,210 @@
+// What became of my calls? Clients ask, nodes answer, and the hub needs no memory of its own for it.
+// Invariant: an attempt is called unstarted only when its node says so, or when no node was ever handed it.
+import type { Clock, Timer } from '../ports.ts';
+import { Fate, Flag, FrameType } from '../protocol/frames.ts';
+import { limits } from '../protocol/limits.ts';
+import { readFates, writeFates, writeQueries } from '../protocol/lists.ts';
+import { readResume } from '../protocol/messages.ts';
+import type { Book } from './book.ts';
+import { createRunning, type Asking, type Routed, type Running } from './roster.ts';
+
+export interface ResumptionOptions {
+  readonly clock: Clock;
+  /** An idempotent call leaves a node that is away for this long, in milliseconds. */
+  readonly failoverAfterMs: number;
+  /** A node that a client speaks of and that the hub does not know may still come, for this long, in milliseconds. */
+  readonly sessionGraceMs: number;
+}
+
+type Query = [attempt: number, received: number, windowBytes: number];
+
+const SWEEP_MS = 250;
+
+export class Resumption {
+  readonly #book: Book;
+  readonly #options: ResumptionOptions;
+  /** Nodes that clients speak of and that did not come yet, with the time until which they may. */
+  readonly #expected = new Map<string, { node: Running; until: number }>();
+  #sweeper: Timer | undefined;
+
+  constructor(book: Book, options: ResumptionOptions) {
+    this.#book = book;
+    this.#options = options;
+  }
+
+  stop(): void {
+    if (this.#sweeper !== undefined) this.#options.clock.clearTimer(this.#sweeper);
+    this.#sweeper = undefined;
+  }
+
+  /** The node is here again: which of its calls do clients still wait for, and up to which item? They know best. */
+  askClients(node: Running): void {
+    const asked = new Set<Asking>();
+    for (const { client } of node.assigned) {
+      if (asked.has(client) || client.outbox === undefined) continue;
+      asked.add(client);
+      this.#book.tellClient(client, node);
+      client.outbox.frame(FrameType.RESUME, 0, node.number, 0);
+    }
+  }
+
+  /**
+   * A client names its attempts. About one node (`peer`), it answers our question; otherwise its list is complete, and
+   * what is not on it is forgotten.
+   * @throws ProtocolViolation
+   */
+  resume(client: Asking, peer: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
+    const message = readResume(bytes, start, end);
+    client.resuming ??= new Set();
+    for (const { id, instance, calls } of message.nodes) {
+      const node = this.#book.byInstance.get(instance) ?? this.#expect(id, instance);
+      const queries: Query[] = [];
+      for (const { attempt, received, windowBytes, idempotent } of calls) {
+        client.resuming.add(attempt);
+        if (node === undefined) {
+          const call = client.calls.get(attempt);
+          if (call !== undefined) this.#book.drop(call);
+          this.#book.tellFate(client, 0, attempt, Fate.VANISHED);
+          continue;
+        }
+        this.#bind(client, attempt, node, idempotent).downBytes = 0;
+        queries.push([attempt, received, windowBytes]);
+      }
+      if (node?.outbox !== undefined) this.#query(node, client, queries);
+      else this.sweepSoon();
+    }
+    for (const attempt of message.unassigned) {
+      client.resuming.add(attempt);
+      this.#resumeUnassigned(client, attempt);
+    }
+    if ((flags & Flag.MORE) !== 0) return;
+    const named = client.resuming;
+    client.resuming = undefined;
+    if (peer !== 0) return;
+    for (const call of [...client.calls.values()]) if (!named.has(call.attempt)) this.#book.drop(call);
+  }
+
+  /** A node tells what became of attempts. @throws ProtocolViolation */
+  fates(node: Running, client: Asking, bytes: Uint8Array, start: number, end: number): void {
+    const told: [number, Fate][] = [];
+    readFates(bytes, start, end, (attempt, fate) => {
+      const call = client.calls.get(attempt);
+      if (call === undefined || call.node !== node) return;
+      told.push([attempt, fate]);
+      if (fate !== Fate.UNSTARTED && fate !== Fate.VANISHED) return;
+      this.#book.ended[fate === Fate.UNSTARTED ? 'unstarted' : 'vanished'] += 1;
+      this.#book.drop(call);
+    });
+    if (told.length > 0) client.outbox?.frame(FrameType.FATE, 0, node.number, 0, writeFates(told));
+  }
+
+  /** Calls that clients said this instance has follow it into its session. */
+  adopt(node: Running): void {
+    const expected = this.#expected.get(node.instance);
+    this.#expected.delete(node.instance);
+    for (const call of expected?.node.assigned ?? []) {
+      call.node = node;
+      node.assigned.add(call);
+    }
+  }
+
+  /** Another instance of this node id is online: the calls of those that were expected are settled. */
+  supersede(id: string, instance: string): void {
+    for (const [expected, { node }] of this.#expected) {
+      if (node.id !== id || expected === instance) continue;
+      this.#expected.delete(expected);
+      this.#book.rememberGone(expected);
+      for (const call of [...node.assigned]) this.#book.vanish(call);
+    }
+  }
+
+  sweepSoon(): void {
+    this.#sweeper ??= this.#options.clock.setTimer(() => this.#sweep(), SWEEP_MS);
+  }
+
+  /**
+   * The client did not hear of an assignment. If there was one, it hears now; if the hub never had the call, or a hub
+   * before this one had it and did not assign it, it may be sent again.
+   */
+  #resumeUnassigned(client: Asking, attempt: number): void {
+    const call = client.calls.get(attempt);
+    if (call === undefined) return this.#book.tellFate(client, 0, attempt, Fate.UNSTARTED);
+    if (call.state === 'parked' || call.state === 'queued') {
+      if (!call.uploading) return this.#book.tellFate(client, 0, attempt, Fate.WAITING);
+      this.#book.drop(call);
+      return this.#book.tellFate(client, 0, attempt, Fate.UNSTARTED);
+    }
+    const { node } = call;
+    if (node === undefined) return;
+    if (node.state === 'gone') return this.#book.vanish(call);
+    this.#book.tellClient(client, node);
+    client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, attempt);
+    call.downBytes = 0;
+    this.#query(node, client, [[attempt, 0, limits.creditWindowBytes]]);
+  }
+
+  #query(node: Running, client: Asking, queries: readonly Query[]): void {
+    if (queries.length === 0 || node.outbox === undefined) return;
+    this.#book.tellClient(client, node);
+    this.#book.tellNode(node, client);
+    for (const [attempt] of queries) client.outbox?.drop(node.number, attempt);
+    node.outbox.frame(FrameType.QUERY, 0, client.number, 0, writeQueries(queries));
+  }
+
+  /** The hub's own record of an attempt that a client says is at `node`. */
+  #bind(client: Asking, attempt: number, node: Running, idempotent: boolean): Routed {
+    const known = client.calls.get(attempt);
+    if (known !== undefined) return known;
+    const call: Routed = {
+      client,
+      attempt,
+      offer: undefined,
+      flags: 0,
+      target: undefined,
+      deadlineAt: Infinity,
+      since: this.#options.clock.now(),
+      node,
+      state: 'assigned',
+      frames: [],
+      first: undefined,
+      uploading: false,
+      upBytes: 0,
+      downBytes: 0,
+      idempotent,
+    };
+    client.calls.set(attempt, call);
+    node.assigned.add(call);
+    return call;
+  }
+
+  /** A node that a client speaks of may still come, unless it is known to be gone or another instance took its place. */
+  #expect(id: string, instance: string): Running | undefined {
+    if (this.#book.isGone(instance)) return undefined;
+    for (const node of this.#book.nodes.values()) if (node.id === id && node.state === 'online') return undefined;
+    const known = this.#expected.get(instance);
+    if (known !== undefined) return known.node;
+    const now = this.#options.clock.now();
+    const node = createRunning({ number: 0, id, instance, functions: new Map(), labels: {}, maxConcurrent: 0 });
+    node.awaySince = now;
+    this.#expected.set(instance, { node, until: now + this.#options.sessionGraceMs });
+    return node;
+  }
+
+  /** Idempotent calls leave nodes that are away for too long; nodes that did not come are given up. */
+  #sweep(): void {
+    const { clock, failoverAfterMs } = this.#options;
+    this.#sweeper = undefined;
+    const now = clock.now();
+    const away = [...this.#book.nodes.values()].filter((node) => node.state === 'away');
+    for (const node of [...away, ...[...this.#expected.values()].map(({ node: it }) => it)]) {
+      if (now - node.awaySince < failoverAfterMs) continue;
+      for (const call of [...node.assigned]) if (call.idempotent) this.#book.vanish(call);
+    }
+    for (const [instance, { node, until }] of this.#expected) {
+      if (now < until) continue;
+      this.#expected.delete(instance);
+      for (const call of [...node.assigned]) this.#book.vanish(call);
+    }
+    if (this.#expected.size > 0 || away.some((node) => node.assigned.size > 0)) this.sweepSoon();
+  }
+}
