@@ -1,0 +1,215 @@
+// All parts of a system as one: the first global state, and what can happen in any of them.
+// Invariant: a global state is one integer for each part and one for all budgets, with epochs dense in every family.
+import { ChannelPart } from './channel-part.ts';
+import { canonical, Families, isDense, MAX_FAMILIES } from './epochs.ts';
+import { MachinePart } from './machine-part.ts';
+import { ModelPart } from './model-part.ts';
+import { inWords, type Input, type Move, type Op, type Outcome, type Part, type Wiring } from './part.ts';
+import type { Choice, Output, SystemDefinition } from './system.ts';
+
+/** One part heard one thing within a step. */
+export interface Heard {
+  readonly part: Part;
+  readonly input: Input;
+  readonly outcome: Outcome;
+}
+
+/** A turn that tells more than this is taken for an endless one. */
+const LONGEST_TURN = 1_000;
+
+export class Composition {
+  readonly parts: readonly Part[];
+  readonly budgets: readonly string[];
+  /** Length of a global state. */
+  readonly width: number;
+  /** After `run`: the event that nobody expected, if there was one. */
+  unexpected: Op | undefined;
+  readonly #families: Families;
+  readonly #actions: readonly Move[];
+  readonly #limits: readonly number[];
+  readonly #strides: readonly number[] = [];
+  readonly #unions = new Int32Array(MAX_FAMILIES);
+  readonly #queue: Op[] = [];
+
+  constructor(definition: SystemDefinition) {
+    this.#families = new Families(definition.epochFamily);
+    const budgets = Object.entries(definition.budgets ?? {});
+    this.budgets = budgets.map(([name]) => name);
+    this.#limits = budgets.map(([, times]) => times);
+    this.#strides = budgets.map((_, i) =>
+      this.#limits.slice(0, i).reduce((product, limit) => product * (limit + 1), 1),
+    );
+    const parts: Part[] = [];
+    const wiring = wire(parts, this.#families, this.budgets);
+    for (const [name, actor] of Object.entries(definition.actors)) {
+      if ('machine' in actor) parts.push(new MachinePart(name, parts.length, wiring, actor, definition));
+      else parts.push(new ModelPart(name, parts.length, wiring, actor));
+    }
+    for (const [name, channel] of Object.entries(definition.channels ?? {})) {
+      parts.push(new ChannelPart(name, parts.length, wiring, channel, definition.deliver));
+    }
+    this.parts = parts;
+    this.width = parts.length + 1;
+    this.#actions = Object.entries(definition.actions ?? {}).map(
+      ([name, { outputs, budget, fault = true }]) => {
+        return { ops: wiring.ops(outputs, name), fault, budget: wiring.budget(budget, name), label: name };
+      },
+    );
+  }
+
+  /** Starts all parts, in the order in which they were defined. */
+  begin(): Int32Array {
+    const state = new Int32Array(this.width);
+    const queue: Op[] = [];
+    for (const part of this.parts) {
+      const { next, ops } = part.begin();
+      state[part.index] = next;
+      queue.push(...ops);
+    }
+    state[this.width - 1] = this.#limits.reduce(
+      (all, limit, i) => all + limit * (this.#strides[i] as number),
+      0,
+    );
+    this.#turn(state, queue);
+    this.#renumber(state);
+    return state;
+  }
+
+  /** Calls `visit` for everything that can happen in `state`. */
+  eachMove(state: Int32Array, visit: (move: Move) => void): void {
+    const left = state[this.width - 1] as number;
+    for (let i = 0; i < this.parts.length; i++) {
+      const moves = (this.parts[i] as Part).moves(state[i] as number);
+      for (let m = 0; m < moves.length; m++) {
+        const move = moves[m] as Move;
+        if (move.budget === -1 || this.#left(left, move.budget) > 0) visit(move);
+      }
+    }
+    for (const action of this.#actions)
+      if (action.budget === -1 || this.#left(left, action.budget) > 0) visit(action);
+  }
+
+  /** Makes `move`, in place. */
+  run(state: Int32Array, move: Move, log?: Heard[]): void {
+    this.unexpected = undefined;
+    if (move.budget !== -1) {
+      state[this.width - 1] = (state[this.width - 1] as number) - (this.#strides[move.budget] as number);
+    }
+    this.#turn(state, move.ops, log);
+    this.#renumber(state);
+  }
+
+  budgetLeft(state: Int32Array, name: string): number {
+    const index = this.budgets.indexOf(name);
+    if (index === -1) throw new Error(`there is no budget '${name}'`);
+    return this.#left(state[this.width - 1] as number, index);
+  }
+
+  #left(all: number, index: number): number {
+    return Math.floor(all / (this.#strides[index] as number)) % ((this.#limits[index] as number) + 1);
+  }
+
+  #turn(state: Int32Array, first: readonly Op[], log?: Heard[]): void {
+    const queue = this.#queue;
+    queue.length = 0;
+    for (let i = 0; i < first.length; i++) queue.push(first[i] as Op);
+    for (let i = 0; i < queue.length; i++) {
+      const op = queue[i] as Op;
+      const part = this.parts[op.part] as Part;
+      const outcome = part.step(state[op.part] as number, op.input);
+      if (outcome.unexpected) this.unexpected ??= op;
+      state[op.part] = outcome.next;
+      for (let j = 0; j < outcome.ops.length; j++) queue.push(outcome.ops[j] as Op);
+      if (log !== undefined) log.push({ part, input: part.inputOf(op.input), outcome });
+      if (i > LONGEST_TURN)
+        throw new Error(
+          `a turn does not end: ${part.name} still hears ${JSON.stringify(part.inputOf(op.input))} after ${LONGEST_TURN} steps; use a channel or \`later\` to break the cycle`,
+        );
+    }
+  }
+
+  #renumber(state: Int32Array): void {
+    const unions = this.#unions;
+    const { parts } = this;
+    const families = this.#families.names.length;
+    for (let f = 0; f < families; f++) {
+      let union = 0;
+      for (let i = 0; i < parts.length; i++)
+        union |= (parts[i] as Part).masks[(state[i] as number) * MAX_FAMILIES + f] as number;
+      unions[f] = union;
+    }
+    for (let f = 0; f < families; f++) {
+      const union = unions[f] as number;
+      if (isDense(union)) continue;
+      for (let i = 0; i < parts.length; i++) {
+        const part = parts[i] as Part;
+        const local = state[i] as number;
+        if (((part.masks[local * MAX_FAMILIES + f] as number) & ~1) !== 0)
+          state[i] = part.remap(local, f, union);
+      }
+    }
+  }
+}
+
+function wire(parts: readonly Part[], families: Families, budgets: readonly string[]): Wiring {
+  const inputs: Input[] = [];
+  const inputIds = new Map<string, number>();
+  const masks = new Map<number, number>();
+  const wiring: Wiring = {
+    families,
+    inputs,
+    part(name, saidBy) {
+      const index = parts.findIndex((part) => part.name === name);
+      if (index === -1)
+        throw new Error(`${saidBy} speaks to '${name}', which is no actor and no channel of this system`);
+      return index;
+    },
+    input(input) {
+      const key = canonical(input, undefined, 'an event');
+      const known = inputIds.get(key);
+      if (known !== undefined) return known;
+      inputIds.set(key, inputs.length);
+      return inputs.push(input) - 1;
+    },
+    maskId(mask) {
+      const known = masks.get(mask);
+      if (known !== undefined) return known;
+      masks.set(mask, masks.size);
+      return masks.size - 1;
+    },
+    budget(name, saidBy) {
+      if (name === undefined) return -1;
+      const index = budgets.indexOf(name);
+      if (index === -1) throw new Error(`${saidBy} spends '${name}', which is not among the budgets`);
+      return index;
+    },
+    ops: (outputs, saidBy) => outputs.map((output) => opOf(wiring, output, saidBy)),
+    settleMove({ event, to = '', label, fault = false, budget }: Choice, saidBy, first) {
+      const target = to === '' ? saidBy : to;
+      const op = { part: wiring.part(target, saidBy), input: wiring.input({ is: 'event', event }) };
+      return {
+        ops: [...first, op],
+        fault,
+        budget: wiring.budget(budget, saidBy),
+        label: label ?? `${target} gets ${inWords(event)}`,
+      };
+    },
+  };
+  return wiring;
+}
+
+function opOf(wiring: Wiring, output: Output, saidBy: string): Op {
+  const op = (name: string, input: Input): Op => ({
+    part: wiring.part(name, saidBy),
+    input: wiring.input(input),
+  });
+  if ('tell' in output) return op(output.tell, { is: 'event', event: output.event });
+  if ('send' in output) return op(output.on, { is: 'push', message: output.send });
+  if ('later' in output) {
+    const { later, key, to = saidBy, atMost = 1 } = output;
+    return op(to, { is: 'await', key, later, atMost });
+  }
+  if ('start' in output) return op(output.start, { is: 'start', input: output.input });
+  if ('stop' in output) return op(output.stop, { is: 'stop' });
+  return op(output.clear, { is: 'clear' });
+}

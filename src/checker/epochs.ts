@@ -1,0 +1,110 @@
+// Epochs in plain values: known by the name of their field, renumbered so that the space of states closes.
+// Invariant: 0 ("none yet") stays 0, and of two epochs of one family the greater one stays the greater.
+
+/** The family that an epoch belongs to. Only epochs of one family may be compared with each other by anyone. */
+export type EpochFamily = (field: string, holder: Readonly<Record<string, unknown>>, part: string) => string;
+
+/** Called for each epoch in a value; answers what it is replaced by. */
+export type EpochVisitor = (
+  field: string,
+  holder: Readonly<Record<string, unknown>>,
+  epoch: number,
+) => number;
+
+/** Families live in bit masks: epoch n is bit n of one 32-bit number. */
+export const MAX_EPOCH = 31;
+export const MAX_FAMILIES = 8;
+
+const isEpoch = (field: string, value: unknown): value is number =>
+  typeof value === 'number' && /epoch$/i.test(field);
+
+function isPlain(value: object): boolean {
+  const proto: unknown = Object.getPrototypeOf(value);
+  return proto === Object.prototype || proto === null;
+}
+
+/**
+ * A text that is the same for equal values, whatever the order of their fields. Fields that are undefined do not count.
+ *
+ * @throws Error that says where a value is not plain data (a function, a promise, an instance of a class)
+ */
+export function canonical(value: unknown, visit?: EpochVisitor, path = 'the value'): string {
+  if (value === null || value === undefined) return 'null';
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (Array.isArray(value))
+    return `[${value.map((item, i) => canonical(item, visit, `${path}[${i}]`)).join()}]`;
+  if (typeof value !== 'object' || !isPlain(value)) {
+    throw new Error(
+      `${path} is not plain data (${typeof value}); keep only plain objects, arrays, texts, numbers and booleans there`,
+    );
+  }
+  const holder = value as Record<string, unknown>;
+  const fields: string[] = [];
+  for (const field of Object.keys(holder).sort()) {
+    const item = holder[field];
+    if (item === undefined) continue;
+    const text = isEpoch(field, item)
+      ? String(visit?.(field, holder, item) ?? item)
+      : canonical(item, visit, `${path}.${field}`);
+    fields.push(`${JSON.stringify(field)}:${text}`);
+  }
+  return `{${fields.join()}}`;
+}
+
+/** The same value with its epochs replaced; parts without epochs are shared. */
+export function replaceEpochs<T>(value: T, visit: EpochVisitor): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => replaceEpochs(item, visit)) as T;
+  if (!isPlain(value)) return value; // `canonical` says what is wrong with it
+  const holder = value as Record<string, unknown>;
+  const out: Record<string, unknown> = {};
+  for (const field of Object.keys(holder)) {
+    const item = holder[field];
+    out[field] = isEpoch(field, item) ? visit(field, holder, item) : replaceEpochs(item, visit);
+  }
+  return out as T;
+}
+
+/** The families of one system, numbered as they are met. */
+export class Families {
+  readonly names: string[] = [];
+  readonly #index = new Map<string, number>();
+  readonly #familyOf: EpochFamily;
+
+  constructor(familyOf: EpochFamily = () => 'epoch') {
+    this.#familyOf = familyOf;
+  }
+
+  /** @throws Error when there are more families, or greater epochs, than masks can hold */
+  of(field: string, holder: Readonly<Record<string, unknown>>, part: string, epoch: number): number {
+    if (!Number.isInteger(epoch) || epoch < 0 || epoch > MAX_EPOCH) {
+      throw new Error(
+        `${part} holds ${field} ${epoch}; epochs are whole numbers that grow in small steps (at most ${MAX_EPOCH} may be told apart at once): ` +
+          'bound what is kept of old epochs, or rename the field if it is not an epoch',
+      );
+    }
+    const name = this.#familyOf(field, holder, part);
+    const known = this.#index.get(name);
+    if (known !== undefined) return known;
+    if (this.names.length === MAX_FAMILIES)
+      throw new Error(`more than ${MAX_FAMILIES} families of epochs (${this.names.join(', ')}, ${name})`);
+    this.#index.set(name, this.names.length);
+    return this.names.push(name) - 1;
+  }
+}
+
+/** True when the epochs in `mask` are 1, 2, 3 … without a gap (0 does not count). */
+export function isDense(mask: number): boolean {
+  const used = mask >>> 1;
+  return (used & (used + 1)) === 0;
+}
+
+/** The new number of `epoch` among those in `mask`: how many of 1…epoch are in it. */
+export function rank(mask: number, epoch: number): number {
+  if (epoch === 0) return 0;
+  let bits = mask & (epoch === MAX_EPOCH ? ~1 : (2 << epoch) - 2);
+  let count = 0;
+  for (; bits !== 0; bits &= bits - 1) count++;
+  return count;
+}

@@ -1,0 +1,18 @@
+// The explicit-state model checker: what `holdfast/testing` exports of it.
+export { check, type CheckOptions, type CheckResult, type Predicate } from './check.ts';
+export type { EpochFamily } from './epochs.ts';
+export type { Change, CounterexampleStep, Violation } from './explain.ts';
+export type { ActorView } from './machine-part.ts';
+export { sockets, type Dial, type Heard, type SocketsOptions } from './sockets.ts';
+export { defineSystem, model } from './system.ts';
+export type {
+  Action,
+  Channel,
+  Choice,
+  MachineActor,
+  Message,
+  ModelActor,
+  Output,
+  SystemDefinition,
+} from './system.ts';
+export type { View } from './view.ts';

@@ -1,0 +1,270 @@
+// A machine actor as a part: its XState snapshot, its pending delays, and the answers that its process awaits.
+// Invariant: the ledger of every local state is the first one, so two local states differ only where behaviour can.
+import type { AnyMachineSnapshot, EventObject } from 'xstate';
+import { createStepper, delayName, type Step, type Stepper } from '../engine/step.ts';
+import { canonical, replaceEpochs, type EpochVisitor } from './epochs.ts';
+import { inWords, Part, QUIET, type Input, type Move, type Op, type Outcome, type Wiring } from './part.ts';
+import type { Choice, MachineActor, Message, SystemDefinition } from './system.ts';
+
+interface Timer {
+  readonly id: string;
+  readonly event: EventObject;
+}
+
+interface Awaited {
+  readonly key: string;
+  readonly later: readonly Choice[];
+}
+
+export interface Local {
+  /** Undefined while the actor is stopped. */
+  readonly snapshot: AnyMachineSnapshot | undefined;
+  readonly timers: readonly Timer[];
+  readonly awaited: readonly Awaited[];
+  /** What the instance before this one left; undefined while one runs. */
+  readonly record: unknown;
+}
+
+/** What properties see of a machine actor. */
+export interface ActorView {
+  readonly status: 'stopped' | 'active' | 'done';
+  /** The leaf states, such as `connected.health.waiting`; empty while stopped. */
+  readonly leaves: readonly string[];
+  /** True for a state and for every state that is around it. */
+  readonly in: (path: string) => boolean;
+  readonly control: Readonly<Record<string, unknown>>;
+}
+
+interface SplitContext {
+  readonly control: Readonly<Record<string, unknown>>;
+  readonly ledger: unknown;
+}
+
+const isSplit = (context: unknown): context is SplitContext =>
+  typeof context === 'object' && context !== null && 'control' in context && 'ledger' in context;
+
+function leavesOf(value: unknown, prefix = ''): string[] {
+  if (typeof value === 'string') return [prefix + value];
+  return Object.entries(value as object).flatMap(([name, inner]: [string, unknown]) => {
+    const below = leavesOf(inner, `${prefix}${name}.`);
+    return below.length === 0 ? [prefix + name] : below;
+  });
+}
+
+const STOPPED: ActorView = { status: 'stopped', leaves: [], in: () => false, control: {} };
+
+function viewOf({ snapshot }: Local): ActorView {
+  if (snapshot === undefined) return STOPPED;
+  const leaves = leavesOf(snapshot.value);
+  const around = new Set(
+    leaves.flatMap((leaf) => leaf.split('.').map((_, i, names) => names.slice(0, i + 1).join('.'))),
+  );
+  const context: unknown = snapshot.context;
+  const control = (isSplit(context) ? context.control : context) as ActorView['control'];
+  return {
+    status: snapshot.status === 'done' ? 'done' : 'active',
+    leaves,
+    in: (path) => around.has(path),
+    control,
+  };
+}
+
+export class MachinePart extends Part<Local> {
+  readonly views: ActorView[] = [];
+  readonly #actor: MachineActor;
+  readonly #definition: SystemDefinition;
+  readonly #stepper: Stepper;
+  #ledger: unknown;
+
+  constructor(
+    name: string,
+    index: number,
+    wiring: Wiring,
+    actor: MachineActor,
+    definition: SystemDefinition,
+  ) {
+    super(name, index, wiring);
+    this.#actor = actor;
+    this.#definition = definition;
+    this.#stepper = createStepper(actor.machine, actor.effects);
+  }
+
+  begin(): Outcome {
+    const stopped: Local = { snapshot: undefined, timers: [], awaited: [], record: undefined };
+    if (this.#actor.started === false) return { next: this.intern(stopped), ...QUIET };
+    return this.#start(stopped, undefined);
+  }
+
+  view(local: number): ActorView {
+    return (this.views[local] ??= viewOf(this.values[local] as Local));
+  }
+
+  describe(local: number): string {
+    const { snapshot, timers, awaited } = this.values[local] as Local;
+    if (snapshot === undefined) return 'stopped';
+    const { leaves, control } = this.view(local);
+    const fields = Object.entries(control).map(
+      ([field, value]) => `${field} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+    );
+    const waits = [...timers.map(({ id }) => delayName(id)), ...awaited.map(({ key }) => `answer to ${key}`)];
+    return `${leaves.join(' + ')} (${fields.join(', ')})${waits.length === 0 ? '' : ` awaiting ${waits.join(', ')}`}`;
+  }
+
+  protected keyOf({ snapshot, timers, awaited, record }: Local, visit: EpochVisitor): string {
+    if (snapshot === undefined) return `stopped ${canonical(record, visit, `the record of ${this.name}`)}`;
+    if (Object.keys(snapshot.children as object).length > 0) {
+      throw new Error(`${this.name} has child actors; give each actor of a system its own machine`);
+    }
+    const context: unknown = snapshot.context;
+    const compared = isSplit(context) ? context.control : context;
+    const history = Object.entries(snapshot.historyValue as Record<string, { id: string }[]>).map(
+      ([id, nodes]) => [id, nodes.map((node) => node.id)],
+    );
+    return [
+      canonical(snapshot.value),
+      canonical(history),
+      canonical(compared, visit, `the context of ${this.name}`),
+      canonical(timers, visit),
+      canonical(awaited, visit),
+      snapshot.status,
+    ].join(' ');
+  }
+
+  protected override renumbered({ snapshot, timers, awaited, record }: Local, visit: EpochVisitor): Local {
+    return {
+      snapshot: snapshot === undefined ? undefined : this.#withContext(snapshot, visit),
+      timers: replaceEpochs(timers, visit),
+      awaited: replaceEpochs(awaited, visit),
+      record: replaceEpochs(record, visit),
+    };
+  }
+
+  #withContext(snapshot: AnyMachineSnapshot, visit: EpochVisitor): AnyMachineSnapshot {
+    const context: unknown = snapshot.context;
+    if (!isSplit(context))
+      return { ...snapshot, context: replaceEpochs(context, visit) } as AnyMachineSnapshot;
+    const renewed = { control: replaceEpochs(context.control, visit), ledger: this.#ledger };
+    return { ...snapshot, context: renewed } as AnyMachineSnapshot;
+  }
+
+  protected react(value: Local, input: Input, local: number): Outcome {
+    const { snapshot, timers, awaited } = value;
+    if (input.is === 'start') return this.#start(value, input.input);
+    if (snapshot === undefined) return { next: local, ...QUIET };
+    if (input.is === 'stop') return { next: this.intern(this.#stopped(snapshot)), ...QUIET };
+    if (snapshot.status !== 'active') return { next: local, ...QUIET };
+    if (input.is === 'await')
+      return { next: this.intern({ ...value, awaited: withAwaited(awaited, input) }), ...QUIET };
+    if (input.is === 'settle')
+      return { next: this.intern({ ...value, awaited: awaited.toSpliced(input.index, 1) }), ...QUIET };
+    if (input.is === 'fire') {
+      const due = timers.find(({ id }) => id === input.timer);
+      if (due === undefined) return { next: local, ...QUIET };
+      const rest = { ...value, timers: timers.filter((timer) => timer !== due) };
+      return this.#settled(
+        rest,
+        this.#try(due.event.type, () => this.#stepper.step(snapshot, due.event)),
+      );
+    }
+    if (input.is !== 'event') throw new Error(`${this.name} is an actor; it cannot take ${input.is}`);
+    const event = 'at' in input.event ? input.event : { ...input.event, at: 0 };
+    return this.#settled(
+      value,
+      this.#try(event.type, () => this.#stepper.step(snapshot, event)),
+    );
+  }
+
+  protected offer({ snapshot, timers, awaited }: Local): readonly Move[] {
+    if (snapshot?.status !== 'active') return [];
+    const { wiring, index: part } = this;
+    const fires = this.#definition.fires ?? (() => true);
+    return [
+      ...timers.flatMap(({ id }): Move[] => {
+        const allowed = fires(this.name, delayName(id));
+        if (allowed === false) return [];
+        const budget = wiring.budget(allowed === true ? undefined : allowed, this.name);
+        const ops = [{ part, input: wiring.input({ is: 'fire', timer: id }) }];
+        return [{ ops, fault: false, budget, label: `${delayName(id)} of ${this.name} runs out` }];
+      }),
+      ...awaited.flatMap(({ later }, index) =>
+        later.map((choice) =>
+          wiring.settleMove(choice, this.name, [{ part, input: wiring.input({ is: 'settle', index }) }]),
+        ),
+      ),
+    ];
+  }
+
+  #start({ record }: Local, given: unknown): Outcome {
+    const own = this.#actor.input;
+    const input: unknown =
+      given ?? (typeof own === 'function' ? (own as (record: unknown) => unknown)(record) : own);
+    const fresh: Local = { snapshot: undefined, timers: [], awaited: [], record: undefined };
+    return this.#settled(
+      fresh,
+      this.#try('its start', () => this.#stepper.start(input)),
+    );
+  }
+
+  #stopped(snapshot: AnyMachineSnapshot): Local {
+    const record = this.#actor.record?.(snapshot.context as never);
+    return { snapshot: undefined, timers: [], awaited: [], record };
+  }
+
+  /** The local state after a step of the machine, and where its effects go. */
+  #settled(before: Local, step: Step): Outcome {
+    let timers = before.timers;
+    for (const change of step.timers) {
+      const id = 'set' in change ? change.set : change.cleared;
+      timers = timers.filter((timer) => timer.id !== id);
+      if ('set' in change) timers = [...timers, { id, event: change.event }];
+    }
+    const done = step.snapshot.status === 'done';
+    const context: unknown = step.snapshot.context;
+    if (isSplit(context)) this.#ledger ??= context.ledger;
+    const next = this.intern({
+      snapshot: this.#withContext(step.snapshot, (_field, _holder, epoch) => epoch),
+      timers: done ? [] : timers.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+      awaited: done ? [] : before.awaited,
+      record: undefined,
+    });
+    const ops: Op[] = [];
+    for (const effect of step.effects) {
+      const outputs = this.#definition.route(this.name, effect);
+      if (outputs === undefined) {
+        throw new Error(
+          `nobody routes effect '${effect.type}' of ${this.name} (machine ${this.#actor.machine.id}); let route answer [] if it does not matter`,
+        );
+      }
+      ops.push(...this.wiring.ops(outputs, this.name));
+    }
+    return {
+      next,
+      ops,
+      unexpected: step.unexpected,
+      effects: step.effects.map(({ type, payload }) => inWords({ ...payload, type } as Message)),
+    };
+  }
+
+  #try(what: string, run: () => Step): Step {
+    try {
+      return run();
+    } catch (cause) {
+      throw new Error(
+        `machine ${this.#actor.machine.id} of ${this.name} failed on ${what}: ${String(cause)}`,
+        { cause },
+      );
+    }
+  }
+}
+
+/** Sorted by key; within a key the oldest first, and the oldest goes when there are too many. */
+function withAwaited(
+  awaited: readonly Awaited[],
+  { key, later, atMost }: Input & { is: 'await' },
+): readonly Awaited[] {
+  const same = awaited.filter((one) => one.key === key);
+  const kept = [...same, { key, later }].slice(-atMost);
+  return [...awaited.filter((one) => one.key !== key), ...kept].sort((a, b) =>
+    a.key < b.key ? -1 : a.key > b.key ? 1 : 0,
+  );
+}
