@@ -58,6 +58,8 @@ export class Member implements Owner {
   #sync: Uint8Array = new Uint8Array();
   /** Registered anew since it was last online: what the peer knew of others is forgotten. */
   #registration: 'new' | 'routed' = 'new';
+  /** How the session ends, if it ends now: while effects are performed the actor's snapshot is still the one before. */
+  #ending: 'expired' | 'superseded' = 'expired';
 
   constructor(home: Home, number: number, message: RegisterMessage, history: History) {
     this.#home = home;
@@ -231,9 +233,8 @@ export class Member implements Owner {
         },
         announceExpired: ({ reason }) => {
           this.#detach();
-          const how = statePath(this.actor.snapshot().value) === 'superseded' ? 'superseded' : 'expired';
           this.#leave();
-          home.ended(this, how, reason);
+          home.ended(this, this.#ending, reason);
         },
         measureSilence: ({ epoch }) => this.#measureSilence(epoch),
         terminateSocket: () => {
@@ -244,6 +245,7 @@ export class Member implements Owner {
         },
         sendDrain: () => this.#link?.outbox.json(FrameType.DRAINING, 0, 0, 0, { retryAfterMs: home.retryAfterMs }),
         sendReplaced: () => {
+          this.#ending = 'superseded';
           const reason = `another instance of ${this.id} took over`;
           const link = this.#link;
           link?.outbox.json(FrameType.REPLACED, 0, 0, 0, { reason });
