@@ -16,7 +16,7 @@ export { createNodeClock } from './adapters/node-clock.ts';
 export { createPinoLog } from './adapters/pino-log.ts';
 export * from './actors/index.ts';
 export { drive, type Driven, type Performers } from './engine/drive.ts';
-export type { CallOptions, Target } from './calls/caller.ts';
+export type { CallOptions, Target } from './calls/pending.ts';
 export type { Balance } from './calls/balance.ts';
 export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from './calls/functions.ts';
 export type { Client, ClientOptions, ClientStatus, NodeDescription, Remote } from './client/client.ts';

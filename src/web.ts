@@ -9,7 +9,7 @@ import type { Log } from './ports.ts';
 
 export { connectOver, type ConnectOverOptions, type OpenConnection, type SocketLike } from './links/connect-over.ts';
 export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from './calls/functions.ts';
-export type { CallOptions, Target } from './calls/caller.ts';
+export type { CallOptions, Target } from './calls/pending.ts';
 export type { Client, ClientOptions, ClientStatus, NodeDescription, Remote } from './client/client.ts';
 export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
 export { HoldfastError, ProtocolViolation, RemoteFunctionError, type ErrorCode } from './protocol/errors.ts';

@@ -1,15 +1,17 @@
 // Which node a call goes to, and when: places, queues, calls that no node offers yet.
-// Invariant: a call is assigned to at most one node, and sent there only after its client's socket took the assignment.
+// Invariant: a call is assigned to at most one node, and sent there only when its client presumed that node, or its socket
+// took the assignment.
 import type { Clock, Timer } from '../ports.ts';
 import { FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
-import type { Choose } from './balance.ts';
+import type { Balance, Choose } from './balance.ts';
 import { bytesOf, type Book } from './book.ts';
 import { suits, type Asking, type Offer, type Routed, type Running } from './roster.ts';
 import { Turn } from './turn.ts';
 
 export interface PlacementOptions {
   readonly clock: Clock;
+  readonly balance: Balance;
   readonly choose: Choose;
   /** Calls that may wait for one node, or for one function that no node offers. */
   readonly maxQueueSize: number;
@@ -18,6 +20,7 @@ export interface PlacementOptions {
 }
 
 const SWEEP_MS = 250;
+const TELL_MS = 50;
 
 export class Placement {
   readonly turn: Turn;
@@ -25,6 +28,7 @@ export class Placement {
   readonly #options: PlacementOptions;
   #assigned: Routed[] = [];
   #sweeper: Timer | undefined;
+  #teller: Timer | undefined;
 
   constructor(book: Book, options: PlacementOptions) {
     this.#book = book;
@@ -37,7 +41,7 @@ export class Placement {
     const { offer, target } = call;
     if (offer === undefined) return;
     const candidates = target === undefined ? offer.nodes : offer.nodes.filter((node) => suits(node, target));
-    const chosen = this.#options.choose(candidates);
+    const chosen = this.#prefer(call, this.#options.choose(candidates));
     if (chosen === undefined) return this.#park(call, offer);
     if (hasPlace(chosen, call)) return this.#assign(call, chosen);
     // The chosen one is the least loaded or the next in turn; another may still have room.
@@ -90,7 +94,38 @@ export class Placement {
     for (const call of client.held.splice(0)) if (call.state === 'held') this.#send(call);
   }
 
+  /** The node that the client presumes, if it is no worse: then nobody need be told. */
+  #prefer(call: Routed, chosen: Running | undefined): Running | undefined {
+    if (call.presumed === 0 || chosen === undefined || chosen.number === call.presumed) return chosen;
+    const presumed = this.#book.nodes.get(call.presumed);
+    if (presumed === undefined || this.#options.balance !== 'leastLoaded' || !hasPlace(presumed, call)) return chosen;
+    if (presumed.assigned.size > chosen.assigned.size || !call.offer?.nodes.includes(presumed)) return chosen;
+    return suits(presumed, call.target) ? presumed : chosen;
+  }
+
+  /** A call that runs for a while is told of its node all the same, for the client's words. */
+  #tellSoon(): void {
+    this.#teller ??= this.#options.clock.setTimer(() => this.#tell(), TELL_MS);
+  }
+
+  #tell(): void {
+    this.#teller = undefined;
+    const before = this.#options.clock.now() - TELL_MS;
+    for (const node of this.#book.nodes.values()) {
+      for (const call of node.assigned) {
+        if (call.presumed === 0) continue;
+        if (call.since > before) this.#tellSoon();
+        else {
+          call.client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, call.attempt);
+          call.presumed = 0;
+        }
+      }
+    }
+  }
+
   stop(): void {
+    if (this.#teller !== undefined) this.#options.clock.clearTimer(this.#teller);
+    this.#teller = undefined;
     if (this.#sweeper !== undefined) this.#options.clock.clearTimer(this.#sweeper);
     this.#sweeper = undefined;
   }
@@ -114,8 +149,12 @@ export class Placement {
     call.state = 'held';
     node.assigned.add(call);
     if (call.uploading) node.bulk += 1;
-    this.#book.tellClient(client, node);
-    client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, call.attempt);
+    if (call.presumed === node.number && client.told.has(node.number)) this.#tellSoon();
+    else {
+      this.#book.tellClient(client, node);
+      client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, call.attempt);
+      call.presumed = 0;
+    }
     this.#assigned.push(call);
     this.turn.schedule();
   }
@@ -129,7 +168,7 @@ export class Placement {
       if (call.state !== 'held') continue;
       const { client } = call;
       if (client.outbox === undefined) this.#book.release(call);
-      else if (client.bufferedBytes() === 0) this.#send(call);
+      else if (call.presumed !== 0 || client.bufferedBytes() === 0) this.#send(call);
       else {
         keepFirst(call);
         client.held.push(call);

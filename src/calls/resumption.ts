@@ -67,7 +67,13 @@ export class Resumption {
           this.#book.tellFate(client, 0, attempt, Fate.VANISHED);
           continue;
         }
-        this.#bind(client, attempt, node, idempotent).downBytes = 0;
+        const call = this.#bind(client, attempt, node, idempotent);
+        if (call.node !== node || call.state === 'queued') {
+          // Presumed wrongly, and the client did not hear so.
+          this.#resumeUnassigned(client, attempt);
+          continue;
+        }
+        call.downBytes = 0;
         queries.push([attempt, received, windowBytes]);
       }
       if (node?.outbox !== undefined) this.#query(node, client, queries);
@@ -163,6 +169,7 @@ export class Resumption {
       target: undefined,
       deadlineAt: Infinity,
       since: this.#options.clock.now(),
+      presumed: node.number,
       node,
       state: 'assigned',
       frames: [],

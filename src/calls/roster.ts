@@ -73,6 +73,8 @@ export interface Routed {
   readonly target: { readonly node?: string; readonly labels?: Readonly<Record<string, string>> } | undefined;
   readonly deadlineAt: number;
   readonly since: number;
+  /** Number of the node that the client presumes: it need not be told of that one. */
+  presumed: number;
   node: Running | undefined;
   /**
    * `parked`: no node offers it. `queued`: waits for a place at `node`. `held`: assigned, not sent. `assigned`: sent.

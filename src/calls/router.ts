@@ -133,7 +133,7 @@ export class Router {
   ): void {
     switch (type) {
       case FrameType.CALL:
-        return this.#call(client, flags, id, bytes, start, end);
+        return this.#call(client, flags, peer, id, bytes, start, end);
       case FrameType.ACK:
         return this.#ack(client, peer, bytes, start, end);
       case FrameType.CHUNK:
@@ -170,7 +170,15 @@ export class Router {
     }
   }
 
-  #call(client: Asking, flags: number, attempt: number, bytes: Uint8Array, start: number, end: number): void {
+  #call(
+    client: Asking,
+    flags: number,
+    presumed: number,
+    attempt: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     if (end - start < CALL_PREFIX_BYTES) {
       throw new ProtocolViolation(CloseCode.MALFORMED, `CALL has ${end - start} bytes, fewer than ${CALL_PREFIX_BYTES}`);
     }
@@ -194,6 +202,7 @@ export class Router {
       target: routeBytes === 0 ? undefined : readRoute(bytes, routeAt, routeAt + routeBytes, end),
       deadlineAt: now + readU32(bytes, start + 4),
       since: now,
+      presumed,
       node: undefined,
       state: 'parked',
       frames: [],

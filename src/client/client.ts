@@ -1,11 +1,12 @@
 // A client: calls functions of a fleet, wherever they run, through whatever happens to its link.
 // Invariant: every call settles exactly once.
 import { createSystem, type System } from '../actors/index.ts';
-import { Caller, type CallOptions } from '../calls/caller.ts';
+import { Caller } from '../calls/caller.ts';
+import type { CallOptions } from '../calls/pending.ts';
 import { Link, type LinkUser } from '../links/link.ts';
 import { checkUrl, resolveTimes, wholeNumber, type ExecutionTimes, type LinkTimes, type Preset } from '../links/options.ts';
 import type { Clock, Dialer, Log, Random } from '../ports.ts';
-import { HoldfastError } from '../protocol/errors.ts';
+import type { HoldfastError } from '../protocol/errors.ts';
 import { FrameType } from '../protocol/frames.ts';
 import { defaults, limits } from '../protocol/limits.ts';
 import { readAnswer } from '../protocol/messages.ts';

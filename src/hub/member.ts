@@ -56,6 +56,8 @@ export class Member implements Owner {
   #pending: { link: Accepted; message: RegisterMessage } | undefined;
   #link: Accepted | undefined;
   #sync: Uint8Array = new Uint8Array();
+  /** How often it registered. */
+  #registrations = 0;
   /** Registered anew since it was last online: what the peer knew of others is forgotten. */
   #registration: 'new' | 'routed' = 'new';
   /** How the session ends, if it ends now: while effects are performed the actor's snapshot is still the one before. */
@@ -291,6 +293,7 @@ export class Member implements Owner {
     this.#functions = message.functions;
     this.labels = message.labels;
     this.#registration = 'new';
+    this.#registrations += 1;
     if (this.#node !== undefined) {
       this.#node.functions = new Map(message.functions.map((name, number) => [name, number]));
       this.#node.labels = message.labels;
@@ -316,16 +319,15 @@ export class Member implements Owner {
   }
 
   #sendRegistered(): void {
-    const { control, ledger } = this.actor.snapshot().context;
-    const link = this.#pending?.link ?? this.#link;
-    const message = this.#pending?.message;
-    link?.outbox.json(FrameType.REGISTERED, 0, 0, 0, {
+    if (this.#pending === undefined) return;
+    const { link, message } = this.#pending;
+    link.outbox.json(FrameType.REGISTERED, 0, 0, 0, {
       hub: this.#home.hubInstance,
       session: this.number,
-      epoch: message?.epoch ?? control.epoch,
-      registrationEpoch: message?.registrationEpoch ?? control.registrationEpoch,
-      resumed: ledger.registrations > 1,
-      encoding: message?.encodings.includes(this.#home.encoding) ? this.#home.encoding : 'json',
+      epoch: message.epoch,
+      registrationEpoch: message.registrationEpoch,
+      resumed: this.#registrations > 1,
+      encoding: message.encodings.includes(this.#home.encoding) ? this.#home.encoding : 'json',
       heartbeatTimeoutMs: this.#home.heartbeatTimeoutMs,
       sessionGraceMs: this.#home.times.sessionGraceMs,
     });

@@ -22,7 +22,7 @@ export interface NodeOptions extends Partial<LinkTimes & ExecutionTimes> {
   readonly token?: string | undefined;
   /** @default none */
   readonly preset?: Preset | undefined;
-  /** Functions that run at once; more wait at the hub. @default 256 */
+  /** Functions that run at once; more wait at the hub. @default 1024 */
   readonly maxConcurrent?: number | undefined;
   /** Outcomes kept until their callers acknowledge them. @default 10000 */
   readonly maxRetainedResults?: number | undefined;

@@ -75,7 +75,7 @@ export const defaults = {
   failoverAfterMs: 3_000,
   /** A call waits this long for a node that offers its function. */
   noNodeAfterMs: 10_000,
-  maxConcurrentExecutions: 256,
+  maxConcurrentExecutions: 1_024,
   /** Attempts of one call, the first included. */
   maxCallAttempts: 8,
 } as const;

@@ -6,3 +6,4 @@ export type { LinkFilter, Network, NetworkOptions } from './network.ts';
 export { Prng } from './prng.ts';
 export { createSimulation } from './simulation.ts';
 export type { LogEntry, Simulation, SimulationOptions } from './simulation.ts';
+export * from '../checker/index.ts';

@@ -1,0 +1,154 @@
+// Calls on their way out: those that wait for the link, those that left, and what to ask a hub that one comes back to.
+// Invariant: an attempt's number is used once, so a late frame of an older attempt finds nothing.
+import type { Clock } from '../ports.ts';
+import { HoldfastError } from '../protocol/errors.ts';
+import { Flag, FrameType } from '../protocol/frames.ts';
+import { limits } from '../protocol/limits.ts';
+import type { ResumeMessage } from '../protocol/messages.ts';
+import type { Outbox } from '../protocol/outbox.ts';
+import type { Call, Peer } from './pending.ts';
+
+export interface DeparturesOptions {
+  readonly clock: Clock;
+  /** Whether a call wants to be sent still. */
+  wanted(call: Call): boolean;
+  /** It was written to the link. */
+  sent(call: Call, at: number): void;
+}
+
+const utf8 = new TextEncoder();
+/** Attempts named in one RESUME frame, so that it stays well below `limits.maxControlBytes`. */
+const RESUME_BATCH = 1_000;
+
+export class Departures {
+  /** Calls by the number of their present attempt. */
+  readonly attempts = new Map<number, Call>();
+  readonly #options: DeparturesOptions;
+  /** The oldest first; those that ended meanwhile are skipped. */
+  #waiting: Call[] = [];
+  #waitingFrom = 0;
+  #nextAttempt = 1;
+  #outbox: Outbox | undefined;
+  readonly #functions = new Map<string, number>();
+  #links: 'none' | 'first' | 'later' = 'none';
+  #state: 'open' | 'held' = 'held';
+  /** The node that answered last: most likely the one that gets the next call, so the hub need not say so. */
+  presumed: Peer | undefined;
+
+  constructor(options: DeparturesOptions) {
+    this.#options = options;
+  }
+
+  /** Calls that wait for the link. */
+  get waiting(): number {
+    return this.#waiting.length - this.#waitingFrom;
+  }
+
+  *calls(): Generator<Call> {
+    yield* this.#waiting.slice(this.#waitingFrom);
+    yield* this.attempts.values();
+  }
+
+  push(call: Call): void {
+    this.#waiting.push(call);
+  }
+
+  attached(outbox: Outbox): void {
+    this.#outbox = outbox;
+    this.#functions.clear();
+    this.#links = this.#links === 'none' ? 'first' : 'later';
+    this.#state = 'open';
+    if (this.#links === 'later') this.resume(0);
+    this.pump();
+  }
+
+  /** The hub takes no new calls: they wait for the next link. */
+  hold(): void {
+    this.#state = 'held';
+  }
+
+  detached(): void {
+    this.#outbox = undefined;
+    this.#state = 'held';
+    this.presumed = undefined;
+  }
+
+  clear(): void {
+    this.#waiting = [];
+    this.#waitingFrom = 0;
+  }
+
+  /** Sends what waits, as long as the link takes it. */
+  pump(): void {
+    const outbox = this.#outbox;
+    if (outbox === undefined || this.#state === 'held') return;
+    const now = this.#options.clock.now();
+    while (this.#waitingFrom < this.#waiting.length && this.attempts.size < limits.maxCallsPerClient) {
+      const call = this.#waiting[this.#waitingFrom];
+      this.#waitingFrom += 1;
+      // Ended while it waited, or queued twice by a quick retry.
+      if (call === undefined || call.attempt !== 0 || !this.#options.wanted(call)) continue;
+      call.attempt = this.#nextAttempt;
+      this.#nextAttempt = this.#nextAttempt === 0xffff_ffff ? 1 : this.#nextAttempt + 1;
+      this.attempts.set(call.attempt, call);
+      call.node = call.route === '' ? this.presumed : undefined;
+      const prefix = {
+        fn: this.#define(outbox, call.name),
+        deadlineMs: Math.max(1, Math.ceil(call.dueAt - now)),
+        route: call.route,
+      };
+      call.wirePeer = call.node?.number ?? 0;
+      outbox.value(FrameType.CALL, call.flags, call.wirePeer, call.attempt, prefix, call.encoded);
+      this.#options.sent(call, now);
+    }
+    if (this.#waitingFrom < this.#waiting.length) return;
+    this.#waiting.length = 0;
+    this.#waitingFrom = 0;
+  }
+
+  /** What became of my calls? About all nodes (0) the list is complete: what is not on it, the hub may forget. */
+  resume(only: number): void {
+    const calls = [...this.attempts.values()].filter(({ node }) => only === 0 || node?.number === only);
+    let at = 0;
+    do {
+      const more = at + RESUME_BATCH < calls.length ? Flag.MORE : 0;
+      this.#outbox?.json(FrameType.RESUME, more, only, 0, resumeOf(calls.slice(at, at + RESUME_BATCH)));
+      at += RESUME_BATCH;
+    } while (at < calls.length);
+  }
+
+  #define(outbox: Outbox, name: string): number {
+    let number = this.#functions.get(name);
+    if (number === undefined) {
+      number = this.#functions.size;
+      if (number >= limits.maxDefinitionsPerClient) {
+        throw new HoldfastError(`a client may call ${limits.maxDefinitionsPerClient} different functions`, {
+          code: 'invalid_argument',
+        });
+      }
+      this.#functions.set(name, number);
+      outbox.frame(FrameType.DEFINE, 0, 0, number, utf8.encode(name));
+    }
+    return number;
+  }
+}
+
+function resumeOf(calls: readonly Call[]): ResumeMessage {
+  const nodes = new Map<Peer, ResumeMessage['nodes'][number]>();
+  const unassigned: number[] = [];
+  for (const { attempt, node, stream, context } of calls) {
+    if (node === undefined) {
+      unassigned.push(attempt);
+      continue;
+    }
+    let entry = nodes.get(node);
+    if (entry === undefined) nodes.set(node, (entry = { id: node.id, instance: node.instance, calls: [] }));
+    entry.calls.push({
+      attempt,
+      received: stream?.received ?? 0,
+      windowBytes: limits.creditWindowBytes - (stream?.waitingBytes ?? 0),
+      idempotent: context.control.idempotent === 1,
+    });
+  }
+  return { nodes: [...nodes.values()], unassigned };
+}

@@ -1,0 +1,85 @@
+// A call that was asked for and has not settled, and the nodes that calls are with.
+// Invariant: plain data; the caller moves it.
+import type { CallContext } from '../../machines/call.ts';
+import type { CompiledActor } from '../engine/compile.ts';
+import type { Encoded } from '../protocol/values.ts';
+import type { Waiting } from './deadlines.ts';
+import type { InboundStream } from './stream.ts';
+
+/** Which node may run a call. */
+export interface Target {
+  /** Only this node. */
+  readonly node?: string | undefined;
+  /** Only nodes that carry all of these labels. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface CallOptions extends Target {
+  /** Milliseconds until `timed_out`, wherever the call is then. @default the client's executionTimeoutMs */
+  readonly deadlineMs?: number | undefined;
+  /** Executing it twice does no harm: it fails over to another node. @default false */
+  readonly idempotent?: boolean | undefined;
+  /** Cancels the call, on the node too. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A node that calls are with. */
+export interface Peer {
+  /** On the present link; 0 = not heard of on this link. */
+  number: number;
+  readonly id: string;
+  readonly instance: string;
+}
+
+export interface Call extends CompiledActor<CallContext>, Waiting {
+  readonly name: string;
+  readonly encoded: Encoded;
+  readonly flags: number;
+  readonly route: string;
+  readonly deadlineMs: number;
+  /** Number of the present attempt on the wire; 0 = none. */
+  attempt: number;
+  /** Peer number under which its arguments were written: that of the node presumed then, or 0. */
+  wirePeer: number;
+  /** Where the present attempt is, as the hub said, or as was presumed when it was sent. */
+  node: Peer | undefined;
+  readonly stream: InboundStream | undefined;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  unlisten: (() => void) | undefined;
+  /** What it settles with, set before the event that settles it. */
+  result: unknown;
+  error: unknown;
+  /** Flags and type of the value that is put together from chunks. */
+  assembling: { type: number; flags: number } | undefined;
+}
+
+/** JSON text, or '' for any node. */
+export function routeOf({ node, labels }: Target): string {
+  return node === undefined && labels === undefined ? '' : JSON.stringify({ node, labels });
+}
+
+/** The nodes of one client, by the numbers of its present link. */
+export class Peers {
+  readonly #byNumber = new Map<number, Peer>();
+  /** Nodes of calls that an earlier link left, by their instance. */
+  readonly #before = new Map<string, Peer>();
+
+  get(number: number): Peer | undefined {
+    return this.#byNumber.get(number);
+  }
+
+  name(number: number, id: string, instance: string): void {
+    const peer = this.#before.get(instance) ?? { number, id, instance };
+    peer.number = number;
+    this.#byNumber.set(number, peer);
+  }
+
+  /** Another hub has other numbers: a node keeps none until it is named again. */
+  detached(calls: Iterable<Call>): void {
+    for (const peer of this.#byNumber.values()) peer.number = 0;
+    this.#byNumber.clear();
+    this.#before.clear();
+    for (const { node } of calls) if (node !== undefined) this.#before.set(node.instance, node);
+  }
+}
