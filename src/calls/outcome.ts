@@ -26,7 +26,7 @@ export function timedOut(call: CallFacts): HoldfastError {
   return new HoldfastError(
     `call c${call.attempt} of ${call.name} timed out after ${call.deadlineMs} ms ${where(call)}; ` +
       'raise executionTimeoutMs or pass a deadline',
-    { code: 'timed_out', retryable: true, blame: 'remote', started: startedOf(call) },
+    { code: 'timed_out', retryable: true, blame: 'remote', started: startedOf(call), node: call.node },
   );
 }
 
@@ -35,6 +35,7 @@ export function cancelled(call: CallFacts, cause: unknown): HoldfastError {
     code: 'cancelled',
     cause,
     started: startedOf(call),
+    node: call.node,
   });
 }
 
@@ -46,6 +47,7 @@ export function lost(call: CallFacts, started: 'notStarted' | 'unknown', why: st
   return new HoldfastError(`call c${call.attempt} of ${call.name} was lost ${where(call)}: ${why}; ${advice}`, {
     code: 'lost',
     started,
+    node: call.node,
     retryable: started === 'notStarted',
     blame: 'remote',
   });
@@ -55,7 +57,7 @@ export function lost(call: CallFacts, started: 'notStarted' | 'unknown', why: st
 export function errorOf(call: CallFacts, failure: FailureMessage): HoldfastError {
   switch (failure.code) {
     case 'failed':
-      return new RemoteFunctionError(failure.message, { name: failure.name ?? 'Error', stack: failure.stack });
+      return new RemoteFunctionError(failure.message, { name: failure.name ?? 'Error', stack: failure.stack, node: call.node });
     case 'timed_out':
       return timedOut(call);
     case 'cancelled':

@@ -27,6 +27,8 @@ export interface HoldfastErrorOptions {
   readonly cause?: unknown;
   /** For `lost`: whether the function may have been executed. */
   readonly started?: 'notStarted' | 'unknown';
+  /** For calls: the node that had it. */
+  readonly node?: string | undefined;
 }
 
 export class HoldfastError extends Error {
@@ -35,6 +37,7 @@ export class HoldfastError extends Error {
   readonly retryable: boolean;
   readonly blame: 'local' | 'remote';
   readonly started: 'notStarted' | 'unknown' | undefined;
+  readonly node: string | undefined;
 
   constructor(message: string, options: HoldfastErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -42,6 +45,7 @@ export class HoldfastError extends Error {
     this.retryable = options.retryable ?? false;
     this.blame = options.blame ?? 'local';
     this.started = options.started;
+    this.node = options.node;
   }
 }
 
@@ -51,8 +55,8 @@ export class RemoteFunctionError extends HoldfastError {
   readonly remoteName: string;
   readonly remoteStack: string | undefined;
 
-  constructor(message: string, remote: { name: string; stack?: string | undefined }) {
-    super(message, { code: 'function_failed', blame: 'remote' });
+  constructor(message: string, remote: { name: string; stack?: string | undefined; node?: string | undefined }) {
+    super(message, { code: 'function_failed', blame: 'remote', node: remote.node });
     this.remoteName = remote.name;
     this.remoteStack = remote.stack;
   }
