@@ -63,6 +63,12 @@ export interface ExecutorOptions {
 }
 
 const FAILED_BYTES = 256;
+/**
+ * How long a node that leaves keeps outcomes that nobody acknowledged. An acknowledgement may have died with a hub, so
+ * a client that is there gets little time; one that is not back yet gets enough for a reconnect.
+ */
+const LEAVING_PRESENT_MS = 1_000;
+const LEAVING_ABSENT_MS = 10_000;
 
 export class Executor {
   readonly #options: ExecutorOptions;
@@ -83,6 +89,7 @@ export class Executor {
   #retainedBytes = 0;
   #idle: (() => void)[] = [];
   #graceTimer: Timer | undefined;
+  #leavingTimer: Timer | undefined;
   executed = 0;
   evicted = 0;
 
@@ -142,15 +149,45 @@ export class Executor {
     this.#partials.clear();
   }
 
-  /** Nothing new comes: calls `finished` when nothing runs or waits and every outcome is acknowledged. */
+  /** Nothing new comes: calls `finished` when nothing runs or waits and outcomes were acknowledged, or had time to be. */
   drained(finished: () => void): void {
-    if (this.#held === 0) finished();
-    else this.#idle.push(finished);
+    this.#idle.push(finished);
+    this.#settleLeaving();
+  }
+
+  #settleLeaving(): void {
+    if (this.#idle.length === 0) return;
+    if (this.#held !== this.#retained.size) return this.#clearLeaving();
+    if (this.#held === 0) {
+      this.#clearLeaving();
+      for (const finished of this.#idle.splice(0)) finished();
+    } else if (this.#leavingTimer === undefined) {
+      this.#leavingTimer = this.#clock.setTimer(() => {
+        this.#abandon(({ client }) => client.number !== 0);
+        if (this.#held === 0) return;
+        this.#leavingTimer = this.#clock.setTimer(() => this.#abandon(() => true), LEAVING_ABSENT_MS - LEAVING_PRESENT_MS);
+      }, LEAVING_PRESENT_MS);
+    }
+  }
+
+  /** Nobody will ask for these outcomes any more. */
+  #abandon(which: (execution: Execution) => boolean): void {
+    const at = this.#clock.now();
+    for (const execution of [...this.#retained].filter(which)) {
+      this.#machine.send(execution, { type: 'result.evicted', at });
+    }
+  }
+
+  #clearLeaving(): void {
+    if (this.#leavingTimer !== undefined) this.#clock.clearTimer(this.#leavingTimer);
+    this.#leavingTimer = undefined;
   }
 
   /** The link will not come back: nobody can take the outcomes. */
   ended(): void {
     this.#clearGrace();
+    this.#clearLeaving();
+    this.#idle = [];
     for (const client of [...this.#clients.values()]) this.#dismiss(client);
     this.#deadlines.stop();
   }
@@ -368,6 +405,7 @@ export class Executor {
     this.#retained.add(execution);
     this.#retainedBytes += execution.retainedBytes;
     this.#evict();
+    this.#settleLeaving();
   }
 
   #send(execution: Execution): void {
@@ -400,7 +438,7 @@ export class Executor {
     execution.client.executions.delete(execution.attempt);
     if (this.#retained.delete(execution)) this.#retainedBytes -= execution.retainedBytes;
     this.#held -= 1;
-    if (this.#held === 0) for (const finished of this.#idle.splice(0)) finished();
+    this.#settleLeaving();
   }
 
   #acknowledged(client: Client, attempt: number): void {
