@@ -1,7 +1,7 @@
 // The outbox: one message a turn, order within a call, control before bulk, limits on what waits.
 import { describe, expect, it } from 'vitest';
 import { HoldfastError, ProtocolViolation } from '../../../src/protocol/errors.ts';
-import { CloseCode, Flag, FrameType } from '../../../src/protocol/frames.ts';
+import { Flag, FrameType } from '../../../src/protocol/frames.ts';
 import { limits } from '../../../src/protocol/limits.ts';
 import { encodeValue } from '../../../src/protocol/values.ts';
 import { frameBytes, makeOutbox, utf8, type Frame } from './wire.ts';
