@@ -10,6 +10,7 @@ import { limits } from '../protocol/limits.ts';
 import { readCredit, readIds, readQueries, writeCredit, writeFates } from '../protocol/lists.ts';
 import { readPeer, type FailureMessage } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
+import { copyBytes } from '../protocol/read.ts';
 import { decodeValue, encodedBytes, encodeValue, type Encoded, type Encoding } from '../protocol/values.ts';
 import { Deadlines, type Waiting } from './deadlines.ts';
 import { takesCall, type CallFacts, type NodeFunction } from './functions.ts';
@@ -317,7 +318,7 @@ export class Executor {
       this.#machine.send(execution, { type: 'slot.granted', at: now });
     } else {
       // The message that it came in is not kept alive for it.
-      execution.args = { bytes: bytes.slice(start, end), start: 0, end: end - start };
+      execution.args = { bytes: copyBytes(bytes, start, end), start: 0, end: end - start };
       this.#queue.push(execution);
     }
   }

@@ -8,6 +8,7 @@ import type { Balance, Choose } from './balance.ts';
 import { bytesOf, type Book } from './book.ts';
 import { suits, type Asking, type Offer, type Routed, type Running } from './roster.ts';
 import { Turn } from './turn.ts';
+import { copyBytes } from '../protocol/read.ts';
 
 export interface PlacementOptions {
   readonly clock: Clock;
@@ -221,6 +222,6 @@ function hasPlace(node: Running, call: Routed): boolean {
 function keepFirst(call: Routed): void {
   if (call.first === undefined) return;
   const { bytes, start, end } = call.first;
-  call.frames.unshift({ type: FrameType.CALL, flags: call.flags, bytes: bytes.slice(start, end) });
+  call.frames.unshift({ type: FrameType.CALL, flags: call.flags, bytes: copyBytes(bytes, start, end) });
   call.first = undefined;
 }

@@ -7,7 +7,7 @@ import { limits } from '../protocol/limits.ts';
 import { readCredit, readIds } from '../protocol/lists.ts';
 import { readName } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
-import { readU16, readU32 } from '../protocol/read.ts';
+import { copyBytes, readU16, readU32 } from '../protocol/read.ts';
 import { readRoute } from '../protocol/route.ts';
 import { createBalance, type Balance } from './balance.ts';
 import { Book } from './book.ts';
@@ -229,7 +229,7 @@ export class Router {
     if (call.state === 'assigned') {
       call.node?.outbox?.forward(FrameType.CHUNK, flags, client.number, id, bytes, start, end);
     } else {
-      call.frames.push({ type: FrameType.CHUNK, flags, bytes: bytes.slice(start, end) });
+      call.frames.push({ type: FrameType.CHUNK, flags, bytes: copyBytes(bytes, start, end) });
       if (call.state === 'queued' && call.node !== undefined) call.node.queuedBytes += end - start;
     }
     if ((flags & Flag.MORE) !== 0) return;

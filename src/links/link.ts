@@ -11,7 +11,7 @@ import { SUBPROTOCOL } from '../protocol/limits.ts';
 import { readChecked, readDraining, readRefused, readRegistered, readReplaced } from '../protocol/messages.ts';
 import type { RegisteredMessage } from '../protocol/messages.ts';
 import { Outbox } from '../protocol/outbox.ts';
-import { readFrames, type FrameHandler } from '../protocol/read.ts';
+import { copyBytes, readFrames, type FrameHandler } from '../protocol/read.ts';
 import type { Encoding } from '../protocol/values.ts';
 import { dial, type Connection, type Speaker } from './dialer.ts';
 import type { LinkTimes } from './options.ts';
@@ -265,7 +265,7 @@ export class Link {
         return;
       }
       case FrameType.SYNC:
-        this.#syncBytes = bytes.slice(start, end);
+        this.#syncBytes = copyBytes(bytes, start, end);
         tell({ type: 'sync.received', epoch, registrationEpoch: id });
         return;
       case FrameType.UNKNOWN:

@@ -78,6 +78,8 @@ export const CloseCode = {
   /** Not a code on the wire: the link just ended. */
   LOST: 1006,
   TOO_BIG: 1009,
+  /** A defect on this side: a frame that it should have handled or refused made it fail. */
+  INTERNAL: 1011,
   /** A frame that cannot be read. */
   MALFORMED: 4400,
   /** Wrong or missing token. */
@@ -122,14 +124,6 @@ export function isValueFrame(type: number): boolean {
 /** Longest payload of a frame of this type, in bytes. */
 export function maxPayloadBytes(type: number): number {
   return isValueFrame(type) ? limits.maxChunkBytes : limits.maxControlBytes;
-}
-
-export interface FrameHeader {
-  readonly type: number;
-  readonly flags: number;
-  readonly peer: number;
-  readonly id: number;
-  readonly length: number;
 }
 
 /** Fixed start of a CALL's payload: `function u16 · routeLength u16 · deadlineMs u32`, then the route (JSON), then the arguments. */
