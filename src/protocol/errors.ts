@@ -55,7 +55,10 @@ export class RemoteFunctionError extends HoldfastError {
   readonly remoteName: string;
   readonly remoteStack: string | undefined;
 
-  constructor(message: string, remote: { name: string; stack?: string | undefined; node?: string | undefined }) {
+  constructor(
+    message: string,
+    remote: { name: string; stack?: string | undefined; node?: string | undefined },
+  ) {
     super(message, { code: 'function_failed', blame: 'remote', node: remote.node });
     this.remoteName = remote.name;
     this.remoteStack = remote.stack;

@@ -16,7 +16,8 @@ export interface Route {
 
 /** @throws ProtocolViolation MALFORMED when it reaches beyond `limit` or is no route */
 export function readRoute(bytes: Uint8Array, start: number, end: number, limit: number): Route {
-  if (end > limit) throw new ProtocolViolation(CloseCode.MALFORMED, 'a CALL whose route is longer than its payload');
+  if (end > limit)
+    throw new ProtocolViolation(CloseCode.MALFORMED, 'a CALL whose route is longer than its payload');
   let json: unknown;
   try {
     json = JSON.parse(decodeText(bytes, start, end));
@@ -24,7 +25,8 @@ export function readRoute(bytes: Uint8Array, start: number, end: number, limit: 
     throw new ProtocolViolation(CloseCode.MALFORMED, 'a CALL whose route is not JSON');
   }
   const parsed = schema.safeParse(json);
-  if (!parsed.success) throw new ProtocolViolation(CloseCode.MALFORMED, `a CALL whose route is wrong: ${parsed.error.message}`);
+  if (!parsed.success)
+    throw new ProtocolViolation(CloseCode.MALFORMED, `a CALL whose route is wrong: ${parsed.error.message}`);
   const { node, labels } = parsed.data;
   return { ...(node === undefined ? {} : { node }), ...(labels === undefined ? {} : { labels }) };
 }
