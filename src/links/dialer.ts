@@ -6,7 +6,7 @@ import type { Unstamped } from '../../machines/types.ts';
 import type { Actor, System, Transition } from '../actors/index.ts';
 import { drive } from '../engine/drive.ts';
 import type { Dialer, Socket } from '../ports.ts';
-import { isTerminal } from '../protocol/frames.ts';
+import { closeText, isTerminal } from '../protocol/frames.ts';
 
 type Registration = { readonly epoch: number; readonly registrationEpoch: number };
 type Announced = ReturnType<typeof connectionEffects.announceBackoff>;
@@ -80,7 +80,7 @@ export function dial(speaker: Speaker, options: DialerOptions): Connection {
         if (socketEpoch === epoch) socket = undefined;
         if (actor.status !== 'active') return;
         if (isTerminal(code)) tell({ type: 'node.replaced', epoch, reason });
-        tell({ type: 'socket.closed', epoch, reason: `${code} ${reason}`.trim() });
+        tell({ type: 'socket.closed', epoch, reason: closeText(code, reason) });
       },
     });
   }

@@ -165,7 +165,11 @@ export class Link {
       settle: () => this.#detach(),
       drain: (registration) => {
         this.#frames()?.json(FrameType.DEPARTING, 0, 0, 0, registration);
-        user.drain(() => this.#connection.tell({ type: 'drain.finished' }));
+        user.drain(() => {
+          // The socket is closed in this turn: what was said to the end must be in it.
+          this.#wire?.outbox.flush();
+          this.#connection.tell({ type: 'drain.finished' });
+        });
       },
       backoff: ({ delayMs, ceilingMs, attempt, attemptLimit }) => {
         const attempts = attemptLimit === 0 ? `attempt ${attempt}` : `attempt ${attempt}/${attemptLimit}`;

@@ -111,6 +111,12 @@ export function isTerminal(code: number): boolean {
   return code === CloseCode.UNAUTHORIZED || code === CloseCode.REPLACED || code === CloseCode.SUBPROTOCOL;
 }
 
+/** How a connection ended, for people. 1006 only says that there was no close frame: its reason says more. */
+export function closeText(code: number, reason: string): string {
+  if (code !== CloseCode.LOST) return `${code} ${reason}`.trim();
+  return reason === '' ? 'the connection was lost (1006)' : reason;
+}
+
 /** CALL, RESULT, ITEM and CHUNK carry values and are limited to one chunk; all others are control. */
 export function isValueFrame(type: number): boolean {
   return (
