@@ -20,20 +20,20 @@ export interface CallFacts {
 export type NodeFunction = (...args: any[]) => unknown;
 export type NodeFunctions = Readonly<Record<string, NodeFunction>>;
 
-const wantsCall = new WeakSet<NodeFunction>();
+/** Known to every copy of this package in a process: a node and the module of its functions may each have their own. */
+const WANTS_CALL = Symbol.for('holdfast.withCall');
 
 /**
  * Marks a function that wants to know its call: `withCall((call, path) => read(path, { signal: call.signal }))` is called
  * by clients as `fn(path)`.
  */
 export function withCall<A extends unknown[], R>(fn: (call: CallFacts, ...args: A) => R): (...args: A) => R {
-  const marked = fn as unknown as (...args: A) => R;
-  wantsCall.add(marked);
-  return marked;
+  Object.defineProperty(fn, WANTS_CALL, { value: true });
+  return fn as unknown as (...args: A) => R;
 }
 
 export function takesCall(fn: NodeFunction): boolean {
-  return wantsCall.has(fn);
+  return Object.hasOwn(fn, WANTS_CALL);
 }
 
 /** @throws HoldfastError `invalid_option` for names and values that cannot be offered */
