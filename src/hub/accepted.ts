@@ -2,13 +2,14 @@
 // Invariant: nothing that it sends reaches anyone before it registered, and a violation costs only itself.
 import type { Clock, Incoming, Log, Socket, Timer } from '../ports.ts';
 import { ProtocolViolation } from '../protocol/errors.ts';
-import { CloseCode, FrameType } from '../protocol/frames.ts';
+import { CloseCode, closeText, FrameType } from '../protocol/frames.ts';
 import { readRegister, type RegisterMessage } from '../protocol/messages.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import { readFrames, type FrameHandler } from '../protocol/read.ts';
 
 /** Who a connection belongs to, once it registered. */
 export interface Owner extends FrameHandler {
+  readonly instance: string;
   /** A frame came from a link that had been silent for too long. */
   heard(): void;
   drained(): void;
@@ -71,17 +72,14 @@ export class Accepted {
       },
       { onOverflow: (bytes) => this.breakOff(CloseCode.SLOW_READER, `${bytes} bytes wait and are not read`) },
     );
-    this.#timer = options.clock.setTimer(
-      () => this.breakOff(CloseCode.REGISTRATION_TIMEOUT, `no REGISTER within ${options.registrationTimeoutMs} ms`),
-      options.registrationTimeoutMs,
-    );
+    this.#awaitRegister();
     incoming.handle({
       message: (bytes) => this.#message(bytes),
       drained: () => {
         this.outbox.drained();
         this.#owner?.drained();
       },
-      closed: (code, reason) => this.#closed(`${code} ${reason}`.trim()),
+      closed: (code, reason) => this.#closed(closeText(code, reason)),
     });
   }
 
@@ -89,18 +87,22 @@ export class Accepted {
     return this.#owner;
   }
 
+  get state(): 'open' | 'closing' | 'closed' {
+    return this.#state;
+  }
+
   /** Registered: its frames go to `owner` from now on. */
   own(owner: Owner, role: 'client' | 'node'): void {
     this.#owner = owner;
     this.#role = role;
     this.liveness = 'fine';
-    if (this.#timer !== undefined) this.#options.clock.clearTimer(this.#timer);
-    this.#timer = undefined;
+    this.#clearTimer();
   }
 
-  /** The hub forgets whose it is: the next frame is answered by UNKNOWN. */
+  /** The hub forgets whose it is: the next frame is answered by UNKNOWN, and it has to register anew. */
   disown(): void {
     this.#owner = undefined;
+    if (this.#state === 'open') this.#awaitRegister();
   }
 
   /** Says what was written, then closes with `code`. */
@@ -128,11 +130,21 @@ export class Accepted {
     try {
       readFrames(bytes, this.#frames);
     } catch (error) {
-      if (!(error instanceof ProtocolViolation)) throw error;
-      const from = this.remoteAddress;
+      this.fail(error);
+    }
+  }
+
+  /** Breaks off for what its frames led to. What is not the peer's fault is ours, and still costs nobody else anything. */
+  fail(error: unknown): void {
+    const from = this.remoteAddress;
+    if (error instanceof ProtocolViolation) {
       this.#options.log.warn({ code: error.closeCode, from }, `peer broke the protocol: ${error.message}`);
       this.breakOff(error.closeCode, error.message);
+      return;
     }
+    const stack = error instanceof Error ? error.stack : undefined;
+    this.#options.log.error({ from, stack }, `defect: a frame could not be handled: ${String(error)}`);
+    this.breakOff(CloseCode.INTERNAL, 'the hub failed');
   }
 
   readonly #frames: FrameHandler = {
@@ -154,9 +166,22 @@ export class Accepted {
   #closed(reason: string): void {
     this.#state = 'closed';
     this.outbox.close();
-    if (this.#timer !== undefined) this.#options.clock.clearTimer(this.#timer);
-    this.#timer = undefined;
+    this.#clearTimer();
     this.#owner?.closed(reason);
     this.#options.closed(this);
+  }
+
+  #awaitRegister(): void {
+    this.#clearTimer();
+    const { clock, registrationTimeoutMs } = this.#options;
+    this.#timer = clock.setTimer(
+      () => this.breakOff(CloseCode.REGISTRATION_TIMEOUT, `no REGISTER within ${registrationTimeoutMs} ms`),
+      registrationTimeoutMs,
+    );
+  }
+
+  #clearTimer(): void {
+    if (this.#timer !== undefined) this.#options.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
   }
 }

@@ -142,7 +142,7 @@ class RunningHub implements Hub {
       registrationTimeoutMs: connectionTimeoutMs,
       afterInput: this.#router.turn.afterInput,
       afterClients: this.#router.turn.afterClients,
-      register: (link, message) => void this.#register(link, message),
+      register: (link, message) => void this.#register(link, message).catch((error: unknown) => link.fail(error)),
       closed: (link) => {
         this.#links.delete(link);
         this.#closed.bytesIn += link.bytesIn;
@@ -255,7 +255,13 @@ class RunningHub implements Hub {
       this.#log.warn({ [message.role]: message.id, from: link.remoteAddress }, `refused ${message.id}: ${reason}`);
     };
     if (this.#state !== 'listening') return refuse(false, 'the hub drains', CloseCode.UNAVAILABLE);
-    if (!(await this.#mayJoin(message))) return refuse(true, 'wrong token', CloseCode.UNAUTHORIZED);
+    const mayJoin = await this.#mayJoin(message);
+    // It left meanwhile, or broke a rule.
+    if (link.state !== 'open') return;
+    if (!mayJoin) return refuse(true, 'wrong token', CloseCode.UNAUTHORIZED);
+    if (link.owner !== undefined && link.owner.instance !== message.instance) {
+      return refuse(true, `this socket speaks for instance ${link.owner.instance}`, CloseCode.OUT_OF_ORDER);
+    }
     if (this.#replaced.has(message.instance)) {
       return refuse(true, `another instance of ${message.id} took over`, CloseCode.REPLACED);
     }

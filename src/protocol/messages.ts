@@ -21,6 +21,8 @@ const labels = z
   .record(name, name)
   .refine((record) => Object.keys(record).length <= limits.maxLabels, `must be at most ${limits.maxLabels}`);
 const registration = { epoch: count, registrationEpoch: count };
+/** Dials and registrations are numbered from 1. */
+const ordinal = z.int().min(1);
 const attempt = z.int().min(0).max(0xffff_ffff);
 
 /** A call that a client waits for, and where a node may go on with it. */
@@ -35,7 +37,8 @@ const resumedCall = z.object({
 
 export const schemas = {
   register: z.object({
-    ...registration,
+    epoch: ordinal,
+    registrationEpoch: ordinal,
     role: z.enum(['node', 'client']),
     id: name,
     /** Random, new with every start of the process: tells a restarted node from one that came back. */
