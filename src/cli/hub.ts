@@ -1,0 +1,128 @@
+// `holdfast hub`: a hub in this process until a signal drains it.
+// Invariant: standard output carries the address and nothing else; the log goes to standard error.
+import { Command, Option } from 'commander';
+import {
+  HoldfastError,
+  createHub,
+  createPinoLog,
+  defaults,
+  type Balance,
+  type Hub,
+  type Preset,
+} from '../index.ts';
+import { parseCount, parsePort } from './arguments.ts';
+import { addLogFlag, durationFlag, presetFlag, readText, type LogLevel } from './flags.ts';
+import { printError, printLine } from './report.ts';
+import { onStopSignal } from './signals.ts';
+
+interface Flags {
+  readonly host: string;
+  readonly port: number;
+  readonly token?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly preset?: Preset;
+  readonly balance: Balance;
+  readonly heartbeatInterval?: number;
+  readonly heartbeatTimeout?: number;
+  readonly connectionTimeout?: number;
+  readonly sessionGrace?: number;
+  readonly failoverAfter?: number;
+  readonly noNodeAfter?: number;
+  readonly drainTimeout?: number;
+  readonly maxQueueSize?: number;
+  readonly logLevel: LogLevel;
+  readonly json?: true;
+}
+
+const examples = `
+Examples:
+  holdfast hub
+  holdfast hub --host 0.0.0.0 --token "$SECRET"      others may join, if they know the secret
+  holdfast hub --port 0 --json --log-level warn      any free port; for scripts
+
+Health is at http://HOST:PORT/healthz and /readyz, numbers for Prometheus at /metrics.
+SIGTERM or Ctrl-C: takes no new calls, waits for those that run, ends. A second one ends at once.`;
+
+export function hubCommand(): Command {
+  const command = new Command('hub')
+    .description('run a hub: nodes and clients dial in here')
+    .option('--host <address>', 'address to listen at', '127.0.0.1')
+    .option('--port <number>', 'port to listen at; 0 chooses a free one', parsePort, 7_070)
+    .addOption(
+      new Option('--token <secret>', 'secret that nodes and clients must show').env('HOLDFAST_TOKEN'),
+    )
+    .option('--tls-cert <file>', 'PEM file of the certificate (then addresses begin with wss://)')
+    .option('--tls-key <file>', 'PEM file of its key')
+    .addOption(presetFlag())
+    .addOption(
+      new Option('--balance <how>', 'which node gets a call')
+        .choices(['leastLoaded', 'roundRobin', 'latency', 'random'] satisfies Balance[])
+        .default('leastLoaded'),
+    )
+    .addOption(durationFlag('--heartbeat-interval', 'how often a silent peer is looked at'))
+    .addOption(durationFlag('--heartbeat-timeout', 'silence after which a peer is given up'))
+    .addOption(durationFlag('--connection-timeout', 'for a peer to register'))
+    .addOption(durationFlag('--session-grace', 'how long a lost peer may take to come back to its calls'))
+    .addOption(durationFlag('--failover-after', 'idempotent calls leave a node that is away for this long'))
+    .addOption(durationFlag('--no-node-after', 'how long a call waits for a node that offers its function'))
+    .addOption(durationFlag('--drain-timeout', 'how long a stop waits for calls that run'))
+    .option(
+      '--max-queue-size <number>',
+      `calls that may wait for one node (default: ${defaults.maxQueueSize})`,
+      parseCount,
+    )
+    .option('--json', 'print the address, and log, as JSON')
+    .addHelpText('after', examples);
+  return addLogFlag(command, 'info').action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const hub = await createHub({
+    host: flags.host,
+    port: flags.port,
+    token: flags.token,
+    tls: tlsOf(flags),
+    preset: flags.preset,
+    balance: flags.balance,
+    heartbeatIntervalMs: flags.heartbeatInterval,
+    heartbeatTimeoutMs: flags.heartbeatTimeout,
+    connectionTimeoutMs: flags.connectionTimeout,
+    sessionGraceMs: flags.sessionGrace,
+    failoverAfterMs: flags.failoverAfter,
+    noNodeAfterMs: flags.noNodeAfter,
+    drainTimeoutMs: flags.drainTimeout,
+    maxQueueSize: flags.maxQueueSize,
+    log: createPinoLog({ level: flags.logLevel, ...(flags.json ? { pretty: false } : {}) }),
+  });
+  announce(hub, flags);
+  onStopSignal((signal) => {
+    const { running } = hub.status();
+    if (!flags.json) {
+      process.stderr.write(`${signal}: draining, ${running} calls run; once more ends at once\n`);
+    }
+    hub.stop().catch((error: unknown) => {
+      printError(error);
+      process.exitCode = 1;
+    });
+  });
+}
+
+function announce({ url, host, port, instance }: Hub, { json, token }: Flags): void {
+  if (json) return printLine(JSON.stringify({ url, host, port, instance, pid: process.pid }));
+  printLine(`hub at ${url}`);
+  if (!process.stdout.isTTY) return;
+  const secret = token === undefined ? '' : ' --token …';
+  printLine(
+    `  holdfast node --hub ${url}${secret} --functions FILE   offers the functions that FILE exports`,
+  );
+  printLine(`  holdfast call --hub ${url}${secret} FUNCTION ARGS…     calls one`);
+}
+
+function tlsOf({ tlsCert, tlsKey }: Flags): { cert: string; key: string } | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new HoldfastError('TLS needs both --tls-cert and --tls-key', { code: 'invalid_option' });
+  }
+  return { cert: readText('--tls-cert', tlsCert), key: readText('--tls-key', tlsKey) };
+}

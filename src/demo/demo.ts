@@ -1,0 +1,195 @@
+// The demo: a fleet of processes does a real job while its processes are killed, stopped and restarted.
+// Invariant: whatever way it ends, no process and no temporary file of it is left.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient, type Client } from '../index.ts';
+import { listDocuments, nodeModules, type Documents } from './documents.ts';
+import { CLIENT, NODES, runFaults } from './faults.ts';
+import { Fleet } from './fleet.ts';
+import { readLedgers } from './ledger.ts';
+import { times } from './role.ts';
+import { judge, plainRun, type Verdict } from './verdict.ts';
+import { View } from './view.ts';
+import { Work } from './work.ts';
+
+export interface DemoOptions {
+  /** Folder whose text files are worked on. @default the project's node_modules */
+  readonly input?: string;
+  readonly maxFiles: number;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const INTERRUPTED = 130;
+const LIMIT_MS = 60_000;
+/** Calls that have not ended by then are cancelled: the summary still comes within the limit. */
+const GIVE_UP_MS = 52_000;
+const START_MS = 15_000;
+const SPAN_MS = 34_000;
+
+/** Runs it and prints its summary. Resolves with the exit status: 0 only if everything held, 130 if interrupted. */
+export async function runDemo(options: DemoOptions): Promise<number> {
+  const startedAt = performance.now();
+  const stop = new AbortController();
+  const giveUp = setTimeout(() => stop.abort('time'), GIVE_UP_MS);
+  const interrupt = (): void => {
+    if (stop.signal.reason === 'interrupted') process.exit(INTERRUPTED);
+    stop.abort('interrupted');
+  };
+  for (const signal of SIGNALS) process.on(signal, interrupt);
+  const ledgers = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
+  const run = new Run({ ledgers, startedAt, signal: stop.signal });
+  const leaveNothing = (): void => run.leaveNothing();
+  process.once('exit', leaveNothing);
+  try {
+    const verdict = await run.complete(listDocuments(options.input ?? nodeModules(), options.maxFiles));
+    if (verdict !== undefined) return print(verdict);
+    process.stderr.write('interrupted: the processes of the demo are ended\n');
+    return INTERRUPTED;
+  } finally {
+    await run.cleanUp();
+    clearTimeout(giveUp);
+    for (const signal of SIGNALS) process.off(signal, interrupt);
+    process.off('exit', leaveNothing);
+  }
+}
+
+function print({ lines, broken }: Verdict): number {
+  process.stdout.write(`\nSummary\n${lines.map((line) => `  ${line}\n`).join('')}`);
+  if (broken.length === 0) {
+    process.stdout.write(
+      'All of it holds: every call ended once, nothing was lost that must not be, the result is right.\n',
+    );
+    return 0;
+  }
+  process.stdout.write(`\nDoes NOT hold:\n${broken.map((claim) => `  ${claim}\n`).join('')}`);
+  return 1;
+}
+
+interface RunOptions {
+  /** A folder for the ledgers, which is removed in the end. */
+  readonly ledgers: string;
+  readonly startedAt: number;
+  readonly signal: AbortSignal;
+}
+
+class Run {
+  readonly #ledgers: string;
+  readonly #startedAt: number;
+  readonly #signal: AbortSignal;
+  readonly #mishaps: string[] = [];
+  #fleet: Fleet | undefined;
+  #view: View | undefined;
+  #client: Client | undefined;
+  #workStartedAt: number;
+
+  constructor({ ledgers, startedAt, signal }: RunOptions) {
+    this.#ledgers = ledgers;
+    this.#startedAt = startedAt;
+    this.#signal = signal;
+    this.#workStartedAt = startedAt;
+  }
+
+  /** Undefined when it was interrupted. */
+  async complete(documents: Documents): Promise<Verdict | undefined> {
+    const { paths, found, root } = documents;
+    if (paths.length === 0)
+      throw new Error(`there are no text files below ${root}; name another folder with --input`);
+    const elapsedMs = (): number => performance.now() - this.#workStartedAt;
+    const view = (this.#view = new View({ elapsedMs, totalFiles: paths.length }));
+    const fleet = (this.#fleet = new Fleet({
+      root,
+      ledgers: this.#ledgers,
+      now: elapsedMs,
+      said: (who, message) => view.heard(who, message),
+      died: (who, how) => {
+        if (this.#signal.aborted) return;
+        this.#mishaps.push(`${who} ended by itself (${how})`);
+        view.say(`${who} ended by itself: ${how}`);
+      },
+    }));
+    view.say(
+      `${paths.length} of ${found} text files below ${root}; starting a hub and ${NODES.length} nodes`,
+    );
+    const client = await this.#start(fleet, view);
+    if (client === undefined) return undefined;
+
+    this.#workStartedAt = performance.now();
+    const work = new Work({ client, paths, spanMs: SPAN_MS, elapsedMs, signal: this.#signal });
+    view.watch(fleet, work, () => client.status().state);
+    const done = work.run();
+    const faults = await runFaults({
+      fleet,
+      elapsedMs,
+      clientConnected: () => client.status().state === 'connected',
+      say: (message) => view.say(message),
+      signal: this.#signal,
+    });
+    work.faultsThrough();
+    await done;
+    view.close();
+    if (this.#signal.reason === 'interrupted') return undefined;
+
+    const { retries } = client.status();
+    await client.stop();
+    for (const who of await fleet.end()) this.#mishaps.push(`${who} did not end when it was asked to`);
+    const plain = plainRun(documents);
+    return judge({
+      documents,
+      work,
+      plain,
+      retries,
+      faults,
+      reconnects: fleet.reconnects,
+      ledgers: readLedgers(this.#ledgers),
+      unexpectedEvents: fleet.unexpectedEvents + client.system.unexpectedEvents,
+      hubSaw: fleet.hubSaw,
+      mishaps: this.#mishaps,
+      tookMs: performance.now() - this.#startedAt,
+      limitMs: LIMIT_MS,
+    });
+  }
+
+  /** Undefined when it was interrupted meanwhile. */
+  async #start(fleet: Fleet, view: View): Promise<Client | undefined> {
+    const listens = await fleet.startHub(this.#signal);
+    if (this.#signal.aborted) return undefined;
+    if (!listens) throw new Error(`the hub did not start: ${this.#mishaps.join('; ')}`);
+    for (const id of NODES) fleet.startNode(id);
+    const write = (fields: object, message: string): void => {
+      const { from, to } = fields as { from?: unknown; to?: unknown };
+      view.heard(CLIENT, message);
+      // The demo's own link is one of those that are watched.
+      if (typeof from === 'string' && typeof to === 'string') fleet.linkChanged(CLIENT, from, to);
+    };
+    const client = createClient({
+      hub: fleet.url,
+      id: CLIENT,
+      ...times,
+      drainTimeoutMs: 3_000,
+      maxCallAttempts: 50,
+      log: { debug: () => undefined, info: write, warn: write, error: write },
+    });
+    this.#client = client;
+    const whole = (): boolean => fleet.connected === NODES.length && client.status().state === 'connected';
+    const started = await fleet.until(whole, START_MS, this.#signal);
+    if (this.#signal.aborted) return undefined;
+    if (!started)
+      throw new Error(`the fleet did not start within ${START_MS} ms: ${this.#mishaps.join('; ')}`);
+    return client;
+  }
+
+  /** Ends what is left: nothing, when all went well. */
+  async cleanUp(): Promise<void> {
+    this.#view?.close();
+    await this.#fleet?.kill();
+    await this.#client?.stop();
+    this.leaveNothing();
+  }
+
+  /** The same, for a process that ends now. */
+  leaveNothing(): void {
+    this.#fleet?.killNow();
+    rmSync(this.#ledgers, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,94 @@
+// One process of the fleet, as the demo holds it: start, signals, what it reports.
+// Invariant: signals go to the process id of a child that has not been waited for yet, so they never hit a stranger.
+import { fork, type ChildProcess } from 'node:child_process';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Report } from './role.ts';
+
+/** `gone`: the process has ended and was waited for. */
+export type Life = 'running' | 'stopped' | 'gone';
+
+export class Member {
+  readonly name: string;
+  readonly pid: number;
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<void>;
+  #life: Life = 'running';
+  /** Whether somebody asked for its end. */
+  #end: 'unasked' | 'asked' = 'unasked';
+  #errors = '';
+
+  constructor(
+    role: 'hub' | 'node',
+    name: string,
+    config: object,
+    heard: (report: Report, member: Member) => void,
+    died: (member: Member, how: string) => void,
+  ) {
+    this.name = name;
+    const self = fileURLToPath(import.meta.url);
+    const file = fileURLToPath(new URL(`${role}-role${extname(self)}`, import.meta.url));
+    this.#child = fork(file, [JSON.stringify(config)], {
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    this.pid = this.#child.pid ?? 0;
+    this.#child.on('message', (message) => heard(message as Report, this));
+    this.#child.stderr?.on(
+      'data',
+      (chunk: Buffer) => void (this.#errors = `${this.#errors}${chunk}`.slice(-4_000)),
+    );
+    this.#exited = new Promise((resolve) => {
+      const ended = (how: string): void => {
+        if (this.#life === 'gone') return;
+        this.#life = 'gone';
+        if (this.#end === 'unasked')
+          died(this, `${how}${this.#errors === '' ? '' : `: ${this.#errors.trim()}`}`);
+        resolve();
+      };
+      this.#child.once('error', (error) => ended(error.message));
+      this.#child.once('exit', (code, signal) => ended(signal ?? `status ${code}`));
+    });
+  }
+
+  get life(): Life {
+    return this.#life;
+  }
+
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void> {
+    this.#end = 'asked';
+    this.#signal('SIGKILL');
+    return this.#exited;
+  }
+
+  /** SIGSTOP: it keeps its sockets and does nothing. */
+  pause(): void {
+    this.#signal('SIGSTOP');
+    if (this.#life === 'running') this.#life = 'stopped';
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    this.#signal('SIGCONT');
+    if (this.#life === 'stopped') this.#life = 'running';
+  }
+
+  /** SIGTERM, and SIGKILL when it takes longer than `withinMs` milliseconds. */
+  async end(withinMs: number): Promise<'drained' | 'killed'> {
+    this.#end = 'asked';
+    this.#signal('SIGTERM');
+    let how: 'drained' | 'killed' = 'drained';
+    const timer = setTimeout(() => {
+      how = 'killed';
+      this.#signal('SIGKILL');
+    }, withinMs);
+    await this.#exited;
+    clearTimeout(timer);
+    return how;
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (this.#life !== 'gone') this.#child.kill(signal);
+  }
+}

@@ -1,0 +1,72 @@
+// What a process of the fleet and the demo tell each other: its configuration on the command line, its life over IPC.
+// Invariant: a role ends when the demo does, however the demo ends.
+import type { Log } from '../index.ts';
+
+/** Times of the demo's fleet: shorter than the defaults, so that a minute holds many faults. */
+export const times = {
+  heartbeatIntervalMs: 1_000,
+  heartbeatTimeoutMs: 3_000,
+  reconnectIntervalMs: 500,
+  reconnectMaxMs: 2_000,
+  connectionTimeoutMs: 5_000,
+  healthCheckIntervalMs: 5_000,
+  stableAfterMs: 3_000,
+  maxRetryAttempts: 0,
+} as const;
+
+export interface HubConfig {
+  /** 0 chooses a free one. */
+  readonly port: number;
+}
+
+export interface NodeConfig {
+  readonly id: string;
+  readonly hub: string;
+  /** Folder of the documents. */
+  readonly root: string;
+  readonly ledgers: string;
+}
+
+/** A line of a role's log. */
+export interface LogReport {
+  readonly kind: 'log';
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly message: string;
+}
+
+export type Report =
+  | LogReport
+  | { readonly kind: 'listening'; readonly url: string; readonly port: number }
+  | {
+      readonly kind: 'work';
+      readonly active: number;
+      readonly executed: number;
+      readonly unexpectedEvents: number;
+    };
+
+export function configOf<T>(): T {
+  return JSON.parse(process.argv[2] ?? '{}') as T;
+}
+
+export function report(message: Report): void {
+  if (process.connected) process.send?.(message);
+}
+
+/** A log whose lines go to the demo. */
+export function reportingLog(): Log {
+  const write = (fields: object, message: string): void =>
+    report({ kind: 'log', fields: { ...fields }, message });
+  return { debug: () => undefined, info: write, warn: write, error: write };
+}
+
+/** Ends with the demo; ends after `stop` on SIGTERM. Ctrl-C is the demo's business, which ends its roles itself. */
+export function liveAsRole(stop: () => Promise<void>): void {
+  process.on('SIGINT', () => undefined);
+  process.once('disconnect', () => process.exit(1));
+  process.once('SIGTERM', () => {
+    stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  });
+}
