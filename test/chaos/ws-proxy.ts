@@ -25,6 +25,8 @@ export async function startWsProxy(hubUrl: () => string): Promise<WsProxy> {
   server.on('connection', (peer) => {
     accepted += 1;
     let up: WebSocket | undefined;
+    // Until the first hub is there the peer is not read.
+    peer.pause();
     peer.on('message', (data: RawData) => {
       if (up?.readyState === WebSocket.OPEN) up.send(data as Buffer, { binary: true });
     });
@@ -34,7 +36,10 @@ export async function startWsProxy(hubUrl: () => string): Promise<WsProxy> {
       if (!running || peer.readyState !== WebSocket.OPEN) return;
       const hub = new WebSocket(hubUrl(), 'holdfast.v1');
       up = hub;
-      hub.on('open', () => (dialled += 1));
+      hub.on('open', () => {
+        dialled += 1;
+        peer.resume();
+      });
       hub.on('message', (data: RawData) => peer.send(data as Buffer, { binary: true }));
       hub.on('error', () => undefined);
       hub.on('close', () => setTimeout(dial, REDIAL_MS));

@@ -34,6 +34,12 @@ export function createWork(node: string, tell: (event: WorkEvent) => void = () =
       if (!released.has(key)) await new Promise<void>((release) => held.set(key, release));
       return `${key} from ${node}`;
     }),
+    failLater: withCall(async (call, key: string, message: string): Promise<never> => {
+      count(key);
+      tell({ event: 'started', key, node, timeLeftMs: call.timeLeftMs });
+      if (!released.has(key)) await new Promise<void>((release) => held.set(key, release));
+      throw new RangeError(message);
+    }),
     fail(key: string, message: string): never {
       count(key);
       throw new RangeError(message);
