@@ -1,7 +1,7 @@
 // The options of a link, their defaults and presets, and what makes them invalid.
 // Invariant: options are checked once, when a thing is made, by an error that names option, value and remedy.
 import { HoldfastError } from '../protocol/errors.ts';
-import { defaults } from '../protocol/limits.ts';
+import { defaults, limits } from '../protocol/limits.ts';
 
 export type Preset = 'development' | 'highAvailability' | 'unstableNetwork' | 'production';
 
@@ -103,7 +103,8 @@ export function resolveTimes(
   const resolved = { ...linkDefaults };
   for (const name of Object.keys(linkDefaults) as (keyof typeof linkDefaults)[]) {
     const value = given[name] ?? base[name] ?? linkDefaults[name];
-    resolved[name] = wholeNumber(name, value, name === 'maxRetryAttempts' ? 0 : 1);
+    const most = name.startsWith('heartbeat') ? limits.maxHeartbeatMs : undefined;
+    resolved[name] = wholeNumber(name, value, name === 'maxRetryAttempts' ? 0 : 1, most);
   }
   if (resolved.heartbeatTimeoutMs <= resolved.heartbeatIntervalMs) {
     throw invalid(

@@ -50,6 +50,8 @@ export const limits = {
   maxDefinitionsPerClient: 4_096,
   maxNameLength: 256,
   maxLabels: 64,
+  /** Milliseconds: longer heartbeat times would keep the session of a peer that is gone. */
+  maxHeartbeatMs: 3_600_000,
   /** Results kept by a node until they are acknowledged. */
   maxRetainedResults: 10_000,
   maxRetainedBytes: 67_108_864,

@@ -49,8 +49,8 @@ export const schemas = {
     labels,
     maxConcurrent: count,
     /** How often it speaks at least, and how long it may be silent; a hub gives it that time. */
-    heartbeatIntervalMs: milliseconds,
-    heartbeatTimeoutMs: milliseconds,
+    heartbeatIntervalMs: milliseconds.max(limits.maxHeartbeatMs),
+    heartbeatTimeoutMs: milliseconds.max(limits.maxHeartbeatMs),
     encodings: z.array(encoding).min(1).max(8),
     /** Version of the software, for people. */
     version: name,
