@@ -72,6 +72,8 @@ export interface ListenOptions {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Longest message, in bytes; a longer one closes the connection with 1009. */
   readonly maxMessageBytes: number;
+  /** For a connection to become a WebSocket (or to ask for a page), in milliseconds. @default the listener's own */
+  readonly handshakeTimeoutMs?: number;
   accept(incoming: Incoming): void;
   /** Answers `GET path`; undefined is a 404. */
   page(path: string): Promise<Page | undefined>;

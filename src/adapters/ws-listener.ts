@@ -23,7 +23,8 @@ const MAX_HEADER_BYTES = 16_384;
 
 export function createWsListener(options: WsListenerOptions = {}): Listener {
   return {
-    listen: (listenOptions) => listen(listenOptions, options.handshakeTimeoutMs ?? 10_000),
+    listen: (listenOptions) =>
+      listen(listenOptions, listenOptions.handshakeTimeoutMs ?? options.handshakeTimeoutMs ?? 10_000),
   };
 }
 

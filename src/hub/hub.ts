@@ -6,11 +6,12 @@ import type { Clock, Listener, Listening, Log, Metrics, Page, Random, Timer } fr
 import { HoldfastError } from '../protocol/errors.ts';
 import { CloseCode, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
-import type { AskMessage, RegisterMessage } from '../protocol/messages.ts';
+import type { RegisterMessage } from '../protocol/messages.ts';
 import { Accepted, type AcceptedOptions } from './accepted.ts';
 import { Member, type History, type Home } from './member.ts';
 import { resolveHubOptions, type HubOptions } from './options.ts';
 import { describeMetrics, pageOf } from './pages.ts';
+import { Questions } from './questions.ts';
 
 export interface HubPorts {
   readonly clock: Clock;
@@ -62,7 +63,6 @@ export interface Hub {
 }
 
 const LAG_TICK_MS = 500;
-const ANSWER_NODES = 400;
 /** Histories of node ids that are not here are kept up to this many. */
 const MAX_HISTORIES = 100_000;
 const MAX_REPLACED = 10_000;
@@ -118,7 +118,7 @@ class RunningHub implements Hub {
     this.#measureLag();
     describeMetrics(ports.metrics, this.#router, () => ({
       status: this.status(),
-      nodes: [...this.#members.values()].filter((member) => member.role === 'node').map((member) => member.state),
+      nodes: this.#membersOf('node').map((member) => member.state),
       bytesIn: sum(this.#links, (link) => link.bytesIn) + this.#closed.bytesIn,
       bytesOut: sum(this.#links, (link) => link.bytesOut) + this.#closed.bytesOut,
     }));
@@ -154,6 +154,7 @@ class RunningHub implements Hub {
       port,
       tls: this.#options.tls,
       maxMessageBytes: limits.maxMessageBytes,
+      handshakeTimeoutMs: connectionTimeoutMs,
       accept: (incoming) => void this.#links.add(new Accepted(incoming, accepted)),
       page: (path) => this.#page(path),
     });
@@ -163,12 +164,7 @@ class RunningHub implements Hub {
   }
 
   status(): HubStatus {
-    let nodes = 0;
-    let clients = 0;
-    for (const { role } of this.#members.values()) {
-      if (role === 'node') nodes += 1;
-      else clients += 1;
-    }
+    const nodes = this.#membersOf('node').length;
     return {
       instance: this.instance,
       url: this.url,
@@ -176,7 +172,7 @@ class RunningHub implements Hub {
       uptimeMs: Math.round(this.#ports.clock.now() - this.#startedAt),
       lagMs: this.#lagMs,
       nodes,
-      clients,
+      clients: this.#members.size - nodes,
       connections: this.#links.size,
       waiting: this.#router.waiting,
       running: this.#router.running,
@@ -307,7 +303,11 @@ class RunningHub implements Hub {
         if (how === 'superseded') this.#rememberReplaced(member.instance);
         this.#remove(member);
       },
-      answer: (question) => this.#answer(question),
+      questions: new Questions({
+        clock: this.#ports.clock,
+        status: () => this.status(),
+        nodes: () => this.#membersOf('node'),
+      }),
     };
   }
 
@@ -350,22 +350,18 @@ class RunningHub implements Hub {
     return number;
   }
 
+  #membersOf(role: 'node' | 'client'): Member[] {
+    return [...this.#members.values()].filter((member) => member.role === role);
+  }
+
   #statuses(role: 'node' | 'client'): PeerStatus[] {
-    return [...this.#members.values()].filter((member) => member.role === role).map((member) => member.status());
+    return this.#membersOf(role).map((member) => member.status());
   }
 
   #each(nodeId: string, act: (member: Member) => void): boolean {
-    const members = [...this.#members.values()].filter(({ role, id }) => role === 'node' && id === nodeId);
+    const members = this.#membersOf('node').filter(({ id }) => id === nodeId);
     for (const member of members) act(member);
     return members.length > 0;
-  }
-
-  /** Pages of nodes, so that an answer fits into a frame however large the fleet. */
-  #answer({ ask, from }: AskMessage): object {
-    if (ask === 'status') return { ok: true, status: this.status() };
-    const nodes = this.nodes();
-    const page = nodes.slice(from, from + ANSWER_NODES);
-    return { ok: true, nodes: page, total: nodes.length };
   }
 
   #page(path: string): Promise<Page | undefined> {

@@ -42,7 +42,7 @@ export interface HubOptions {
   readonly heartbeatIntervalMs?: number | undefined;
   /** Silence after which a peer is given up. A peer that asked for more gets it. @default 15000 */
   readonly heartbeatTimeoutMs?: number | undefined;
-  /** For a peer to register after it connected, and to acknowledge its sync. @default 10000 */
+  /** For a connection to become a WebSocket, for a peer to register, and for it to acknowledge its sync: each. @default 10000 */
   readonly connectionTimeoutMs?: number | undefined;
   /** How long a peer that lost its link may take to come back to its calls. @default 60000 */
   readonly sessionGraceMs?: number | undefined;
