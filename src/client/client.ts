@@ -6,7 +6,7 @@ import type { CallOptions } from '../calls/pending.ts';
 import { Link, type LinkUser } from '../links/link.ts';
 import { checkUrl, resolveTimes, wholeNumber, type ExecutionTimes, type LinkTimes, type Preset } from '../links/options.ts';
 import type { Clock, Dialer, Log, Random } from '../ports.ts';
-import type { HoldfastError } from '../protocol/errors.ts';
+import { HoldfastError } from '../protocol/errors.ts';
 import { FrameType } from '../protocol/frames.ts';
 import { defaults, limits } from '../protocol/limits.ts';
 import { readAnswer } from '../protocol/messages.ts';
@@ -162,6 +162,10 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
 
   function question(ask: object): Promise<Readonly<Record<string, unknown>>> {
     return new Promise((resolve, reject) => {
+      if (questions.size >= limits.maxQuestions) {
+        const message = `${questions.size} questions to the hub wait for their answer already; await some of them`;
+        return reject(new HoldfastError(message, { code: 'queue_full', retryable: true }));
+      }
       const number = nextQuestion;
       nextQuestion += 1;
       questions.set(number, { ask, resolve, reject });

@@ -11,9 +11,10 @@ import { digestOf } from '../protocol/digest.ts';
 import { HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
 import { CloseCode, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
-import { readAsk, readCheck, readDeparting, readSynced, type AskMessage, type RegisterMessage } from '../protocol/messages.ts';
+import { readAsk, readCheck, readDeparting, readSynced, type RegisterMessage } from '../protocol/messages.ts';
 import { encodeValue, type Encoding } from '../protocol/values.ts';
 import type { Accepted, Owner } from './accepted.ts';
+import type { Questions } from './questions.ts';
 
 /** What outlives the sessions of one node id. */
 export interface History {
@@ -36,7 +37,7 @@ export interface Home {
   prepareSync(member: Member): unknown;
   online(member: Member): void;
   ended(member: Member, how: 'expired' | 'superseded', reason: string): void;
-  answer(question: AskMessage): object;
+  readonly questions: Questions;
 }
 
 export class Member implements Owner {
@@ -51,6 +52,8 @@ export class Member implements Owner {
   readonly #node: Running | undefined;
   readonly #client: Asking | undefined;
   #functions: readonly string[] = [];
+  /** Of `#functions`; made when a CHECK asks for it. */
+  #digest: string | undefined;
   labels: Readonly<Record<string, string>> = {};
   /** The registration that is being decided. */
   #pending: { link: Accepted; message: RegisterMessage } | undefined;
@@ -186,7 +189,8 @@ export class Member implements Owner {
         return;
       case FrameType.CHECK: {
         const { functions, digest } = readCheck(bytes, start, end);
-        const ok = functions === this.#functions.length && digest === digestOf(this.#functions);
+        this.#digest ??= digestOf(this.#functions);
+        const ok = functions === this.#functions.length && digest === this.#digest;
         link.outbox.json(FrameType.CHECKED, 0, 0, id, { ok, lagMs: this.#home.lagMs() });
         return;
       }
@@ -194,7 +198,7 @@ export class Member implements Owner {
         this.#tell({ type: 'departure.announced', ...readDeparting(bytes, start, end) });
         return;
       case FrameType.ASK:
-        link.outbox.json(FrameType.ANSWER, 0, 0, id, this.#home.answer(readAsk(bytes, start, end)));
+        this.#home.questions.ask(link, id, readAsk(bytes, start, end));
         return;
       default:
         throw new ProtocolViolation(
@@ -291,6 +295,7 @@ export class Member implements Owner {
     link.registrationEpoch = message.registrationEpoch;
     link.own(this, this.role);
     this.#functions = message.functions;
+    this.#digest = undefined;
     this.labels = message.labels;
     this.#registration = 'new';
     this.#registrations += 1;

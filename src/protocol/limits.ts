@@ -48,6 +48,8 @@ export const limits = {
   maxFunctionsPerNode: 1_024,
   /** Function names of one client's dictionary. */
   maxDefinitionsPerClient: 4_096,
+  /** Questions of one peer to the hub that wait for their answer. */
+  maxQuestions: 1_024,
   maxNameLength: 256,
   maxLabels: 64,
   /** Milliseconds: longer heartbeat times would keep the session of a peer that is gone. */
