@@ -69,7 +69,13 @@ const MAX_REPLACED = 10_000;
 
 export async function startHub(options: HubOptions, ports: HubPorts): Promise<Hub> {
   const hub = new RunningHub(options, ports);
-  await hub.listen();
+  try {
+    await hub.listen();
+  } catch (error) {
+    // The timers of a hub that cannot listen would keep its process alive.
+    await hub.stop();
+    throw error;
+  }
   return hub;
 }
 
