@@ -12,6 +12,7 @@ import { readFailure, readPeer } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
 import { decodeValue, encodeValue, type Encoded, type Encoding } from '../protocol/values.ts';
 import { Acknowledgements } from './acks.ts';
+import { Admission } from './admission.ts';
 import { Deadlines } from './deadlines.ts';
 import { Departures } from './departures.ts';
 import * as outcome from './outcome.ts';
@@ -45,6 +46,7 @@ export class Caller {
   #outbox: Outbox | undefined;
   #unsettled = 0;
   #idle: (() => void)[] = [];
+  readonly #admission: Admission;
   #end: HoldfastError | undefined;
   /** Frames of attempts that are not awaited any more. */
   lateFrames = 0;
@@ -54,6 +56,7 @@ export class Caller {
     this.#options = options;
     this.#clock = options.clock;
     this.#acks = new Acknowledgements(options.clock);
+    this.#admission = new Admission(options.maxQueueSize);
     this.#departures = new Departures({
       clock: options.clock,
       wanted: (call) => this.#machine.final[call.state] === false,
@@ -141,6 +144,11 @@ export class Caller {
     this.#acks.detached();
   }
 
+  /** New calls fail with `error`; those in flight go on. */
+  refuse(error: HoldfastError): void {
+    this.#end ??= error;
+  }
+
   /** A link that had ended is asked to connect again. */
   revived(): void {
     this.#end = undefined;
@@ -195,8 +203,8 @@ export class Caller {
     const { signal, idempotent = false, deadlineMs = this.#options.executionTimeoutMs } = options;
     let encoded: Encoded;
     try {
-      const refusal = this.#refusal(name, deadlineMs, signal);
-      if (refusal !== undefined) throw refusal;
+      if (this.#end !== undefined) throw this.#end;
+      this.#admission.check(name, deadlineMs, options, this.#departures.waiting);
       encoded = encodeValue(args, this.#options.encoding);
     } catch (error) {
       waiter.reject(error);
@@ -245,27 +253,6 @@ export class Caller {
     return call;
   }
 
-  #refusal(name: string, deadlineMs: number, signal: AbortSignal | undefined): HoldfastError | undefined {
-    if (this.#end !== undefined) return this.#end;
-    if (signal?.aborted) {
-      return outcome.cancelled({ name, attempt: 0, deadlineMs, node: undefined, state: 'queued' }, signal.reason);
-    }
-    if (!(deadlineMs > 0 && deadlineMs <= 0xffff_ffff)) {
-      const message = `deadlineMs is ${deadlineMs}; it must be between 1 and ${0xffff_ffff}`;
-      return new HoldfastError(message, { code: 'invalid_option' });
-    }
-    if (name.length === 0 || name.length > limits.maxNameLength) {
-      const message = `function names have 1 to ${limits.maxNameLength} characters, not ${name.length}`;
-      return new HoldfastError(message, { code: 'invalid_argument' });
-    }
-    const { waiting } = this.#departures;
-    if (waiting < this.#options.maxQueueSize) return undefined;
-    return new HoldfastError(
-      `${waiting} calls wait for the link to the hub already; await some of them, or raise maxQueueSize`,
-      { code: 'queue_full', retryable: true, started: 'notStarted' },
-    );
-  }
-
   #assigned(peer: number, id: number): void {
     const call = this.#departures.attempts.get(id);
     if (call === undefined) return this.#late();
@@ -283,8 +270,29 @@ export class Caller {
     this.#departures.presumed = call.node;
     if ((flags & Flag.MORE) === 0) return this.#complete(call, type, flags, bytes, start, end, end - start);
     call.assembling = { type, flags };
-    this.#assembler.begin(peer, id, bytes, start, end);
-    this.#credit(peer, id, this.#assembler.creditDue(peer, id));
+    this.#guard(call, () => {
+      this.#assembler.begin(peer, id, bytes, start, end);
+      this.#credit(peer, id, this.#assembler.creditDue(peer, id));
+    });
+  }
+
+  /** The hub passes values on unread: one whose parts do not add up costs its own call, not the link. */
+  #guard(call: Call, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof ProtocolViolation)) throw error;
+      call.error = new HoldfastError(`call c${call.attempt} of ${call.name} got a broken value: ${error.message}`, {
+        code: 'protocol_violation',
+        blame: 'remote',
+        cause: error,
+      });
+      this.#fail(call);
+    }
+  }
+
+  #fail(call: Call): void {
+    this.#machine.send(call, { type: 'attempt.failed', epoch: call.context.control.epoch, at: this.#clock.now() });
   }
 
   #chunk(flags: number, peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
@@ -294,11 +302,13 @@ export class Caller {
       if (!more) this.#acks.add(peer, id);
       return this.#late();
     }
-    const whole = this.#assembler.append(peer, id, bytes, start, end, more);
-    if (whole === undefined) return this.#credit(peer, id, this.#assembler.creditDue(peer, id));
     const { type, flags: first } = call.assembling;
-    call.assembling = undefined;
-    this.#complete(call, type, first, whole, 0, whole.length, this.#assembler.lastUncreditedBytes);
+    this.#guard(call, () => {
+      const whole = this.#assembler.append(peer, id, bytes, start, end, more);
+      if (whole === undefined) return this.#credit(peer, id, this.#assembler.creditDue(peer, id));
+      call.assembling = undefined;
+      this.#complete(call, type, first, whole, 0, whole.length, this.#assembler.lastUncreditedBytes);
+    });
   }
 
   #complete(
@@ -317,8 +327,7 @@ export class Caller {
       value = decodeValue(bytes, start, end, (flags & Flag.MSGPACK) !== 0);
     } catch (error) {
       call.error = error;
-      this.#machine.send(call, { type: 'attempt.failed', epoch, at });
-      return;
+      return this.#fail(call);
     }
     if (type === FrameType.ITEM) {
       call.stream?.push(value, creditBytes);
@@ -378,8 +387,7 @@ export class Caller {
     const of = { epoch: call.context.control.epoch, at: this.#clock.now() };
     if (call.stream !== undefined && call.stream.received > 0) {
       call.error = brokenStream(call.name, call.stream.received);
-      this.#machine.send(call, { type: 'attempt.failed', ...of });
-      return;
+      return this.#fail(call);
     }
     this.#machine.send(call, { type: 'attempt.vanished', ...of });
     this.#departures.pump();

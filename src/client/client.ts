@@ -83,7 +83,7 @@ export interface Client {
   ready(): Promise<void>;
   /** Dials again after `failed`; the network is back. */
   connect(): void;
-  /** Waits for the calls in flight, then leaves. Idempotent. */
+  /** Takes no new calls, waits for those in flight, then leaves. Idempotent. */
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -184,7 +184,10 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
   }
 
   let stopping: Promise<void> | undefined;
-  const stop = (): Promise<void> => (stopping ??= link.stop().then(() => system.stop()));
+  const stop = (): Promise<void> => {
+    caller.refuse(new HoldfastError(`${id} was stopped`, { code: 'stopped' }));
+    return (stopping ??= link.stop().then(() => system.stop()));
+  };
   const call = (name: string, args: readonly unknown[] = [], callOptions?: CallOptions) => caller.call(name, args, callOptions);
   return {
     id,
@@ -209,7 +212,8 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
     },
     ready: () => link.ready(),
     connect: () => {
-      caller.revived();
+      // Only a link whose attempts are spent can come back.
+      if (link.state === 'failed') caller.revived();
       link.connect();
     },
     stop,
