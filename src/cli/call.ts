@@ -78,8 +78,9 @@ async function run(name: string, args: readonly unknown[], flags: Flags, quiet: 
   const client = createClient({
     ...hubOptions(flags),
     maxRetryAttempts: 0,
-    reconnectIntervalMs: repeated ? 2_000 : 500,
-    ...(repeated ? { reconnectMaxMs: 10_000 } : {}),
+    reconnectIntervalMs: 500,
+    // A person waits: a hub that is back is noticed within seconds.
+    reconnectMaxMs: 3_000,
     // Who watches a series wants to see the link come and go.
     log: createPinoLog({ level: repeated && quiet ? 'info' : (flags.logLevel ?? 'error') }),
   });

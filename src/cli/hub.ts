@@ -28,7 +28,7 @@ interface Flags {
   readonly connectionTimeout?: number;
   readonly sessionGrace?: number;
   readonly failoverAfter?: number;
-  readonly noNodeAfter?: number;
+  readonly waitForNode?: number;
   readonly drainTimeout?: number;
   readonly maxQueueSize?: number;
   readonly logLevel: LogLevel;
@@ -65,7 +65,7 @@ export function hubCommand(): Command {
     .addOption(durationFlag('--connection-timeout', 'for a peer to register'))
     .addOption(durationFlag('--session-grace', 'how long a lost peer may take to come back to its calls'))
     .addOption(durationFlag('--failover-after', 'idempotent calls leave a node that is away for this long'))
-    .addOption(durationFlag('--no-node-after', 'how long a call waits for a node that offers its function'))
+    .addOption(durationFlag('--wait-for-node', 'how long a call waits for a node that offers its function'))
     .addOption(durationFlag('--drain-timeout', 'how long a stop waits for calls that run'))
     .option(
       '--max-queue-size <number>',
@@ -90,12 +90,11 @@ async function run(flags: Flags): Promise<void> {
     connectionTimeoutMs: flags.connectionTimeout,
     sessionGraceMs: flags.sessionGrace,
     failoverAfterMs: flags.failoverAfter,
-    noNodeAfterMs: flags.noNodeAfter,
+    noNodeAfterMs: flags.waitForNode,
     drainTimeoutMs: flags.drainTimeout,
     maxQueueSize: flags.maxQueueSize,
     log: createPinoLog({ level: flags.logLevel, ...(flags.json ? { pretty: false } : {}) }),
   });
-  announce(hub, flags);
   onStopSignal((signal) => {
     const { running } = hub.status();
     if (!flags.json) {
@@ -106,6 +105,8 @@ async function run(flags: Flags): Promise<void> {
       process.exitCode = 1;
     });
   });
+  // Last: who reads the address may send a signal at once.
+  announce(hub, flags);
 }
 
 function announce({ url, host, port, instance }: Hub, { json, token }: Flags): void {

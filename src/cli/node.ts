@@ -106,10 +106,6 @@ async function run(flags: Flags): Promise<void> {
     },
     log: createPinoLog({ level: flags.logLevel, ...(flags.json ? { pretty: false } : {}) }),
   });
-  const names = Object.keys(functions);
-  if (flags.json)
-    printLine(JSON.stringify({ id: node.id, instance: node.instance, functions: names, pid: process.pid }));
-  else printLine(`node ${node.id} offers ${names.join(', ')} to ${flags.hub}`);
   onStopSignal((signal) => {
     const { activeExecutions } = node.status();
     if (!flags.json) {
@@ -125,4 +121,8 @@ async function run(flags: Flags): Promise<void> {
       },
     );
   });
+  const names = Object.keys(functions);
+  if (flags.json)
+    printLine(JSON.stringify({ id: node.id, instance: node.instance, functions: names, pid: process.pid }));
+  else printLine(`node ${node.id} offers ${names.join(', ')} to ${flags.hub}`);
 }

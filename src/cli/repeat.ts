@@ -61,7 +61,7 @@ function jsonLine({ code, durationMs, value, message }: Outcome): string {
   return formatJson({ at, code, durationMs: took, ...(message === undefined ? { value } : { message }) });
 }
 
-/** `12 calls: 10 ok, 2 timed_out; ok took 1.20 ms (median), 5.00 ms at most; 1 reconnect` */
+/** `12 calls: 10 ok, 2 timed_out; ok took 1.20 ms (median), 5.00 ms at most; 1 attempt to reconnect` */
 export function summary(
   codes: ReadonlyMap<string, number>,
   durations: readonly number[],
@@ -77,5 +77,5 @@ export function summary(
       ? ''
       : `; ok took ${formatDuration(median)} (median), ${formatDuration(most)} at most`;
   const calls = `${total} call${total === 1 ? '' : 's'}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
-  return `${calls}${took}; ${reconnects} reconnect${reconnects === 1 ? '' : 's'}`;
+  return `${calls}${took}; ${reconnects} attempt${reconnects === 1 ? '' : 's'} to reconnect`;
 }
