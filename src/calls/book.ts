@@ -1,6 +1,7 @@
 // The hub's book of calls: who asks, who runs, and the ways in which a call leaves it.
 // Invariant: a call that left is in nobody's table, holds nobody's place, and its client was told or will ask.
 import { Fate, FrameType } from '../protocol/frames.ts';
+import { limits } from '../protocol/limits.ts';
 import { writeFates, writeIds } from '../protocol/lists.ts';
 import type { FailureCode } from '../protocol/messages.ts';
 import type { Asking, Offer, Routed, Running } from './roster.ts';
@@ -27,8 +28,40 @@ export class Book {
 
   offer(name: string): Offer {
     let offer = this.offers.get(name);
-    if (offer === undefined) this.offers.set(name, (offer = { name, nodes: [], parked: [] }));
+    if (offer === undefined) {
+      offer = { name, nodes: [], parked: [], definitions: 0, state: 'known' };
+      this.offers.set(name, offer);
+    }
     return offer;
+  }
+
+  /** A client names it in its dictionary. */
+  define(client: Asking, name: string): void {
+    const offer = this.offer(name);
+    offer.definitions += 1;
+    client.definitions.push(offer);
+  }
+
+  /** Its link ended: the next one begins with an empty dictionary. */
+  undefine(client: Asking): void {
+    for (const offer of client.definitions.splice(0)) {
+      offer.definitions -= 1;
+      this.#forgetIdle(offer);
+    }
+  }
+
+  /** Keeps a frame of a call that cannot be passed on yet. */
+  keep(call: Routed, type: number, flags: number, bytes: Uint8Array): void {
+    call.frames.push({ type, flags, bytes });
+    call.client.waitingBytes += bytes.length;
+  }
+
+  /** The frames that were kept, which now are kept no more. */
+  takeFrames(call: Routed): Routed['frames'] {
+    const { frames, client } = call;
+    client.waitingBytes -= bytesOf(call);
+    call.frames = [];
+    return frames;
   }
 
   /** The node is offered no more. */
@@ -36,7 +69,9 @@ export class Book {
     for (const name of node.functions.keys()) {
       const offer = this.offers.get(name);
       const at = offer?.nodes.indexOf(node) ?? -1;
-      if (at >= 0) offer?.nodes.splice(at, 1);
+      if (offer === undefined || at < 0) continue;
+      offer.nodes.splice(at, 1);
+      this.#forgetIdle(offer);
     }
   }
 
@@ -50,37 +85,57 @@ export class Book {
   /** Forgets a call; a node that has it is told that nobody waits. */
   drop(call: Routed): void {
     const { client, node, attempt } = call;
-    if ((call.state === 'assigned' || call.state === 'done') && node?.told.has(client.number)) {
+    if (node !== undefined && (call.state === 'assigned' || call.state === 'done')) {
       node.outbox?.drop(client.number, attempt);
-      node.outbox?.frame(FrameType.ACK, 0, client.number, 0, writeIds([attempt]));
+      this.acknowledge(node, client, [attempt]);
     }
-    this.#leave(call);
+    this.leave(call);
     if (node !== undefined) this.#freed(node);
+  }
+
+  /** The node need not keep the outcomes of these attempts. One that is away is told when it is back. */
+  acknowledge(node: Running, client: Asking, attempts: readonly number[]): void {
+    if (node.outbox !== undefined) {
+      if (node.told.has(client.number)) node.outbox.frame(FrameType.ACK, 0, client.number, 0, writeIds(attempts));
+      return;
+    }
+    const owed = node.owed.get(client) ?? [];
+    // More than a node keeps it has given up by itself.
+    if (owed.length < limits.maxRetainedResults) owed.push(...attempts);
+    node.owed.set(client, owed);
+  }
+
+  payOwed(node: Running): void {
+    for (const [client, attempts] of node.owed) {
+      this.tellNode(node, client);
+      this.acknowledge(node, client, attempts);
+    }
+    node.owed.clear();
   }
 
   /** Certainly not started: the client may send it again. */
   giveBack(call: Routed, why: string): void {
-    this.#leave(call);
+    this.leave(call);
     this.ended.unstarted += 1;
     this.fail(call, 'unstarted', why);
   }
 
   /** Whether it was executed cannot be known. */
   vanish(call: Routed): void {
-    this.#leave(call);
+    this.leave(call);
     this.ended.vanished += 1;
     this.tellFate(call.client, 0, call.attempt, Fate.VANISHED);
   }
 
   refuse(call: Routed, code: 'queue_full' | 'no_node', message: string): void {
-    this.#leave(call);
+    this.leave(call);
     this.ended[code] += 1;
     this.fail(call, code, message);
   }
 
   /** Assigned, never sent, and now its node or its client is away: a client that is away asks when it is back. */
   release(call: Routed): void {
-    if (call.client.outbox === undefined) this.#leave(call);
+    if (call.client.outbox === undefined) this.leave(call);
     else this.giveBack(call, 'its node went away before it was sent');
   }
 
@@ -123,7 +178,8 @@ export class Book {
     }
   }
 
-  #leave(call: Routed): void {
+  /** Out of every table, without a word to anybody. */
+  leave(call: Routed): void {
     const { client, node, offer } = call;
     if (call.state === 'queued' && node !== undefined) {
       const at = node.queue.indexOf(call);
@@ -136,11 +192,21 @@ export class Book {
       if (at >= 0) {
         offer.parked.splice(at, 1);
         this.parked -= 1;
+        this.#forgetIdle(offer);
       }
     }
+    if (call.frames.length > 0) this.takeFrames(call);
     this.free(call);
     if (client.calls.get(call.attempt) === call) client.calls.delete(call.attempt);
     call.state = 'gone';
+  }
+
+  /** A name that nobody offers, names or waits for is forgotten: a client may make up any number of them. */
+  #forgetIdle(offer: Offer): void {
+    if (offer.definitions > 0 || offer.nodes.length > 0 || offer.parked.length > 0) return;
+    if (this.offers.get(offer.name) !== offer) return;
+    this.offers.delete(offer.name);
+    offer.state = 'forgotten';
   }
 }
 

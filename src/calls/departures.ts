@@ -1,7 +1,6 @@
 // Calls on their way out: those that wait for the link, those that left, and what to ask a hub that one comes back to.
 // Invariant: an attempt's number is used once, so a late frame of an older attempt finds nothing.
 import type { Clock } from '../ports.ts';
-import { HoldfastError } from '../protocol/errors.ts';
 import { Flag, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ResumeMessage } from '../protocol/messages.ts';
@@ -18,7 +17,7 @@ export interface DeparturesOptions {
 
 const utf8 = new TextEncoder();
 /** Attempts named in one RESUME frame, so that it stays well below `limits.maxControlBytes`. */
-const RESUME_BATCH = 1_000;
+const RESUME_BATCH = 250;
 
 export class Departures {
   /** Calls by the number of their present attempt. */
@@ -121,11 +120,6 @@ export class Departures {
     let number = this.#functions.get(name);
     if (number === undefined) {
       number = this.#functions.size;
-      if (number >= limits.maxDefinitionsPerClient) {
-        throw new HoldfastError(`a client may call ${limits.maxDefinitionsPerClient} different functions`, {
-          code: 'invalid_argument',
-        });
-      }
       this.#functions.set(name, number);
       outbox.frame(FrameType.DEFINE, 0, 0, number, utf8.encode(name));
     }

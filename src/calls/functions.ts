@@ -2,6 +2,8 @@
 // Invariant: a function gets its arguments as they were sent; one made by `withCall` gets the call's facts before them.
 import { HoldfastError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
+import { isName } from '../protocol/messages.ts';
+import { badName } from './outcome.ts';
 
 /** What a running function may know of its call. */
 export interface CallFacts {
@@ -48,11 +50,7 @@ export function checkFunctions(functions: NodeFunctions): ReadonlyMap<string, No
     if (typeof fn !== 'function') {
       throw new HoldfastError(`functions.${name} is ${typeof fn}; it must be a function`, { code: 'invalid_option' });
     }
-    if (name.length === 0 || name.length > limits.maxNameLength) {
-      throw new HoldfastError(`function names have 1 to ${limits.maxNameLength} characters, not ${name.length}`, {
-        code: 'invalid_option',
-      });
-    }
+    if (!isName(name)) throw badName('a function name', name);
   }
   return new Map(entries);
 }

@@ -1,6 +1,7 @@
 // What a call ends with, in words that say what happened and what to do.
 // Invariant: every FAILURE frame becomes exactly one error, and every error a FAILURE frame.
 import { HoldfastError, RemoteFunctionError } from '../protocol/errors.ts';
+import { limits } from '../protocol/limits.ts';
 import type { FailureMessage } from '../protocol/messages.ts';
 
 /** What the words of an error need to know of a call. */
@@ -27,6 +28,14 @@ export function timedOut(call: CallFacts): HoldfastError {
     `call c${call.attempt} of ${call.name} timed out after ${call.deadlineMs} ms ${where(call)}; ` +
       'raise executionTimeoutMs or pass a deadline',
     { code: 'timed_out', retryable: true, blame: 'remote', started: startedOf(call), node: call.node },
+  );
+}
+
+export function badName(what: string, name: string): HoldfastError {
+  return new HoldfastError(
+    `${what} is ${JSON.stringify(name.slice(0, 80))}; it must be 1 to ${limits.maxNameLength} printable characters, ` +
+      'without blanks at its ends',
+    { code: 'invalid_argument' },
   );
 }
 

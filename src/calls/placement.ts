@@ -3,7 +3,7 @@
 // took the assignment.
 import type { Clock, Timer } from '../ports.ts';
 import { FrameType } from '../protocol/frames.ts';
-import { limits } from '../protocol/limits.ts';
+import { defaults, limits } from '../protocol/limits.ts';
 import type { Balance, Choose } from './balance.ts';
 import { bytesOf, type Book } from './book.ts';
 import { suits, type Asking, type Offer, type Routed, type Running } from './roster.ts';
@@ -22,6 +22,10 @@ export interface PlacementOptions {
 
 const SWEEP_MS = 250;
 const TELL_MS = 50;
+/** A client that does not take an assignment for so long gives its places back. As long as a heartbeat may be late. */
+const MAX_HELD_MS = defaults.heartbeatTimeoutMs;
+/** More for a node waits in its queue. With the chunks of `maxBulkCalls` calls it stays below `maxOutboxBytes`. */
+const MAX_NODE_BACKLOG_BYTES = limits.maxOutboxBytes / 4;
 
 export class Placement {
   readonly turn: Turn;
@@ -39,6 +43,7 @@ export class Placement {
 
   /** Finds a node for a call that has none: assigned at once, queued, parked, or refused. */
   place(call: Routed): void {
+    if (call.offer?.state === 'forgotten') call.offer = this.#book.offer(call.offer.name);
     const { offer, target } = call;
     if (offer === undefined) return;
     const candidates = target === undefined ? offer.nodes : offer.nodes.filter((node) => suits(node, target));
@@ -55,22 +60,37 @@ export class Placement {
       const waiting = candidates.reduce((sum, it) => sum + it.queue.length, 0);
       return this.#book.refuse(call, 'queue_full', `${waiting} calls wait for ${candidates.length} nodes already`);
     }
-    keepFirst(call);
+    if (!this.#keepFirst(call)) return;
     call.state = 'queued';
     call.node = node;
     node.queue.push(call);
     node.queuedBytes += bytesOf(call);
+    this.advance(node);
   }
 
   /** Places were freed: the next of the queue go there. */
   advance(node: Running): void {
-    while (node.queue.length > 0 && node.state === 'online' && node.assigned.size < node.maxConcurrent) {
-      const call = node.queue[0];
-      if (call === undefined || (call.uploading && node.bulk >= limits.maxBulkCalls)) return;
-      node.queue.shift();
+    for (let at = 0; at < node.queue.length && takesCalls(node); ) {
+      const call = node.queue[at];
+      if (call === undefined) return;
+      if (call.uploading && node.bulk >= limits.maxBulkCalls) {
+        // Smaller ones need not wait for it.
+        at += 1;
+        continue;
+      }
+      if (at === 0) node.queue.shift();
+      else node.queue.splice(at, 1);
       node.queuedBytes -= bytesOf(call);
       this.#assign(call, node);
     }
+  }
+
+  /** Whether the client's calls that wait here take too much with so many bytes more: then the call is refused. */
+  refuseBeyond(call: Routed, bytes: number): boolean {
+    const { waitingBytes } = call.client;
+    if (waitingBytes + bytes <= limits.maxWaitingBytes) return false;
+    this.#book.refuse(call, 'queue_full', `calls of this client that wait at the hub take ${waitingBytes} bytes already`);
+    return true;
   }
 
   /** Those that waited for a node that takes nothing new find another. */
@@ -92,7 +112,11 @@ export class Placement {
 
   /** The client's socket is empty: it knows of its assignments. */
   clientDrained(client: Asking): void {
-    for (const call of client.held.splice(0)) if (call.state === 'held') this.#send(call);
+    for (const call of client.held.splice(0)) {
+      if (call.state !== 'held') continue;
+      if (call.node === undefined) this.place(call);
+      else this.#send(call);
+    }
   }
 
   /** The node that the client presumes, if it is no worse: then nobody need be told. */
@@ -136,21 +160,51 @@ export class Placement {
       const message = `${offer.parked.length} calls wait for a node that offers ${offer.name}`;
       return this.#book.refuse(call, 'queue_full', message);
     }
-    keepFirst(call);
+    if (!this.#keepFirst(call)) return;
     call.state = 'parked';
     call.node = undefined;
     offer.parked.push(call);
     this.#book.parked += 1;
+    this.#sweepSoon();
+  }
+
+  /** Waits until its client reads. With a node, it has a place there; without, it takes nobody's. */
+  #hold(call: Routed): void {
+    const { client } = call;
+    if (!this.#keepFirst(call)) return;
+    if (client.held.length === 0) client.heldSince = this.#options.clock.now();
+    call.state = 'held';
+    client.held.push(call);
+    this.#sweepSoon();
+  }
+
+  /** The message in which a call came is not kept for it. False when the call was refused for its size. */
+  #keepFirst(call: Routed): boolean {
+    if (call.first === undefined) return true;
+    const { bytes, start, end } = call.first;
+    if (this.refuseBeyond(call, end - start)) return false;
+    call.first = undefined;
+    this.#book.keep(call, FrameType.CALL, call.flags, copyBytes(bytes, start, end));
+    return true;
+  }
+
+  #sweepSoon(): void {
     this.#sweeper ??= this.#options.clock.setTimer(() => this.#sweep(), SWEEP_MS);
   }
 
   #assign(call: Routed, node: Running): void {
     const { client } = call;
+    const isPresumed = call.presumed === node.number && client.told.has(node.number);
+    if (!isPresumed && client.bufferedBytes() > 0) {
+      // It does not read: a call that it must be told of would take a place and not start.
+      call.node = undefined;
+      return this.#hold(call);
+    }
     call.node = node;
     call.state = 'held';
     node.assigned.add(call);
     if (call.uploading) node.bulk += 1;
-    if (call.presumed === node.number && client.told.has(node.number)) this.#tellSoon();
+    if (isPresumed) this.#tellSoon();
     else {
       this.#book.tellClient(client, node);
       client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, call.attempt);
@@ -170,10 +224,7 @@ export class Placement {
       const { client } = call;
       if (client.outbox === undefined) this.#book.release(call);
       else if (call.presumed !== 0 || client.bufferedBytes() === 0) this.#send(call);
-      else {
-        keepFirst(call);
-        client.held.push(call);
-      }
+      else this.#hold(call);
     }
   }
 
@@ -190,14 +241,14 @@ export class Placement {
       call.first = undefined;
       outbox.forward(FrameType.CALL, call.flags, client.number, call.attempt, bytes, start, end, prefix);
     }
-    for (const { type, flags, bytes } of call.frames) {
+    if (call.frames.length === 0) return;
+    for (const { type, flags, bytes } of this.#book.takeFrames(call)) {
       const itsPrefix = type === FrameType.CALL ? prefix : undefined;
       outbox.forward(type, flags, client.number, call.attempt, bytes, 0, bytes.length, itsPrefix);
     }
-    call.frames = [];
   }
 
-  /** Calls that found nobody for too long. */
+  /** Calls that found nobody for too long, and places that clients keep which do not read. */
   #sweep(): void {
     const { clock, noNodeAfterMs } = this.#options;
     this.#sweeper = undefined;
@@ -209,19 +260,32 @@ export class Placement {
         this.#book.refuse(call, 'no_node', `no node${who} offered ${offer.name} within ${noNodeAfterMs} ms`);
       }
     }
-    if (this.#book.parked > 0) this.#sweeper = clock.setTimer(() => this.#sweep(), SWEEP_MS);
+    let again = this.#book.parked > 0;
+    for (const client of this.#book.clients.values()) {
+      if (client.held.length === 0) continue;
+      again = true;
+      if (now - client.heldSince < MAX_HELD_MS) continue;
+      const placed = client.held.filter((call) => call.state === 'held' && call.node !== undefined);
+      client.held = client.held.filter((call) => call.state === 'held' && call.node === undefined);
+      for (const call of placed) this.#giveBack(call);
+    }
+    if (again) this.#sweepSoon();
+  }
+
+  #giveBack(call: Routed): void {
+    const { node } = call;
+    this.#book.giveBack(call, `its client did not read for ${MAX_HELD_MS} ms`);
+    if (node !== undefined) this.advance(node);
   }
 }
 
-function hasPlace(node: Running, call: Routed): boolean {
-  if (node.state !== 'online' || node.queue.length > 0 || node.assigned.size >= node.maxConcurrent) return false;
-  return !call.uploading || node.bulk < limits.maxBulkCalls;
+/** Whether it has a place, and reads what it is sent. */
+function takesCalls(node: Running): boolean {
+  if (node.state !== 'online' || node.assigned.size >= node.maxConcurrent) return false;
+  return node.outbox !== undefined && node.outbox.waitingBytes < MAX_NODE_BACKLOG_BYTES;
 }
 
-/** The message in which a call came is not kept for it. */
-function keepFirst(call: Routed): void {
-  if (call.first === undefined) return;
-  const { bytes, start, end } = call.first;
-  call.frames.unshift({ type: FrameType.CALL, flags: call.flags, bytes: copyBytes(bytes, start, end) });
-  call.first = undefined;
+function hasPlace(node: Running, call: Routed): boolean {
+  if (node.queue.length > 0 || !takesCalls(node)) return false;
+  return !call.uploading || node.bulk < limits.maxBulkCalls;
 }

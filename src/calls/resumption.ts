@@ -1,7 +1,8 @@
 // What became of my calls? Clients ask, nodes answer, and the hub needs no memory of its own for it.
 // Invariant: an attempt is called unstarted only when its node says so, or when no node was ever handed it.
 import type { Clock, Timer } from '../ports.ts';
-import { Fate, Flag, FrameType } from '../protocol/frames.ts';
+import { ProtocolViolation } from '../protocol/errors.ts';
+import { CloseCode, Fate, Flag, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import { readFates, writeFates, writeQueries } from '../protocol/lists.ts';
 import { readResume } from '../protocol/messages.ts';
@@ -57,10 +58,12 @@ export class Resumption {
     const message = readResume(bytes, start, end);
     client.resuming ??= new Set();
     for (const { id, instance, calls } of message.nodes) {
+      // Nothing to expect it for.
+      if (calls.length === 0) continue;
       const node = this.#book.byInstance.get(instance) ?? this.#expect(id, instance);
       const queries: Query[] = [];
       for (const { attempt, received, windowBytes, idempotent } of calls) {
-        client.resuming.add(attempt);
+        name(client.resuming, attempt);
         if (node === undefined) {
           const call = client.calls.get(attempt);
           if (call !== undefined) this.#book.drop(call);
@@ -80,7 +83,7 @@ export class Resumption {
       else this.sweepSoon();
     }
     for (const attempt of message.unassigned) {
-      client.resuming.add(attempt);
+      name(client.resuming, attempt);
       this.#resumeUnassigned(client, attempt);
     }
     if ((flags & Flag.MORE) !== 0) return;
@@ -91,17 +94,17 @@ export class Resumption {
   }
 
   /** A node tells what became of attempts. @throws ProtocolViolation */
-  fates(node: Running, client: Asking, bytes: Uint8Array, start: number, end: number): void {
+  fates(node: Running, client: Asking | undefined, bytes: Uint8Array, start: number, end: number): void {
     const told: [number, Fate][] = [];
     readFates(bytes, start, end, (attempt, fate) => {
-      const call = client.calls.get(attempt);
-      if (call === undefined || call.node !== node) return;
+      const call = client?.calls.get(attempt);
+      if (call?.node !== node || (call.state !== 'assigned' && call.state !== 'done')) return;
       told.push([attempt, fate]);
       if (fate !== Fate.UNSTARTED && fate !== Fate.VANISHED) return;
       this.#book.ended[fate === Fate.UNSTARTED ? 'unstarted' : 'vanished'] += 1;
       this.#book.drop(call);
     });
-    if (told.length > 0) client.outbox?.frame(FrameType.FATE, 0, node.number, 0, writeFates(told));
+    if (told.length > 0) client?.outbox?.frame(FrameType.FATE, 0, node.number, 0, writeFates(told));
   }
 
   /** Calls that clients said this instance has follow it into its session. */
@@ -186,10 +189,10 @@ export class Resumption {
 
   /** A node that a client speaks of may still come, unless it is known to be gone or another instance took its place. */
   #expect(id: string, instance: string): Running | undefined {
-    if (this.#book.isGone(instance)) return undefined;
-    for (const node of this.#book.nodes.values()) if (node.id === id && node.state === 'online') return undefined;
     const known = this.#expected.get(instance);
     if (known !== undefined) return known.node;
+    if (this.#book.isGone(instance) || this.#expected.size >= limits.maxPeers) return undefined;
+    for (const node of this.#book.nodes.values()) if (node.id === id && node.state === 'online') return undefined;
     const now = this.#options.clock.now();
     const node = createRunning({ number: 0, id, instance, functions: new Map(), labels: {}, maxConcurrent: 0 });
     node.awaySince = now;
@@ -214,4 +217,11 @@ export class Resumption {
     }
     if (this.#expected.size > 0 || away.some((node) => node.assigned.size > 0)) this.sweepSoon();
   }
+}
+
+/** A list of several frames stays as short as a client's calls. */
+function name(resuming: Set<number>, attempt: number): void {
+  resuming.add(attempt);
+  if (resuming.size <= limits.maxCallsPerClient + limits.maxUnacknowledged) return;
+  throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `a RESUME of more than ${limits.maxCallsPerClient} calls`);
 }

@@ -16,8 +16,12 @@ export interface Asking {
   told: Set<number>;
   /** Attempts that it has not acknowledged. */
   readonly calls: Map<number, Routed>;
-  /** Assigned calls that wait until its socket took the assignment. */
+  /** Calls that wait until its socket takes their assignment: those with a node were assigned before it stopped reading. */
   held: Routed[];
+  /** Since when. */
+  heldSince: number;
+  /** Bytes of its calls that wait at the hub. */
+  waitingBytes: number;
   /** While a RESUME of several frames arrives: the attempts that it named. */
   resuming: Set<number> | undefined;
   finished: number;
@@ -43,6 +47,8 @@ export interface Running {
   /** Assigned calls whose arguments are still arriving. */
   bulk: number;
   told: Set<number>;
+  /** Acknowledgements that came while it was away. */
+  readonly owed: Map<Asking, number[]>;
   latencyMs: number;
   executed: number;
   readonly running: number;
@@ -56,6 +62,10 @@ export interface Offer {
   readonly nodes: Running[];
   /** Calls for which there was no node yet. */
   parked: Routed[];
+  /** Clients' dictionaries that name it. */
+  definitions: number;
+  /** `forgotten`: in no table any more. A call that still refers to it looks it up anew. */
+  state: 'known' | 'forgotten';
 }
 
 interface Frame {
@@ -68,7 +78,7 @@ interface Frame {
 export interface Routed {
   readonly client: Asking;
   readonly attempt: number;
-  readonly offer: Offer | undefined;
+  offer: Offer | undefined;
   readonly flags: number;
   readonly target: { readonly node?: string; readonly labels?: Readonly<Record<string, string>> } | undefined;
   readonly deadlineAt: number;
@@ -106,6 +116,7 @@ export function createRunning(
     queuedBytes: 0,
     bulk: 0,
     told: new Set(),
+    owed: new Map(),
     latencyMs: 0,
     executed: 0,
     get running() {
@@ -127,6 +138,8 @@ export function createAsking(
     told: new Set(),
     calls: new Map(),
     held: [],
+    heldSince: 0,
+    waitingBytes: 0,
     resuming: undefined,
     finished: 0,
   };

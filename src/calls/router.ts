@@ -73,6 +73,11 @@ export class Router {
     return running;
   }
 
+  /** Function names that somebody offers, defined or waits for. */
+  get functionNames(): number {
+    return this.#book.offers.size;
+  }
+
   /** No new calls; those that wait are given back as not started. */
   stopAccepting(): void {
     this.#accepting = 'no';
@@ -93,13 +98,13 @@ export class Router {
 
   clientAttached(client: Asking, outbox: Outbox): void {
     client.outbox = outbox;
-    client.definitions = [];
     client.told = new Set();
   }
 
   clientDetached(client: Asking): void {
     client.outbox = undefined;
     client.resuming = undefined;
+    this.#book.undefine(client);
     // Assigned, but never sent: the client is told so when it asks.
     for (const call of client.held.splice(0)) if (call.state === 'held') this.#book.release(call);
     for (const call of [...client.calls.values()]) if (call.uploading) this.#book.interrupt(call);
@@ -109,12 +114,17 @@ export class Router {
     this.#placement.clientDrained(client);
   }
 
+  nodeDrained(node: Running): void {
+    this.#placement.advance(node);
+  }
+
   /** The client will not come back: its calls are cancelled and its outcomes forgotten. */
   removeClient(client: Asking): void {
     this.clientDetached(client);
     for (const call of [...client.calls.values()]) this.#book.drop(call);
     this.#book.clients.delete(client.number);
     for (const node of this.#book.nodes.values()) {
+      node.owed.delete(client);
       // An acknowledgement of nothing: the client is gone.
       if (node.told.delete(client.number)) node.outbox?.frame(FrameType.ACK, 0, client.number, 0);
     }
@@ -161,8 +171,7 @@ export class Router {
             `DEFINE ${id} after ${client.definitions.length} of at most ${limits.maxDefinitionsPerClient} definitions`,
           );
         }
-        client.definitions.push(this.#book.offer(readName(bytes, start, end)));
-        return;
+        return this.#book.define(client, readName(bytes, start, end));
       case FrameType.RESUME:
         return this.#resumption.resume(client, peer, flags, bytes, start, end);
       default:
@@ -229,7 +238,8 @@ export class Router {
     if (call.state === 'assigned') {
       call.node?.outbox?.forward(FrameType.CHUNK, flags, client.number, id, bytes, start, end);
     } else {
-      call.frames.push({ type: FrameType.CHUNK, flags, bytes: copyBytes(bytes, start, end) });
+      if (this.#placement.refuseBeyond(call, end - start)) return;
+      this.#book.keep(call, FrameType.CHUNK, flags, copyBytes(bytes, start, end));
       if (call.state === 'queued' && call.node !== undefined) call.node.queuedBytes += end - start;
     }
     if ((flags & Flag.MORE) !== 0) return;
@@ -241,14 +251,13 @@ export class Router {
   }
 
   #ack(client: Asking, peer: number, bytes: Uint8Array, start: number, end: number): void {
-    readIds(bytes, start, end, (attempt) => {
-      const call = client.calls.get(attempt);
-      if (call === undefined) return;
-      this.#book.free(call);
-      client.calls.delete(attempt);
-      call.state = 'gone';
-    });
     const node = this.#book.nodes.get(peer);
+    const isAway = node?.state === 'away';
+    readIds(bytes, start, end, (attempt) => {
+      if (isAway) this.#book.acknowledge(node, client, [attempt]);
+      const call = client.calls.get(attempt);
+      if (call !== undefined) this.#book.leave(call);
+    });
     if (node?.told.has(client.number) !== true) return;
     node.outbox?.frame(FrameType.ACK, 0, client.number, 0, bytes, start, end);
     this.#placement.advance(node);
@@ -269,6 +278,7 @@ export class Router {
     node.state = 'online';
     if (registration === 'new') {
       node.told = new Set();
+      this.#book.payOwed(node);
       this.#resumption.askClients(node);
     }
     const offers = [...node.functions.keys()].map((name) => this.#book.offer(name));
@@ -301,6 +311,8 @@ export class Router {
     this.nodeAway(node);
     node.state = 'gone';
     this.#book.nodes.delete(node.number);
+    // Its number may come to stand for another.
+    for (const client of this.#book.clients.values()) client.told.delete(node.number);
     this.#book.byInstance.delete(node.instance);
     this.#book.rememberGone(node.instance);
     for (const call of [...node.assigned]) this.#book.vanish(call);
@@ -323,17 +335,16 @@ export class Router {
     end: number,
   ): void {
     const client = this.#book.clients.get(peer);
-    if (type === FrameType.FATE) {
-      if (client !== undefined) this.#resumption.fates(node, client, bytes, start, end);
-      return;
-    }
+    if (type === FrameType.FATE) return this.#resumption.fates(node, client, bytes, start, end);
     if (type < FrameType.CHUNK || type > FrameType.FAILURE) throw unexpected(type, 'node');
+    const creditBytes = type === FrameType.CREDIT ? readCredit(bytes, start, end) : 0;
     const call = client?.calls.get(id);
-    if (client === undefined || call === undefined || call.node !== node) {
+    const hasIt = call?.node === node && (call.state === 'assigned' || call.state === 'done');
+    if (client === undefined || call === undefined || !hasIt) {
       this.lateFrames += 1;
       return;
     }
-    if (type === FrameType.CREDIT) call.upBytes = Math.max(0, call.upBytes - readCredit(bytes, start, end));
+    if (type === FrameType.CREDIT) call.upBytes = Math.max(0, call.upBytes - creditBytes);
     else {
       call.downBytes += end - start;
       if (call.downBytes > MAX_UNCREDITED_BYTES) {

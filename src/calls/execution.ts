@@ -1,0 +1,76 @@
+// One call on the node that runs it: what is known of it, and what its function is told.
+// Invariant: plain data and pure functions; the executor moves it.
+import type { ExecutionContext } from '../../machines/execution.ts';
+import type { CompiledActor } from '../engine/compile.ts';
+import type { Clock } from '../ports.ts';
+import { HoldfastError } from '../protocol/errors.ts';
+import { limits } from '../protocol/limits.ts';
+import type { FailureMessage } from '../protocol/messages.ts';
+import type { Encoded } from '../protocol/values.ts';
+import type { Waiting } from './deadlines.ts';
+import type { CallFacts, NodeFunction } from './functions.ts';
+import type { OutboundStream } from './outbound.ts';
+
+/** One client instance, across links and hubs. */
+export interface Customer {
+  readonly id: string;
+  readonly instance: string;
+  /** Its number on the present link; 0 = not heard of on this link. */
+  number: number;
+  readonly executions: Map<number, Execution>;
+  /** Attempts up to this one may have been forgotten with their outcome. */
+  evictedUpTo: number;
+}
+
+export interface Execution extends CompiledActor<ExecutionContext>, Waiting {
+  readonly client: Customer;
+  readonly attempt: number;
+  readonly fn: NodeFunction;
+  readonly flags: number;
+  /** Encoded arguments, until the function starts. */
+  args: Uint8Array | undefined;
+  argsStart: number;
+  argsEnd: number;
+  controller: AbortController | undefined;
+  stream: OutboundStream | undefined;
+  value: Encoded | undefined;
+  failure: FailureMessage | undefined;
+  retainedBytes: number;
+}
+
+export function controllerOf(execution: Execution): AbortController {
+  execution.controller ??= new AbortController();
+  return execution.controller;
+}
+
+/** What a function made by `withCall` gets before its arguments. */
+export function factsOf(execution: Execution, clock: Clock): CallFacts {
+  return {
+    // Most functions never look at it, and a controller costs more than a small call.
+    get signal() {
+      return controllerOf(execution).signal;
+    },
+    client: execution.client.id,
+    attempt: execution.attempt,
+    get timeLeftMs() {
+      return Math.max(0, execution.context.ledger.deadlineAt - clock.now());
+    },
+  };
+}
+
+export function failureOf(error: unknown): FailureMessage {
+  if (!(error instanceof Error)) return { code: 'failed', name: 'Error', message: String(error).slice(0, limits.maxReasonLength) };
+  const message = error.message.slice(0, limits.maxReasonLength);
+  if (error instanceof HoldfastError && error.code === 'value_too_large') return { code: 'too_large', message };
+  if (error instanceof HoldfastError && error.code === 'invalid_argument') return { code: 'invalid', message };
+  const stack = error.stack === undefined ? {} : { stack: error.stack.slice(0, limits.maxStackLength) };
+  return { code: 'failed', name: error.name.slice(0, limits.maxNameLength), message, ...stack };
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+export function isAsyncIterator(value: unknown): value is AsyncIterator<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value && 'next' in value;
+}
