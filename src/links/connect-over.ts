@@ -67,6 +67,8 @@ export function connectOver(socketFactory: () => SocketLike, options: ConnectOve
         if (raw === undefined) return;
         try {
           await register?.(raw);
+          // Given up meanwhile: what it was told then is nobody's any more.
+          if (connection.socket !== socket) return;
           present = raw;
           connection.tell({ type: 'registration.accepted', ...registration });
         } catch (error) {
@@ -92,7 +94,17 @@ export function connectOver(socketFactory: () => SocketLike, options: ConnectOve
     },
     {
       system,
-      dialer: { dial: (_, handlers) => wrap(socketFactory(), handlers, sockets) },
+      dialer: {
+        dial(_, handlers) {
+          try {
+            return wrap(socketFactory(), handlers, sockets);
+          } catch (error) {
+            const reason = error instanceof Error ? error.message : String(error);
+            clock.endOfTurn(() => handlers.closed(1006, reason));
+            return noSocket;
+          }
+        },
+      },
       id: 'connection',
       url: '',
       input: { ...times, maxRetryAttempts, seed: options.seed },
@@ -118,6 +130,16 @@ export function connectOver(socketFactory: () => SocketLike, options: ConnectOve
     stop: () => connection.tell({ type: 'stop.requested' }),
   };
 }
+
+/** What a factory that throws leaves us with. */
+const noSocket: Socket = {
+  bufferedBytes: 0,
+  send: () => undefined,
+  close: () => undefined,
+  terminate: () => undefined,
+  pause: () => undefined,
+  resume: () => undefined,
+};
 
 function wrap(raw: SocketLike, handlers: SocketHandlers, sockets: WeakMap<Socket, SocketLike>): Socket {
   let state: 'open' | 'closed' = 'open';
