@@ -203,7 +203,10 @@ export const connectionMachine = setup({
     connectionTimeout: ({ context }) => context.ledger.times.connectionTimeoutMs,
     backoffDelay: ({ context }) => backoffOf(context).delayMs,
     silenceCheck: ({ context: { ledger } }) => Math.max(1, ledger.times.heartbeatIntervalMs - ledger.silentMs),
-    heartbeatDeadline: ({ context: { ledger } }) => Math.max(1, ledger.times.heartbeatTimeoutMs - ledger.silentMs),
+    /** A probe is answered within an interval or asked again, and never outlasts the timeout. */
+    probeCheck: ({ context: { ledger: { times, silentMs } } }) =>
+      Math.max(1, Math.min(times.heartbeatIntervalMs, times.heartbeatTimeoutMs - silentMs)),
+    heartbeatInterval: ({ context }) => context.ledger.times.heartbeatIntervalMs,
     healthCheckInterval: ({ context }) => context.ledger.times.healthCheckIntervalMs,
     healthCheckTimeout: ({ context }) => context.ledger.times.heartbeatTimeoutMs,
     stableAfter: ({ context }) => context.ledger.times.stableAfterMs,
@@ -342,7 +345,7 @@ export const connectionMachine = setup({
                 ],
               },
             },
-            probing: { entry: 'sendPing', after: { heartbeatDeadline: 'measuring' } },
+            probing: { entry: 'sendPing', after: { probeCheck: 'measuring' } },
           },
         },
         health: {
@@ -414,6 +417,12 @@ export const connectionMachine = setup({
     },
     draining: {
       entry: 'announceDrain',
+      initial: 'announced',
+      // What still runs may take longer than the hub is patient with a link that says nothing.
+      states: {
+        announced: { after: { heartbeatInterval: 'pinging' } },
+        pinging: { entry: 'sendPing', after: { heartbeatInterval: { target: 'pinging', reenter: true } } },
+      },
       after: { drainTimeout: { target: 'shutdown', actions: 'settleInFlight' } },
       on: {
         ...late,

@@ -55,9 +55,10 @@ export interface LinkOptions {
   onTransition?(transition: Transition<typeof connectionMachine>): void;
 }
 
-/** `establishing.registering` → `registering`; the regions of `connected` → `connected`. */
+/** `establishing.registering` → `registering`; what happens inside `connected` and `draining` is theirs. */
 function leaf(path: string): string {
   if (path.startsWith('connected')) return 'connected';
+  if (path.startsWith('draining')) return 'draining';
   return path.slice(path.lastIndexOf('.') + 1);
 }
 

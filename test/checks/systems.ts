@@ -11,7 +11,7 @@ import {
   whileTimeoutsLast,
 } from './properties.ts';
 
-const HEARTBEATS = ['silenceCheck', 'suspicion', 'heartbeatDeadline'];
+const HEARTBEATS = ['silenceCheck', 'probeCheck', 'heartbeatInterval', 'suspicion', 'heartbeatDeadline'];
 const HEALTH = ['healthCheckInterval', 'stableAfter'];
 const TIMEOUTS = ['connectionTimeout', 'syncTimeout', 'sessionGrace'];
 

@@ -86,9 +86,12 @@ describe('connected', () => {
     expect(link.node.effectNames).toEqual(['measureSilence']);
     link.send('link.silent', { silentMs: 5_000 });
     expect(link.node.effectNames).toEqual(['sendPing']);
+    expect(link.node.delayMs('probeCheck')).toBe(5_000);
+    link.node.expire('probeCheck');
+    link.send('link.silent', { silentMs: 12_000 });
     // 15 s after the last inbound frame, not after the ping.
-    expect(link.node.delayMs('heartbeatDeadline')).toBe(10_000);
-    link.node.expire('heartbeatDeadline');
+    expect(link.node.delayMs('probeCheck')).toBe(3_000);
+    link.node.expire('probeCheck');
     link.send('heartbeat.overdue', { silentMs: 15_000 });
     expect(link.state).toBe('transient_failure');
     expect(link.node.ledger['reason']).toContain('heartbeat timeout: 15 s');
@@ -112,13 +115,30 @@ describe('connected', () => {
             heartbeatIntervalMs: interval,
             heartbeatTimeoutMs: interval + more,
           }).connect();
-          const waited = link.node.delayMs('silenceCheck');
+          let waited = link.node.delayMs('silenceCheck');
           link.node.expire('silenceCheck');
-          link.send('link.silent', { silentMs: waited });
-          expect(waited + link.node.delayMs('heartbeatDeadline')).toBe(interval + more);
+          for (let probes = 0; waited < interval + more && probes < 20; probes++) {
+            link.send('link.silent', { silentMs: waited });
+            expect(link.node.delayMs('probeCheck')).toBeLessThanOrEqual(interval);
+            waited += link.node.delayMs('probeCheck');
+            link.node.expire('probeCheck');
+          }
+          expect(waited).toBeLessThanOrEqual(interval + more);
+          link.send('heartbeat.overdue', { silentMs: interval + more });
+          expect(link.state).toBe('transient_failure');
         },
       ),
     );
+  });
+
+  it('pings once an interval when nothing but answers to its pings arrives', () => {
+    const link = new Link({ heartbeatIntervalMs: 5_000, heartbeatTimeoutMs: 15_000 }).connect();
+    link.node.expire('silenceCheck');
+    link.send('link.silent', { silentMs: 5_000 });
+    link.node.expire('probeCheck');
+    // Answered 4 999 ms ago.
+    link.send('link.active', { silentMs: 4_999 });
+    expect(link.node.delayMs('silenceCheck')).toBe(1);
   });
 
   it('terminates the socket, never closes it gracefully, when the link fails', () => {
@@ -188,8 +208,8 @@ describe('connected', () => {
 describe('stopping', () => {
   it('drains what is in flight before it shuts down', () => {
     const link = new Link().connect().send('stop.requested');
-    expect([link.state, link.node.effectNames]).toEqual(['draining', ['announceDrain']]);
-    expect(link.send('stop.requested').state).toBe('draining');
+    expect([link.state, link.node.effectNames]).toEqual(['draining.announced', ['announceDrain']]);
+    expect(link.send('stop.requested').state).toBe('draining.announced');
     link.send('drain.finished');
     expect([link.state, link.node.done, link.node.effectNames]).toEqual(['shutdown', true, ['closeSocket']]);
   });
@@ -201,11 +221,22 @@ describe('stopping', () => {
     expect([link.state, link.node.effectNames]).toEqual(['shutdown', ['settleInFlight', 'closeSocket']]);
   });
 
+  it('pings while it drains, so that the hub does not give up a node that still runs something', () => {
+    const link = new Link({ heartbeatIntervalMs: 5_000 }).connect().send('stop.requested');
+    for (let i = 0; i < 3; i++) {
+      expect(link.node.delayMs('heartbeatInterval')).toBe(5_000);
+      link.node.expire('heartbeatInterval');
+      expect([link.state, link.node.effectNames]).toEqual(['draining.pinging', ['sendPing']]);
+    }
+    link.node.expire('drainTimeout');
+    expect(link.state).toBe('shutdown');
+  });
+
   it('registers once more while it drains when the hub forgot it, so that results find their way home', () => {
     const link = new Link().connect().send('stop.requested').send('node.unknown');
-    expect([link.state, link.node.effectNames]).toEqual(['draining', ['sendRegister']]);
+    expect([link.state, link.node.effectNames]).toEqual(['draining.announced', ['sendRegister']]);
     link.send('registration.accepted');
-    expect([link.state, link.node.effectNames]).toEqual(['draining', ['announceDrain']]);
+    expect([link.state, link.node.effectNames]).toEqual(['draining.announced', ['announceDrain']]);
   });
 
   it.each(['idle', 'establishing.connecting', 'transient_failure', 'backoff', 'failed'])(
