@@ -52,7 +52,9 @@ export class Book {
 
   /** Keeps a frame of a call that cannot be passed on yet. */
   keep(call: Routed, type: number, flags: number, bytes: Uint8Array): void {
-    call.frames.push({ type, flags, bytes });
+    // Chunks that came in the same message as their CALL may have been kept before it.
+    if (type === FrameType.CALL) call.frames.unshift({ type, flags, bytes });
+    else call.frames.push({ type, flags, bytes });
     call.client.waitingBytes += bytes.length;
   }
 

@@ -224,7 +224,11 @@ export class Placement {
       const { client } = call;
       if (client.outbox === undefined) this.#book.release(call);
       else if (call.presumed !== 0 || client.bufferedBytes() === 0) this.#send(call);
-      else this.#hold(call);
+      else {
+        const { node } = call;
+        this.#hold(call);
+        if (call.state !== 'held' && node !== undefined) this.advance(node);
+      }
     }
   }
 

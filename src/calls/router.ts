@@ -84,6 +84,9 @@ export class Router {
     const waiting: Routed[] = [];
     for (const offer of this.#book.offers.values()) waiting.push(...offer.parked);
     for (const node of this.#book.nodes.values()) waiting.push(...node.queue);
+    for (const client of this.#book.clients.values()) {
+      waiting.push(...client.held.filter((call) => call.state === 'held' && call.node === undefined));
+    }
     for (const call of waiting) this.#book.giveBack(call, 'the hub drains');
   }
 

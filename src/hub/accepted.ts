@@ -76,8 +76,9 @@ export class Accepted {
     incoming.handle({
       message: (bytes) => this.#message(bytes),
       drained: () => {
-        this.outbox.drained();
+        // First, while there is room: what a bulk transfer writes now fills the socket again.
         this.#owner?.drained();
+        this.outbox.drained();
       },
       closed: (code, reason) => this.#closed(closeText(code, reason)),
     });

@@ -165,6 +165,7 @@ export class Member implements Owner {
 
   drained(): void {
     if (this.#client !== undefined) this.#home.router.clientDrained(this.#client);
+    if (this.#node !== undefined) this.#home.router.nodeDrained(this.#node);
   }
 
   closed(reason: string): void {

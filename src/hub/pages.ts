@@ -30,6 +30,7 @@ export function describeMetrics(metrics: Metrics, router: Router, facts: () => F
   metrics.gauge('holdfast_received_bytes_total', () => facts().bytesIn);
   metrics.gauge('holdfast_sent_bytes_total', () => facts().bytesOut);
   metrics.gauge('holdfast_event_loop_lag_ms', () => facts().status.lagMs);
+  metrics.gauge('holdfast_function_names', () => router.functionNames);
   metrics.gauge('holdfast_late_frames_total', () => router.lateFrames);
   metrics.gauge('holdfast_dead_letters_total', () => facts().status.deadLetters);
   metrics.gauge('holdfast_unexpected_events_total', () => facts().status.unexpectedEvents);

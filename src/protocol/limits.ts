@@ -37,6 +37,8 @@ export const limits = {
   maxUnacknowledged: 4_096,
   /** Bytes of calls that wait at the hub for one node. */
   maxQueueBytes: 67_108_864,
+  /** Bytes of calls of one client that wait at the hub, for whichever node. */
+  maxWaitingBytes: 67_108_864,
   /** Calls of one node whose arguments are arriving in chunks at once. */
   maxBulkCalls: 32,
   /** Calls that wait in a client for its link. */

@@ -169,7 +169,7 @@ function reader<T>(frame: string, schema: z.ZodType<T>): Reader<T> {
     } catch {
       throw malformed(frame, 'its payload is no JSON');
     }
-    if (!isHarmless(raw, 0)) throw malformed(frame, 'it nests too deep or names a property of prototypes');
+    if (!isHarmless(raw)) throw malformed(frame, 'it nests too deep or names a property of prototypes');
     const parsed = schema.safeParse(raw);
     if (!parsed.success) throw malformed(frame, explain(parsed.error));
     return parsed.data;
@@ -188,7 +188,7 @@ const MAX_DEPTH = 12;
 const poisonous = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** Keys of a hostile message end up in objects of ours: none may be one that prototypes answer to. */
-function isHarmless(value: unknown, depth: number): boolean {
+export function isHarmless(value: unknown, depth = 0): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (depth > MAX_DEPTH) return false;
   if (Array.isArray(value)) return value.every((entry) => isHarmless(entry, depth + 1));
