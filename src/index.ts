@@ -10,6 +10,7 @@ import { startClient, type Client, type ClientOptions } from './client/client.ts
 import { startHub, type Hub } from './hub/hub.ts';
 import type { HubOptions } from './hub/options.ts';
 import { startNode, type FleetNode, type NodeOptions } from './node/node.ts';
+import { connectWith, type ConnectOverOptions, type OpenConnection, type SocketLike } from './links/connect-over.ts';
 import type { Log } from './ports.ts';
 
 export { createNodeClock } from './adapters/node-clock.ts';
@@ -22,7 +23,7 @@ export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from 
 export type { Client, ClientOptions, ClientStatus, NodeDescription, Remote } from './client/client.ts';
 export type { Hub, HubStatus, PeerStatus } from './hub/hub.ts';
 export type { Credentials, HubOptions, Joiner } from './hub/options.ts';
-export { connectOver, type ConnectOverOptions, type OpenConnection, type SocketLike } from './links/connect-over.ts';
+export type { ConnectOverOptions, OpenConnection, SocketLike } from './links/connect-over.ts';
 export { presets, type ExecutionTimes, type LinkTimes, type Preset } from './links/options.ts';
 export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
 export type * from './ports.ts';
@@ -60,6 +61,14 @@ export function createHub(options: HubOptions = {}): Promise<Hub> {
     log: options.log ?? defaultLog(),
     metrics: createPromMetrics(),
   });
+}
+
+/**
+ * Keeps one connection over any WebSocket-like object and any protocol: `connectOver(() => new WebSocket(url))`. Dials at once.
+ * @throws HoldfastError `invalid_option`
+ */
+export function connectOver(socketFactory: () => SocketLike, options: ConnectOverOptions = {}): OpenConnection {
+  return connectWith(socketFactory, options, { clock: createNodeClock(), random: createNodeRandom() });
 }
 
 /** Starts a node, which dials at once. @throws HoldfastError `invalid_option` */

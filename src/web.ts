@@ -5,9 +5,10 @@ import { createWebDialer } from './adapters/web-dialer.ts';
 import { createWebRandom } from './adapters/web-random.ts';
 import { startClient, type Client, type ClientOptions } from './client/client.ts';
 import { startNode, type FleetNode, type NodeOptions } from './node/node.ts';
+import { connectWith, type ConnectOverOptions, type OpenConnection, type SocketLike } from './links/connect-over.ts';
 import type { Log } from './ports.ts';
 
-export { connectOver, type ConnectOverOptions, type OpenConnection, type SocketLike } from './links/connect-over.ts';
+export type { ConnectOverOptions, OpenConnection, SocketLike } from './links/connect-over.ts';
 export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from './calls/functions.ts';
 export type { CallOptions, Target } from './calls/pending.ts';
 export type { Client, ClientOptions, ClientStatus, NodeDescription, Remote } from './client/client.ts';
@@ -15,6 +16,14 @@ export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
 export { HoldfastError, ProtocolViolation, RemoteFunctionError, type ErrorCode } from './protocol/errors.ts';
 
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/**
+ * Keeps one connection over any WebSocket-like object and any protocol: `connectOver(() => new WebSocket(url))`. Dials at once.
+ * @throws HoldfastError `invalid_option`
+ */
+export function connectOver(socketFactory: () => SocketLike, options: ConnectOverOptions = {}): OpenConnection {
+  return connectWith(socketFactory, options, { clock: createWebClock(), random: createWebRandom() });
+}
 
 /** Starts a node, which dials at once. @throws HoldfastError `invalid_option` */
 export function createNode(options: NodeOptions): FleetNode {

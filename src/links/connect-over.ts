@@ -2,7 +2,7 @@
 // Invariant: at most one socket is open; its successor is dialled only after it was closed and let go.
 import type { connectionMachine } from '../../machines/connection.ts';
 import { createSystem, statePath, type Transition } from '../actors/index.ts';
-import type { Clock, Socket, SocketHandlers } from '../ports.ts';
+import type { Clock, Random, Socket, SocketHandlers } from '../ports.ts';
 import { dial } from './dialer.ts';
 import { resolveTimes, type LinkTimes, type Preset } from './options.ts';
 
@@ -21,9 +21,8 @@ export interface SocketLike {
 type Data = unknown;
 
 export interface ConnectOverOptions extends Partial<LinkTimes> {
-  readonly clock: Clock;
-  /** Seed of the jitter: two peers should not have the same. */
-  readonly seed: number;
+  /** Seed of the jitter: two peers should not have the same. @default random */
+  readonly seed?: number | undefined;
   /** @default none */
   readonly preset?: Preset | undefined;
   /** Introduce yourself; resolve when the peer has accepted, reject to fail and back off. @default accepted when open */
@@ -49,33 +48,36 @@ export interface OpenConnection {
   stop(): void;
 }
 
-/**
- * Keeps one connection: `connectOver(() => new WebSocket(url), { clock: createWebClock(), seed: 1 })`. Dials at once.
- * @throws HoldfastError `invalid_option`
- */
-export function connectOver(socketFactory: () => SocketLike, options: ConnectOverOptions): OpenConnection {
-  const { clock, register, ping } = options;
+/** `connectOver` of the platform whose ports these are. @throws HoldfastError `invalid_option` */
+export function connectWith(
+  socketFactory: () => SocketLike,
+  options: ConnectOverOptions,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): OpenConnection {
+  const { register, ping } = options;
   const { maxRetryAttempts, ...times } = resolveTimes(options, options.preset);
   const system = createSystem({ clock });
   const sockets = new WeakMap<Socket, SocketLike>();
   let present: SocketLike | undefined;
 
+  async function introduce(socket: Socket, registration: { epoch: number; registrationEpoch: number }): Promise<void> {
+    const raw = sockets.get(socket);
+    if (raw === undefined) return;
+    try {
+      await register?.(raw);
+      // Given up meanwhile: what it was told then is nobody's any more.
+      if (connection.socket !== socket) return;
+      present = raw;
+      connection.tell({ type: 'registration.accepted', ...registration });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      connection.tell({ type: 'registration.refused', ...registration, retryAfterMs: 0, reason });
+    }
+  }
+
   const connection = dial(
     {
-      async register(socket, registration) {
-        const raw = sockets.get(socket);
-        if (raw === undefined) return;
-        try {
-          await register?.(raw);
-          // Given up meanwhile: what it was told then is nobody's any more.
-          if (connection.socket !== socket) return;
-          present = raw;
-          connection.tell({ type: 'registration.accepted', ...registration });
-        } catch (error) {
-          const reason = error instanceof Error ? error.message : String(error);
-          connection.tell({ type: 'registration.refused', ...registration, retryAfterMs: 0, reason });
-        }
-      },
+      register: (socket, registration) => void introduce(socket, registration),
       message: (data) => options.onMessage?.(data),
       drained: () => undefined,
       acknowledgeSync: () => undefined,
@@ -107,7 +109,7 @@ export function connectOver(socketFactory: () => SocketLike, options: ConnectOve
       },
       id: 'connection',
       url: '',
-      input: { ...times, maxRetryAttempts, seed: options.seed },
+      input: { ...times, maxRetryAttempts, seed: options.seed ?? random.uint32() },
       onTransition: (transition) => options.onTransition?.(transition),
     },
   );

@@ -63,7 +63,6 @@ function chatOver(factory: () => SocketLike, options: Partial<ConnectOverOptions
   const ended: string[] = [];
   let welcomed: ((text: string) => void) | undefined;
   const connection = connectOver(factory, {
-    clock: createNodeClock(),
     seed: 7,
     reconnectIntervalMs: 40,
     reconnectMaxMs: 200,
