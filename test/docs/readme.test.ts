@@ -26,9 +26,9 @@ test('the first example runs as it stands and prints what it says', () => {
   expect(status).toBe(0);
 });
 
-test('the first example has at most fifteen lines', () => {
+test('the first example has at most twelve lines', () => {
   const example = /```ts\n(import \{ createClient[\s\S]*?)```/.exec(text)?.[1] ?? '';
-  expect(example.trim().split('\n').length).toBeLessThanOrEqual(15);
+  expect(example.trim().split('\n').length).toBeLessThanOrEqual(12);
 });
 
 test('every file that it links to exists', () => {
