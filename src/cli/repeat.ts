@@ -70,7 +70,7 @@ export function summary(
   const total = [...codes.values()].reduce((sum, count) => sum + count, 0);
   const parts = [...codes].map(([code, count]) => `${count} ${code}`);
   const sorted = durations.toSorted((a, b) => a - b);
-  const median = sorted[Math.floor(sorted.length / 2)];
+  const median = sorted[Math.floor((sorted.length - 1) / 2)];
   const most = sorted.at(-1);
   const took =
     median === undefined || most === undefined

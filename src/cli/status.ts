@@ -22,6 +22,12 @@ interface Picture {
   readonly nodes: readonly NodeDescription[];
 }
 
+/** The last answer, and the time of day when it came. */
+interface Last {
+  readonly picture: Picture;
+  readonly takenAt: string;
+}
+
 const examples = `
 Examples:
   holdfast status
@@ -74,14 +80,14 @@ async function ask(client: Client): Promise<Picture> {
 /** Ends with the signal. @throws HoldfastError when the hub refuses this client for good */
 async function watch(client: Client, flags: Flags, signal: AbortSignal): Promise<void> {
   const screen = process.stdout.isTTY && !flags.json ? new Screen(process.stdout) : undefined;
-  let picture: Picture | undefined;
+  let last: Last | undefined;
   let question: 'none' | 'asked' = 'none';
   let refused: Error | undefined;
   const look = (): void => {
     if (question === 'asked') return;
     question = 'asked';
     ask(client)
-      .then((answer) => void (picture = answer))
+      .then((picture) => void (last = { picture, takenAt: timeOfDay() }))
       .catch((error: Error) => void (refused = error))
       .finally(() => void (question = 'none'));
   };
@@ -90,34 +96,44 @@ async function watch(client: Client, flags: Flags, signal: AbortSignal): Promise
     look();
     // The answer to this look, when the hub is near; the next refresh shows it otherwise.
     await sleep(Math.min(100, flags.interval), undefined, { signal }).catch(() => undefined);
-    show(client, picture, flags, screen);
+    show(client, last, flags, screen);
     await sleep(Math.max(0, flags.interval - 100), undefined, { signal }).catch(() => undefined);
   }
   screen?.close();
   if (refused !== undefined && !signal.aborted) throw refused;
 }
 
-function show(client: Client, picture: Picture | undefined, flags: Flags, screen: Screen | undefined): void {
+function show(client: Client, last: Last | undefined, flags: Flags, screen: Screen | undefined): void {
   const { state, reason } = client.status();
+  const picture = last?.picture;
   if (flags.json) {
-    printLine(
-      formatJson({ at: new Date().toISOString(), link: state, ...(state === 'connected' ? picture : {}) }),
-    );
+    const at = new Date().toISOString();
+    printLine(formatJson({ at, link: state, ...(state === 'connected' ? picture : {}) }));
     return;
   }
-  const trouble =
-    state === 'connected' ? [] : [`link to the hub: ${state}${reason === '' ? '' : ` (${reason})`}`];
-  const lines = picture === undefined ? trouble : [...describe(picture, flags.hub), ...trouble];
+  const away = `hub ${flags.hub}  not reached: ${state}${reason === '' ? '' : ` (${reason})`}`;
+  const lines =
+    picture === undefined
+      ? [away]
+      : state === 'connected'
+        ? describe(picture, flags.hub)
+        : [`${away}; what follows is of ${last?.takenAt}`, '', ...describeNodes(picture, flags.hub)];
   if (screen !== undefined) screen.draw([...lines, '', `${timeOfDay()}  Ctrl-C ends`]);
-  else for (const line of lines) printLine(`${timeOfDay()}  ${line}`);
+  else for (const line of lines) printLine(`${timeOfDay()}  ${line}`.trimEnd());
 }
 
 function describe({ hub, nodes }: Picture, url: string): string[] {
   const number = (name: string): number => (typeof hub[name] === 'number' ? hub[name] : 0);
+  const counted = (name: string): string =>
+    `${number(name)} ${number(name) === 1 ? name.slice(0, -1) : name}`;
   const summary =
     `hub ${url}  ${String(hub['state'])}  up ${formatDuration(number('uptimeMs'))}  ` +
-    `${number('nodes')} nodes  ${number('clients')} clients  ` +
-    `${number('running')} calls running  ${number('waiting')} waiting  lag ${number('lagMs')} ms`;
-  if (nodes.length > 0) return [summary, '', ...formatNodes(nodes)];
-  return [summary, '', `no nodes; start one: holdfast node --hub ${url} --functions FILE`];
+    `${counted('nodes')}  ${counted('clients')}  ` +
+    `calls: ${number('running')} running, ${number('waiting')} waiting  lag ${number('lagMs')} ms`;
+  return [summary, '', ...describeNodes({ hub, nodes }, url)];
+}
+
+function describeNodes({ nodes }: Picture, url: string): string[] {
+  if (nodes.length > 0) return formatNodes(nodes);
+  return [`no nodes; start one: holdfast node --hub ${url} --functions FILE`];
 }
