@@ -3,7 +3,7 @@
 import { Flag, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Outbox } from '../protocol/outbox.ts';
-import { encodedBytes, encodeValue, type Encoded, type Encoding } from '../protocol/values.ts';
+import { encodedBytes, encodeItem, type Encoded, type Encoding } from '../protocol/values.ts';
 
 /** A way to the caller: an outbox, and the numbers under which it knows the call. */
 export interface Route {
@@ -55,7 +55,7 @@ export class OutboundStream {
         }
         const next = await Promise.race([this.#iterator.next(), aborted]);
         if (next.done === true) return next.value;
-        this.#push(encodeValue(next.value, this.#encoding));
+        this.#push(encodeItem(next.value, this.#encoding));
       }
     } catch (error) {
       // Lets a generator run its `finally`; it may be in the middle of an await, so it is not waited for.

@@ -110,7 +110,10 @@ export class Router {
     this.#book.undefine(client);
     // Assigned, but never sent: the client is told so when it asks.
     for (const call of client.held.splice(0)) if (call.state === 'held') this.#book.release(call);
-    for (const call of [...client.calls.values()]) if (call.uploading) this.#book.interrupt(call);
+    for (const call of [...client.calls.values()]) {
+      stopPassing(call);
+      if (call.uploading) this.#book.interrupt(call);
+    }
   }
 
   clientDrained(client: Asking): void {
@@ -222,6 +225,8 @@ export class Router {
       uploading: (flags & Flag.MORE) !== 0,
       upBytes: end - start,
       downBytes: 0,
+      passing: 'yes',
+      awaits: 0,
       idempotent: (flags & Flag.IDEMPOTENT) !== 0,
     };
     client.calls.set(attempt, call);
@@ -301,7 +306,10 @@ export class Router {
     node.state = 'away';
     node.outbox = undefined;
     node.awaySince = this.#clock.now();
+    node.queries = 0;
+    node.answers = 0;
     for (const call of [...node.assigned]) {
+      stopPassing(call);
       if (call.state === 'held') this.#book.release(call);
       else if (call.uploading) this.#book.interrupt(call);
     }
@@ -341,6 +349,9 @@ export class Router {
     if (type === FrameType.FATE) return this.#resumption.fates(node, client, bytes, start, end);
     if (type < FrameType.CHUNK || type > FrameType.FAILURE) throw unexpected(type, 'node');
     const creditBytes = type === FrameType.CREDIT ? readCredit(bytes, start, end) : 0;
+    if (type === FrameType.ITEM && start === end) {
+      throw new ProtocolViolation(CloseCode.MALFORMED, 'an ITEM without a byte, which would cost no credit');
+    }
     const call = client?.calls.get(id);
     const hasIt = call?.node === node && (call.state === 'assigned' || call.state === 'done');
     if (client === undefined || call === undefined || !hasIt) {
@@ -348,13 +359,13 @@ export class Router {
       return;
     }
     if (type === FrameType.CREDIT) call.upBytes = Math.max(0, call.upBytes - creditBytes);
-    else {
+    else if (call.passing === 'yes') {
       call.downBytes += end - start;
       if (call.downBytes > MAX_UNCREDITED_BYTES) {
         throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `call ${id} answered ${call.downBytes} bytes without credit`);
       }
     }
-    client.outbox?.forward(type, flags, node.number, id, bytes, start, end);
+    if (call.passing === 'yes') client.outbox?.forward(type, flags, node.number, id, bytes, start, end);
     const ends = type === FrameType.FAILURE || type === FrameType.RESULT;
     if (ends && (flags & Flag.MORE) === 0) this.#finish(call, node, type === FrameType.RESULT ? 'result' : 'failure');
   }
@@ -370,6 +381,11 @@ export class Router {
     node.latencyMs = node.latencyMs === 0 ? tookMs : node.latencyMs + LATENCY_WEIGHT * (tookMs - node.latencyMs);
     this.#placement.advance(node);
   }
+}
+
+function stopPassing(call: Routed): void {
+  call.passing = 'no';
+  call.awaits = 0;
 }
 
 function unexpected(type: number, role: string): ProtocolViolation {

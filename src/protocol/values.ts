@@ -43,6 +43,13 @@ export function encodeValue(value: unknown, encoding: Encoding): Encoded {
   return within(joinSegments(root, segments, encoding));
 }
 
+/** As `encodeValue`, but never without a byte: an item that costs no credit could be sent for ever. */
+export function encodeItem(value: unknown, encoding: Encoding): Encoded {
+  const encoded = encodeValue(value, encoding);
+  if (encoded.length > 0) return encoded;
+  return joinSegments(null, [{ kind: 'undefined', bytes: new Uint8Array(), path: [] }], encoding);
+}
+
 /** Size on the wire, in bytes. */
 export function encodedBytes(encoded: Encoded): number {
   if (typeof encoded === 'string') return textBytes(encoded);
