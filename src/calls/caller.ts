@@ -299,7 +299,7 @@ export class Caller {
     const call = this.#departures.attempts.get(id);
     const more = (flags & Flag.MORE) !== 0;
     if (call?.assembling === undefined) {
-      if (!more) this.#acks.add(peer, id);
+      if (call === undefined && !more) this.#acks.add(peer, id);
       return this.#late();
     }
     const { type, flags: first } = call.assembling;

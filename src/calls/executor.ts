@@ -357,7 +357,8 @@ export class Executor {
 
   #acknowledged(client: Customer, attempt: number): void {
     const execution = client.executions.get(attempt);
-    if (execution === undefined) return;
+    // Arguments that will never be complete: their caller was told that the call was not started.
+    if (execution === undefined) return this.#uploads.drop(client, attempt);
     this.#acknowledgedEvent.at = this.#now;
     this.#machine.send(execution, this.#acknowledgedEvent);
   }

@@ -40,10 +40,11 @@ export class Resumption {
 
   /** The node is here again: which of its calls do clients still wait for, and up to which item? They know best. */
   askClients(node: Running): void {
-    const asked = new Set<Asking>();
-    for (const { client } of node.assigned) {
-      if (asked.has(client) || client.outbox === undefined) continue;
-      asked.add(client);
+    const clients = new Set(node.askedBy);
+    node.askedBy.clear();
+    for (const { client } of node.assigned) clients.add(client);
+    for (const client of clients) {
+      if (client.outbox === undefined) continue;
       this.#book.tellClient(client, node);
       client.outbox.frame(FrameType.RESUME, 0, node.number, 0);
     }
@@ -76,11 +77,9 @@ export class Resumption {
           this.#resumeUnassigned(client, attempt);
           continue;
         }
-        call.downBytes = 0;
         queries.push([attempt, received, windowBytes]);
       }
-      if (node?.outbox !== undefined) this.#query(node, client, queries);
-      else this.sweepSoon();
+      if (node !== undefined) this.#query(node, client, queries);
     }
     for (const attempt of message.unassigned) {
       name(client.resuming, attempt);
@@ -96,10 +95,16 @@ export class Resumption {
   /** A node tells what became of attempts. @throws ProtocolViolation */
   fates(node: Running, client: Asking | undefined, bytes: Uint8Array, start: number, end: number): void {
     const told: [number, Fate][] = [];
+    node.answers += 1;
     readFates(bytes, start, end, (attempt, fate) => {
       const call = client?.calls.get(attempt);
       if (call?.node !== node || (call.state !== 'assigned' && call.state !== 'done')) return;
+      // The answer to an older question: what follows it is not what the client asked for last.
+      if (call.awaits !== node.answers) return;
       told.push([attempt, fate]);
+      call.passing = 'yes';
+      call.awaits = 0;
+      call.downBytes = 0;
       if (fate !== Fate.UNSTARTED && fate !== Fate.VANISHED) return;
       this.#book.ended[fate === Fate.UNSTARTED ? 'unstarted' : 'vanished'] += 1;
       this.#book.drop(call);
@@ -114,6 +119,7 @@ export class Resumption {
     for (const call of expected?.node.assigned ?? []) {
       call.node = node;
       node.assigned.add(call);
+      node.askedBy.add(call.client);
     }
   }
 
@@ -148,15 +154,26 @@ export class Resumption {
     if (node.state === 'gone') return this.#book.vanish(call);
     this.#book.tellClient(client, node);
     client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, attempt);
-    call.downBytes = 0;
     this.#query(node, client, [[attempt, 0, limits.creditWindowBytes]]);
   }
 
   #query(node: Running, client: Asking, queries: readonly Query[]): void {
-    if (queries.length === 0 || node.outbox === undefined) return;
+    if (queries.length === 0) return;
+    if (node.outbox === undefined) {
+      // It is asked when it is back.
+      node.askedBy.add(client);
+      return this.sweepSoon();
+    }
     this.#book.tellClient(client, node);
     this.#book.tellNode(node, client);
-    for (const [attempt] of queries) client.outbox?.drop(node.number, attempt);
+    node.queries += 1;
+    for (const [attempt] of queries) {
+      client.outbox?.drop(node.number, attempt);
+      const call = client.calls.get(attempt);
+      if (call === undefined) continue;
+      call.passing = 'no';
+      call.awaits = node.queries;
+    }
     node.outbox.frame(FrameType.QUERY, 0, client.number, 0, writeQueries(queries));
   }
 
@@ -180,6 +197,8 @@ export class Resumption {
       uploading: false,
       upBytes: 0,
       downBytes: 0,
+      passing: 'no',
+      awaits: 0,
       idempotent,
     };
     client.calls.set(attempt, call);

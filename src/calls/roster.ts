@@ -49,6 +49,11 @@ export interface Running {
   told: Set<number>;
   /** Acknowledgements that came while it was away. */
   readonly owed: Map<Asking, number[]>;
+  /** Clients that asked about its calls while it was away. */
+  readonly askedBy: Set<Asking>;
+  /** QUERY frames sent to it, and FATE frames that came of it: each answers one, in their order. */
+  queries: number;
+  answers: number;
   latencyMs: number;
   executed: number;
   readonly running: number;
@@ -100,6 +105,13 @@ export interface Routed {
   /** Value bytes passed to the node and to the client without credit, yet. */
   upBytes: number;
   downBytes: number;
+  /**
+   * Whether what the node sends of it goes to the client. After the link of either was lost it does not, until the node
+   * has answered the client's question: what was sent before that answer does not fit to what the client has.
+   */
+  passing: 'yes' | 'no';
+  /** Which of the node's answers that is; 0 = no question was asked. */
+  awaits: number;
   idempotent: boolean;
 }
 
@@ -117,6 +129,9 @@ export function createRunning(
     bulk: 0,
     told: new Set(),
     owed: new Map(),
+    askedBy: new Set(),
+    queries: 0,
+    answers: 0,
     latencyMs: 0,
     executed: 0,
     get running() {

@@ -266,7 +266,9 @@ export class Router {
       const call = client.calls.get(attempt);
       if (call !== undefined) this.#book.leave(call);
     });
-    if (node?.told.has(client.number) !== true) return;
+    if (node === undefined || isAway) return;
+    // It may have come back since the outcome left it, and know nobody.
+    this.#book.tellNode(node, client);
     node.outbox?.frame(FrameType.ACK, 0, client.number, 0, bytes, start, end);
     this.#placement.advance(node);
   }

@@ -233,3 +233,27 @@ test('results are kept up to so many bytes', async () => {
   for (const evicted of outcomes.slice(0, 2))
     expect(evicted).toMatchObject({ code: 'lost', started: 'unknown' });
 });
+
+test('an outcome that came while its client was away, and whose node is away when the client is back, is asked for again', async () => {
+  const hub = await startHub();
+  const [nodeSide, clientSide] = await Promise.all([startTcpProxy(hub.port), startTcpProxy(hub.port)]);
+  const worker = await startNode(nodeSide.url, 'n1');
+  const client = await startClient(clientSide.url);
+  const call = client.call('hold', ['k']);
+  await eventually('it runs', () => worker.events.length === 1);
+  clientSide.refuse();
+  clientSide.cut();
+  await eventually('the hub knows', () => hub.clients()[0]?.state === 'absent');
+  worker.release('k');
+  await eventually('the outcome came', () => hub.status().ended['result'] === 1);
+  nodeSide.refuse();
+  nodeSide.cut();
+  await eventually('the hub knows', () => hub.nodes()[0]?.state === 'absent');
+  clientSide.heal();
+  await eventually('the client asked', () => hub.clients()[0]?.state === 'online');
+  nodeSide.heal();
+  expect(await call).toBe('k from n1');
+  expect(worker.countOf('k')).toBe(1);
+  expect(hub.nodes()[0]?.totalTasksExecuted).toBe(1);
+  await eventually('the node keeps nothing', () => worker.node.status().retainedResults === 0);
+});

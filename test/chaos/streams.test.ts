@@ -156,6 +156,38 @@ test('a stream whose node and client are both cut off, one after the other, goes
   expect(worker.countOf('k')).toBe(1);
 });
 
+test('a stream that ends while its node is away is not taken for complete before its last items came', async () => {
+  const hub = await startHub();
+  const proxy = await startTcpProxy(hub.port);
+  let go: () => void = () => undefined;
+  const worker = await startNode(proxy.url, 'n1', {
+    functions: {
+      async *halves() {
+        for (let i = 0; i < 10; i++) yield i;
+        await new Promise<void>((resolve) => (go = resolve));
+        for (let i = 10; i < 20; i++) yield i;
+        return 'end';
+      },
+    },
+  });
+  const client = await startClient(hub.url);
+  const stream = client.stream<number>('halves')[Symbol.asyncIterator]();
+  const seen: number[] = [];
+  for (let i = 0; i < 10; i++) seen.push((await stream.next()).value as number);
+  proxy.refuse();
+  proxy.cut();
+  await eventually('the node knows', () => worker.node.status().state !== 'connected');
+  go();
+  await eventually('the function ended', () => worker.node.status().retainedResults === 1);
+  proxy.heal();
+  for (;;) {
+    const next = await stream.next();
+    if (next.done === true) break;
+    seen.push(next.value);
+  }
+  expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => i));
+});
+
 test('a stream that had ended, but was not read to its end, is complete after the hub is killed', async () => {
   const hub = await forkHub();
   const node = await forkNode({ hub: hub.url, ids: ['n1'] });
