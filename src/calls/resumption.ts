@@ -181,6 +181,7 @@ export class Resumption {
   #bind(client: Asking, attempt: number, node: Running, idempotent: boolean): Routed {
     const known = client.calls.get(attempt);
     if (known !== undefined) return known;
+    checkCount(client.calls.size + 1);
     const call: Routed = {
       client,
       attempt,
@@ -241,6 +242,10 @@ export class Resumption {
 /** A list of several frames stays as short as a client's calls. */
 function name(resuming: Set<number>, attempt: number): void {
   resuming.add(attempt);
-  if (resuming.size <= limits.maxCallsPerClient + limits.maxUnacknowledged) return;
+  checkCount(resuming.size);
+}
+
+function checkCount(calls: number): void {
+  if (calls <= limits.maxCallsPerClient + limits.maxUnacknowledged) return;
   throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `a RESUME of more than ${limits.maxCallsPerClient} calls`);
 }
