@@ -108,11 +108,13 @@ async function stopNode({ fleet, say, signal }: FaultOptions): Promise<void> {
   say(
     `FAULT: ${STOPPED_NODE} gets SIGSTOP for ${seconds(STOPPED_MS)} (heartbeat time-out ${seconds(times.heartbeatTimeoutMs)})`,
   );
+  fleet.hub?.guard(station?.member);
   station?.member.pause();
   try {
     await sleep(STOPPED_MS, undefined, { signal });
   } finally {
     station?.member.resume();
+    fleet.hub?.guard(undefined);
   }
   say(`${STOPPED_NODE} gets SIGCONT`);
   // It still believes in its old link: wait until it knows better, and is back.

@@ -3,7 +3,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Report } from './role.ts';
+import type { Report, Ward } from './role.ts';
 
 /** `gone`: the process has ended and was waited for. */
 export type Life = 'running' | 'stopped' | 'gone';
@@ -66,6 +66,12 @@ export class Member {
   pause(): void {
     this.#signal('SIGSTOP');
     if (this.#life === 'running') this.#life = 'stopped';
+  }
+
+  /** Tells the process whom to continue if the demo is killed; undefined for nobody. */
+  guard(stopped: Member | undefined): void {
+    // A hub that is just dying is no news here: its end is.
+    if (this.#life === 'running') this.#child.send({ stopped: stopped?.pid } satisfies Ward, () => undefined);
   }
 
   /** SIGCONT. */

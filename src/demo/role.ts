@@ -59,10 +59,21 @@ export function reportingLog(): Log {
   return { debug: () => undefined, info: write, warn: write, error: write };
 }
 
+/** What the demo tells a role: a process that is stopped now, and that nobody would continue if the demo were killed. */
+export interface Ward {
+  readonly stopped: number | undefined;
+}
+
 /** Ends with the demo; ends after `stop` on SIGTERM. Ctrl-C is the demo's business, which ends its roles itself. */
 export function liveAsRole(stop: () => Promise<void>): void {
   process.on('SIGINT', () => undefined);
-  process.once('disconnect', () => process.exit(1));
+  let ward: Ward = { stopped: undefined };
+  process.on('message', (message) => void (ward = message as Ward));
+  process.once('disconnect', () => {
+    // It will see that the demo is gone, too, and end.
+    if (ward.stopped !== undefined) process.kill(ward.stopped, 'SIGCONT');
+    process.exit(1);
+  });
   process.once('SIGTERM', () => {
     stop().then(
       () => process.exit(0),

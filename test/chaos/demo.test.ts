@@ -1,30 +1,72 @@
 // The main job: the demo as a person starts it, without a terminal, with all its kills, stops and restarts.
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
+/** Where the demo puts its ledgers, and nobody else anything. */
+const temporary = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
+afterAll(() => rmSync(temporary, { recursive: true }));
+
+interface Demo {
+  readonly pid: number;
+  output(): string;
+  readonly ended: Promise<number | null>;
+}
+
+/** In a process group of its own, so that whoever is left of it can be seen. */
+function startDemo(): Demo {
+  const child = spawn(process.execPath, ['--no-warnings', MAIN, 'demo'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    env: { ...process.env, TMPDIR: temporary },
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => void (output += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { pid: child.pid!, output: () => output, ended };
+}
+
+function expectNothingLeft({ pid }: Demo): void {
+  expect(() => process.kill(-pid, 0)).toThrow('ESRCH');
+  expect(readdirSync(temporary)).toEqual([]);
+}
+
+test('the demo ends all its processes when it is interrupted', { timeout: 40_000 }, async () => {
+  const demo = startDemo();
+  await expect.poll(demo.output, { timeout: 30_000 }).toMatch(/node-5 connected; client connected/);
+  process.kill(demo.pid, 'SIGINT');
+  expect(await demo.ended).toBe(130);
+  expect(demo.output()).toContain('interrupted: the processes of the demo are ended');
+  expectNothingLeft(demo);
+});
+
 test(
-  'the demo survives two kills of the hub, one of a node and a stopped node, and its result is right',
+  'the demo survives kills of hub and node and a stopped node, and is right',
   { timeout: 90_000 },
   async () => {
-    const leftBefore = leftovers();
-    const child = spawn(process.execPath, ['--no-warnings', MAIN, 'demo'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => void (output += chunk.toString()));
-    const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    const demo = startDemo();
+    const status = await demo.ended;
+    const output = demo.output();
 
     expect(status, output).toBe(0);
     expect(output).not.toContain('\x1b');
-    expect(output).toMatch(
-      /hub gets SIGKILL[^]*node-3 .* gets SIGKILL[^]*node-5 gets SIGSTOP[^]*node-5 gets SIGCONT[^]*hub gets SIGKILL/,
+    const faults = Array.from(
+      output.matchAll(/FAULT: (\S+) .*?gets (SIG\w+)|(\S+) gets (SIGCONT)/g),
+      (found) => found.slice(1).filter((part) => part !== undefined),
     );
+    expect(faults.map((words) => words.join(' '))).toEqual([
+      'hub SIGKILL',
+      'node-3 SIGKILL',
+      'node-5 SIGSTOP',
+      'node-5 SIGCONT',
+      'hub SIGKILL',
+    ]);
 
     const summary = output.slice(output.indexOf('\nSummary\n'));
     const numberAfter = (label: string): number => {
@@ -45,11 +87,6 @@ test(
     expect(numberAfter('time')).toBeLessThan(60);
     expect(summary).toMatch(/^ {2}plain run +equal: 3,000 files/m);
     expect(summary).toContain('All of it holds');
-    expect(leftovers()).toEqual(leftBefore);
+    expectNothingLeft(demo);
   },
 );
-
-/** Folders that the demo makes, and removes. */
-function leftovers(): string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith('holdfast-demo-'));
-}
