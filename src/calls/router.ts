@@ -312,6 +312,7 @@ export class Router {
     node.answers = 0;
     for (const call of [...node.assigned]) {
       stopPassing(call);
+      call.downBytes = 0;
       if (call.state === 'held') this.#book.release(call);
       else if (call.uploading) this.#book.interrupt(call);
     }
@@ -361,7 +362,7 @@ export class Router {
       return;
     }
     if (type === FrameType.CREDIT) call.upBytes = Math.max(0, call.upBytes - creditBytes);
-    else if (call.passing === 'yes') {
+    else {
       call.downBytes += end - start;
       if (call.downBytes > MAX_UNCREDITED_BYTES) {
         throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `call ${id} answered ${call.downBytes} bytes without credit`);
