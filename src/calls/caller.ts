@@ -126,7 +126,7 @@ export class Caller {
     this.#outbox = undefined;
     this.#acks.detached();
     for (const call of this.#departures.attempts.values()) this.#forgetParts(call);
-    this.#peers.detached(this.#departures.attempts.values());
+    this.#peers.detached(this.#departures.nodes());
     this.#departures.detached();
   }
 
@@ -365,7 +365,7 @@ export class Caller {
 
   #fate(peer: number, attempt: number, fate: number): void {
     const call = this.#departures.attempts.get(attempt);
-    if (call === undefined) return this.#late();
+    if (call === undefined) return this.#unwanted(peer, attempt, fate);
     if (fate === Fate.UNSTARTED) {
       call.error = outcome.lost(this.#facts(call), 'notStarted', 'its node never started it');
       this.#unstarted(call);
@@ -375,6 +375,14 @@ export class Caller {
     } else if (fate === Fate.WAITING) call.node = undefined;
     // The node's number may have changed with the hub.
     else this.#assigned(peer, attempt);
+  }
+
+  /** Nobody waits for it any more. */
+  #unwanted(peer: number, attempt: number, fate: number): void {
+    this.#late();
+    if (!this.#departures.abandoned.delete(attempt)) return;
+    if (fate === Fate.RUNNING || fate === Fate.DONE) this.#acks.add(peer, attempt);
+    if (fate === Fate.WAITING) this.#outbox?.frame(FrameType.CANCEL, 0, 0, attempt);
   }
 
   #unstarted(call: Call): void {
@@ -401,7 +409,11 @@ export class Caller {
 
   /** The present attempt is over; whatever still comes of it is late. */
   #retire(call: Call): void {
-    if (call.node !== undefined) this.#acks.add(call.node.number, call.attempt);
+    if (call.node !== undefined) {
+      // A node that is not named yet on this link is told when it is heard of again.
+      if (this.#outbox === undefined || call.node.number === 0) this.#departures.abandon(call.attempt, call.node);
+      else this.#acks.add(call.node.number, call.attempt);
+    }
     this.#departures.attempts.delete(call.attempt);
     this.#forgetParts(call);
     call.attempt = 0;

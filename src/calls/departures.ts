@@ -22,6 +22,8 @@ const RESUME_BATCH = 250;
 export class Departures {
   /** Calls by the number of their present attempt. */
   readonly attempts = new Map<number, Call>();
+  /** Attempts that ended here while nobody could be told, and the nodes that may still be at them. */
+  readonly abandoned = new Map<number, Peer>();
   readonly #options: DeparturesOptions;
   /** The oldest first; those that ended meanwhile are skipped. */
   #waiting: Call[] = [];
@@ -46,6 +48,12 @@ export class Departures {
   *calls(): Generator<Call> {
     yield* this.#waiting.slice(this.#waitingFrom);
     yield* this.attempts.values();
+  }
+
+  /** The nodes that calls are with, or were. */
+  *nodes(): Generator<Peer> {
+    for (const { node } of this.attempts.values()) if (node !== undefined) yield node;
+    yield* this.abandoned.values();
   }
 
   push(call: Call): void {
@@ -105,9 +113,23 @@ export class Departures {
     this.#waitingFrom = 0;
   }
 
+  /** A node that hears of them again is told that nobody waits. Beyond the limit it finds out by its own deadline. */
+  abandon(attempt: number, node: Peer): void {
+    if (this.abandoned.size < limits.maxRetainedResults) this.abandoned.set(attempt, node);
+  }
+
   /** What became of my calls? About all nodes (0) the list is complete: what is not on it, the hub may forget. */
   resume(only: number): void {
-    const calls = [...this.attempts.values()].filter(({ node }) => only === 0 || node?.number === only);
+    const calls: Named[] = [];
+    for (const call of this.attempts.values()) calls.push(nameOf(call));
+    for (const [attempt, node] of this.abandoned) calls.push({ attempt, node, received: 0, windowBytes: 0, idempotent: true });
+    this.#name(
+      calls.filter(({ node }) => only === 0 || node?.number === only),
+      only,
+    );
+  }
+
+  #name(calls: readonly Named[], only: number): void {
     let at = 0;
     do {
       const more = at + RESUME_BATCH < calls.length ? Flag.MORE : 0;
@@ -127,22 +149,30 @@ export class Departures {
   }
 }
 
-function resumeOf(calls: readonly Call[]): ResumeMessage {
+/** An attempt as RESUME names it. */
+type Named = ResumeMessage['nodes'][number]['calls'][number] & { readonly node: Peer | undefined };
+
+function nameOf({ attempt, node, stream, context }: Call): Named {
+  return {
+    attempt,
+    node,
+    received: stream?.received ?? 0,
+    windowBytes: limits.creditWindowBytes - (stream?.waitingBytes ?? 0),
+    idempotent: context.control.idempotent === 1,
+  };
+}
+
+function resumeOf(calls: readonly Named[]): ResumeMessage {
   const nodes = new Map<Peer, ResumeMessage['nodes'][number]>();
   const unassigned: number[] = [];
-  for (const { attempt, node, stream, context } of calls) {
+  for (const { attempt, node, received, windowBytes, idempotent } of calls) {
     if (node === undefined) {
       unassigned.push(attempt);
       continue;
     }
     let entry = nodes.get(node);
     if (entry === undefined) nodes.set(node, (entry = { id: node.id, instance: node.instance, calls: [] }));
-    entry.calls.push({
-      attempt,
-      received: stream?.received ?? 0,
-      windowBytes: limits.creditWindowBytes - (stream?.waitingBytes ?? 0),
-      idempotent: context.control.idempotent === 1,
-    });
+    entry.calls.push({ attempt, received, windowBytes, idempotent });
   }
   return { nodes: [...nodes.values()], unassigned };
 }

@@ -76,10 +76,10 @@ export class Peers {
   }
 
   /** Another hub has other numbers: a node keeps none until it is named again. */
-  detached(calls: Iterable<Call>): void {
+  detached(nodes: Iterable<Peer>): void {
     for (const peer of this.#byNumber.values()) peer.number = 0;
     this.#byNumber.clear();
     this.#before.clear();
-    for (const { node } of calls) if (node !== undefined) this.#before.set(node.instance, node);
+    for (const node of nodes) this.#before.set(node.instance, node);
   }
 }
