@@ -3,20 +3,19 @@
 import { callEffects, callMachine } from '../../machines/call.ts';
 import { compile } from '../engine/compile.ts';
 import type { Clock } from '../ports.ts';
-import { Assembler } from '../protocol/assembler.ts';
-import { HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
+import { type HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
 import { CloseCode, Fate, Flag, FrameType } from '../protocol/frames.ts';
-import { limits } from '../protocol/limits.ts';
 import { readCredit, readFates, writeCredit } from '../protocol/lists.ts';
 import { readFailure, readPeer } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
-import { decodeValue, encodeValue, type Encoded, type Encoding } from '../protocol/values.ts';
+import { encodeValue, type Encoded, type Encoding } from '../protocol/values.ts';
 import { Acknowledgements } from './acks.ts';
 import { Admission } from './admission.ts';
+import { Arrivals } from './arrivals.ts';
 import { Deadlines } from './deadlines.ts';
 import { Departures } from './departures.ts';
 import * as outcome from './outcome.ts';
-import { Peers, routeOf, type Call, type CallOptions } from './pending.ts';
+import { newCall, Peers, routeOf, type Call, type CallOptions, type Waiter } from './pending.ts';
 import { brokenStream, InboundStream } from './stream.ts';
 
 export interface CallerOptions {
@@ -29,12 +28,6 @@ export interface CallerOptions {
   readonly maxQueueSize: number;
 }
 
-interface Waiter {
-  readonly stream: InboundStream | undefined;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 export class Caller {
   readonly #options: CallerOptions;
   readonly #clock: Clock;
@@ -42,7 +35,7 @@ export class Caller {
   readonly #departures: Departures;
   readonly #acks: Acknowledgements;
   readonly #peers = new Peers();
-  readonly #assembler = new Assembler(limits);
+  readonly #arrivals: Arrivals;
   #outbox: Outbox | undefined;
   #unsettled = 0;
   #idle: (() => void)[] = [];
@@ -57,6 +50,14 @@ export class Caller {
     this.#clock = options.clock;
     this.#acks = new Acknowledgements(options.clock);
     this.#admission = new Admission(options.maxQueueSize);
+    this.#arrivals = new Arrivals({
+      credit: (peer, id, bytes) => this.#credit(peer, id, bytes),
+      arrived: (call, type, flags, value, creditBytes) => this.#arrived(call, type, flags, value, creditBytes),
+      broken: (call, error) => {
+        call.error = error;
+        this.#fail(call);
+      },
+    });
     this.#departures = new Departures({
       clock: options.clock,
       wanted: (call) => this.#machine.final[call.state] === false,
@@ -96,6 +97,7 @@ export class Caller {
   }
 
   stream(name: string, args: readonly unknown[], options: CallOptions = {}): AsyncIterableIterator<unknown> {
+    // oxlint-disable-next-line prefer-const -- the stream and its call need each other; the call comes second
     let call: Call | undefined;
     const stream = new InboundStream({
       consumed: (bytes) => {
@@ -125,7 +127,7 @@ export class Caller {
   detached(): void {
     this.#outbox = undefined;
     this.#acks.detached();
-    for (const call of this.#departures.attempts.values()) this.#forgetParts(call);
+    for (const call of this.#departures.attempts.values()) this.#arrivals.forget(call);
     this.#peers.detached(this.#departures.nodes());
     this.#departures.detached();
   }
@@ -211,35 +213,15 @@ export class Caller {
       return undefined;
     }
     const now = this.#clock.now();
-    const msgpack = this.#options.encoding === 'msgpack' ? Flag.MSGPACK : 0;
-    const call: Call = {
-      state: 0,
-      context: this.#machine.initialContext({
-        idempotent: idempotent ? 1 : 0,
-        attemptLimit: this.#options.maxCallAttempts,
-        deadlineMs,
-        startedAt: now,
-      }),
-      dueAt: 0,
-      earlier: undefined,
-      later: undefined,
-      bucket: undefined,
-      name,
-      encoded,
-      flags: streamFlag | msgpack | (idempotent ? Flag.IDEMPOTENT : 0),
-      route: routeOf(options),
+    const context = this.#machine.initialContext({
+      idempotent: idempotent ? 1 : 0,
+      attemptLimit: this.#options.maxCallAttempts,
       deadlineMs,
-      attempt: 0,
-      wirePeer: 0,
-      node: undefined,
-      stream: waiter.stream,
-      resolve: waiter.resolve,
-      reject: waiter.reject,
-      unlisten: undefined,
-      result: undefined,
-      error: undefined,
-      assembling: undefined,
-    };
+      startedAt: now,
+    });
+    const msgpack = this.#options.encoding === 'msgpack' ? Flag.MSGPACK : 0;
+    const flags = streamFlag | msgpack | (idempotent ? Flag.IDEMPOTENT : 0);
+    const call = newCall(name, encoded, flags, routeOf(options), deadlineMs, context, waiter);
     if (signal !== undefined) {
       const abort = (): void => this.#cancel(call, signal.reason);
       signal.addEventListener('abort', abort, { once: true });
@@ -268,67 +250,17 @@ export class Caller {
     }
     if (call.node?.number !== peer) call.node = this.#peers.get(peer);
     this.#departures.presumed = call.node;
-    if ((flags & Flag.MORE) === 0) return this.#complete(call, type, flags, bytes, start, end, end - start);
-    call.assembling = { type, flags };
-    this.#guard(call, () => {
-      this.#assembler.begin(peer, id, bytes, start, end);
-      this.#credit(peer, id, this.#assembler.creditDue(peer, id));
-    });
-  }
-
-  /** The hub passes values on unread: one whose parts do not add up costs its own call, not the link. */
-  #guard(call: Call, step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      if (!(error instanceof ProtocolViolation)) throw error;
-      call.error = new HoldfastError(`call c${call.attempt} of ${call.name} got a broken value: ${error.message}`, {
-        code: 'protocol_violation',
-        blame: 'remote',
-        cause: error,
-      });
-      this.#fail(call);
-    }
-  }
-
-  #fail(call: Call): void {
-    this.#machine.send(call, { type: 'attempt.failed', epoch: call.context.control.epoch, at: this.#clock.now() });
+    this.#arrivals.value(call, type, flags, peer, bytes, start, end);
   }
 
   #chunk(flags: number, peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
     const call = this.#departures.attempts.get(id);
-    const more = (flags & Flag.MORE) !== 0;
-    if (call?.assembling === undefined) {
-      if (call === undefined && !more) this.#acks.add(peer, id);
-      return this.#late();
-    }
-    const { type, flags: first } = call.assembling;
-    this.#guard(call, () => {
-      const whole = this.#assembler.append(peer, id, bytes, start, end, more);
-      if (whole === undefined) return this.#credit(peer, id, this.#assembler.creditDue(peer, id));
-      call.assembling = undefined;
-      this.#complete(call, type, first, whole, 0, whole.length, this.#assembler.lastUncreditedBytes);
-    });
+    if (call?.assembling !== undefined) return this.#arrivals.chunk(call, flags, peer, bytes, start, end);
+    if (call === undefined && (flags & Flag.MORE) === 0) this.#acks.add(peer, id);
+    this.#late();
   }
 
-  #complete(
-    call: Call,
-    type: number,
-    flags: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    creditBytes: number,
-  ): void {
-    const at = this.#clock.now();
-    const { epoch } = call.context.control;
-    let value: unknown;
-    try {
-      value = decodeValue(bytes, start, end, (flags & Flag.MSGPACK) !== 0);
-    } catch (error) {
-      call.error = error;
-      return this.#fail(call);
-    }
+  #arrived(call: Call, type: number, flags: number, value: unknown, creditBytes: number): void {
     if (type === FrameType.ITEM) {
       call.stream?.push(value, creditBytes);
       return;
@@ -336,7 +268,12 @@ export class Caller {
     // A plain function was asked for a stream: its result is the only item.
     if (call.stream !== undefined && (flags & Flag.STREAM) === 0) call.stream.push(value, 0);
     call.result = value;
-    this.#machine.send(call, { type: 'attempt.succeeded', epoch, at });
+    const { epoch } = call.context.control;
+    this.#machine.send(call, { type: 'attempt.succeeded', epoch, at: this.#clock.now() });
+  }
+
+  #fail(call: Call): void {
+    this.#machine.send(call, { type: 'attempt.failed', epoch: call.context.control.epoch, at: this.#clock.now() });
   }
 
   #failure(peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
@@ -415,15 +352,9 @@ export class Caller {
       else this.#acks.add(call.node.number, call.attempt);
     }
     this.#departures.attempts.delete(call.attempt);
-    this.#forgetParts(call);
+    this.#arrivals.forget(call);
     call.attempt = 0;
     call.node = undefined;
-  }
-
-  #forgetParts(call: Call): void {
-    if (call.assembling === undefined) return;
-    this.#assembler.drop(call.node?.number ?? 0, call.attempt);
-    call.assembling = undefined;
   }
 
   #settle(call: Call): void {

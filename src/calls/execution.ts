@@ -3,9 +3,11 @@
 import type { ExecutionContext } from '../../machines/execution.ts';
 import type { CompiledActor } from '../engine/compile.ts';
 import type { Clock } from '../ports.ts';
-import { HoldfastError } from '../protocol/errors.ts';
+import { HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
+import { CloseCode, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { FailureMessage } from '../protocol/messages.ts';
+import { hex } from '../protocol/read.ts';
 import type { Encoded } from '../protocol/values.ts';
 import type { Waiting } from './deadlines.ts';
 import type { CallFacts, NodeFunction } from './functions.ts';
@@ -38,6 +40,38 @@ export interface Execution extends CompiledActor<ExecutionContext>, Waiting {
   retainedBytes: number;
 }
 
+export function newExecution(
+  client: Customer,
+  attempt: number,
+  fn: NodeFunction,
+  flags: number,
+  context: ExecutionContext,
+  args: Uint8Array,
+  argsStart: number,
+  argsEnd: number,
+): Execution {
+  return {
+    state: 0,
+    context,
+    dueAt: 0,
+    earlier: undefined,
+    later: undefined,
+    bucket: undefined,
+    client,
+    attempt,
+    fn,
+    flags,
+    args,
+    argsStart,
+    argsEnd,
+    controller: undefined,
+    stream: undefined,
+    value: undefined,
+    failure: undefined,
+    retainedBytes: 0,
+  };
+}
+
 export function controllerOf(execution: Execution): AbortController {
   execution.controller ??= new AbortController();
   return execution.controller;
@@ -58,13 +92,22 @@ export function factsOf(execution: Execution, clock: Clock): CallFacts {
   };
 }
 
+/** What a function threw, in words that fit. Anything can be thrown, also what has no words. */
 export function failureOf(error: unknown): FailureMessage {
+  try {
+    return describe(error);
+  } catch {
+    return { code: 'failed', name: 'Error', message: 'the function threw what cannot be turned into text' };
+  }
+}
+
+function describe(error: unknown): FailureMessage {
   if (!(error instanceof Error)) return { code: 'failed', name: 'Error', message: String(error).slice(0, limits.maxReasonLength) };
-  const message = error.message.slice(0, limits.maxReasonLength);
+  const message = String(error.message).slice(0, limits.maxReasonLength);
   if (error instanceof HoldfastError && error.code === 'value_too_large') return { code: 'too_large', message };
   if (error instanceof HoldfastError && error.code === 'invalid_argument') return { code: 'invalid', message };
-  const stack = error.stack === undefined ? {} : { stack: error.stack.slice(0, limits.maxStackLength) };
-  return { code: 'failed', name: error.name.slice(0, limits.maxNameLength), message, ...stack };
+  const stack = error.stack === undefined ? {} : { stack: String(error.stack).slice(0, limits.maxStackLength) };
+  return { code: 'failed', name: String(error.name).slice(0, limits.maxNameLength), message, ...stack };
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -73,4 +116,13 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 export function isAsyncIterator(value: unknown): value is AsyncIterator<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value && 'next' in value;
+}
+
+/** What comes from a client, by way of the hub. */
+export const takenFrames: ReadonlySet<number> = new Set([
+  FrameType.CALL, FrameType.CHUNK, FrameType.ACK, FrameType.CANCEL, FrameType.CREDIT, FrameType.QUERY,
+]);
+
+export function unexpected(type: number): ProtocolViolation {
+  return new ProtocolViolation(CloseCode.UNEXPECTED_TYPE, `frame type ${hex(type)} does not go to a node`);
 }

@@ -19,6 +19,9 @@ import {
   failureOf,
   isAsyncIterator,
   isThenable,
+  takenFrames,
+  unexpected,
+  newExecution,
   type Customer,
   type Execution,
 } from './execution.ts';
@@ -155,6 +158,7 @@ export class Executor {
     if (type === FrameType.PEER) return this.#clients.introduce(peer, bytes, start, end);
     const client = this.#clients.get(peer);
     if (client === undefined) {
+      if (!takenFrames.has(type)) throw unexpected(type);
       throw new ProtocolViolation(CloseCode.OUT_OF_ORDER, `frame 0x${type.toString(16)} of peer ${peer} before its PEER`);
     }
     this.#now = this.#clock.now();
@@ -175,10 +179,7 @@ export class Executor {
       case FrameType.QUERY:
         return this.#query(client, bytes, start, end);
       default:
-        throw new ProtocolViolation(
-          CloseCode.UNEXPECTED_TYPE,
-          `frame type 0x${type.toString(16).padStart(2, '0')} does not go to a node`,
-        );
+        throw unexpected(type);
     }
   }
 
@@ -205,26 +206,8 @@ export class Executor {
       return this.#fail(client, attempt, { code: 'unstarted', message });
     }
     const now = this.#now;
-    const execution: Execution = {
-      state: 0,
-      context: this.#machine.initialContext({ deadlineMs: Math.max(0, deadlineAt - now), acceptedAt: now }),
-      dueAt: 0,
-      earlier: undefined,
-      later: undefined,
-      bucket: undefined,
-      client,
-      attempt,
-      fn: named,
-      flags,
-      args: bytes,
-      argsStart: start,
-      argsEnd: end,
-      controller: undefined,
-      stream: undefined,
-      value: undefined,
-      failure: undefined,
-      retainedBytes: 0,
-    };
+    const context = this.#machine.initialContext({ deadlineMs: Math.max(0, deadlineAt - now), acceptedAt: now });
+    const execution = newExecution(client, attempt, named, flags, context, bytes, start, end);
     client.executions.set(attempt, execution);
     this.#held += 1;
     this.#machine.enter(execution);

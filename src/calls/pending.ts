@@ -31,6 +31,13 @@ export interface Peer {
   readonly instance: string;
 }
 
+/** Who waits for what a call ends with. */
+export interface Waiter {
+  readonly stream: InboundStream | undefined;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export interface Call extends CompiledActor<CallContext>, Waiting {
   readonly name: string;
   readonly encoded: Encoded;
@@ -52,6 +59,40 @@ export interface Call extends CompiledActor<CallContext>, Waiting {
   error: unknown;
   /** Flags and type of the value that is put together from chunks. */
   assembling: { type: number; flags: number } | undefined;
+}
+
+export function newCall(
+  name: string,
+  encoded: Encoded,
+  flags: number,
+  route: string,
+  deadlineMs: number,
+  context: CallContext,
+  { stream, resolve, reject }: Waiter,
+): Call {
+  return {
+    state: 0,
+    context,
+    dueAt: 0,
+    earlier: undefined,
+    later: undefined,
+    bucket: undefined,
+    name,
+    encoded,
+    flags,
+    route,
+    deadlineMs,
+    attempt: 0,
+    wirePeer: 0,
+    node: undefined,
+    stream,
+    resolve,
+    reject,
+    unlisten: undefined,
+    result: undefined,
+    error: undefined,
+    assembling: undefined,
+  };
 }
 
 /** JSON text, or '' for any node. */

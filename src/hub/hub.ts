@@ -12,6 +12,7 @@ import { Member, type History, type Home } from './member.ts';
 import { resolveHubOptions, type HubOptions } from './options.ts';
 import { describeMetrics, pageOf } from './pages.ts';
 import { Questions } from './questions.ts';
+import type { Hub, HubStatus, PeerStatus } from './status.ts';
 
 export interface HubPorts {
   readonly clock: Clock;
@@ -19,47 +20,6 @@ export interface HubPorts {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
-}
-
-/** What `status()` and `holdfast status` show of one peer. */
-export type PeerStatus = ReturnType<Member['status']>;
-
-export interface HubStatus {
-  readonly instance: string;
-  readonly url: string;
-  readonly state: 'listening' | 'draining' | 'stopped';
-  readonly uptimeMs: number;
-  readonly lagMs: number;
-  readonly nodes: number;
-  readonly clients: number;
-  readonly connections: number;
-  readonly waiting: number;
-  readonly running: number;
-  readonly ended: Readonly<Record<string, number>>;
-  readonly unexpectedEvents: number;
-  readonly deadLetters: number;
-}
-
-export interface Hub {
-  readonly url: string;
-  readonly host: string;
-  readonly port: number;
-  /** Random, new with every start. */
-  readonly instance: string;
-  readonly system: System;
-  status(): HubStatus;
-  /** Nodes that have a session, in whatever state. */
-  nodes(): PeerStatus[];
-  clients(): PeerStatus[];
-  /** Asks a node to finish and go. @returns false when there is no such node */
-  drain(nodeId: string): boolean;
-  /** Ends a node's link; it will come back. @returns false when there is no such node */
-  disconnect(nodeId: string): boolean;
-  /** Forgets a node's session, as a restart would; its socket stays, and it registers again. @returns false when there is none */
-  forget(nodeId: string): boolean;
-  /** Takes no new work, waits for what runs, then closes. Idempotent. */
-  stop(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 const LAG_TICK_MS = 500;

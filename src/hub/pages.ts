@@ -2,7 +2,7 @@
 // Invariant: nothing here changes anything, and nothing here tells a secret.
 import type { Router } from '../calls/router.ts';
 import type { Metrics, Page } from '../ports.ts';
-import type { HubStatus } from './hub.ts';
+import type { HubStatus } from './status.ts';
 
 interface Facts {
   readonly status: HubStatus;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket as WsWebSocket, WebSocketServer } from 'ws';
-import { connectOver, createNodeClock, type ConnectOverOptions, type OpenConnection, type SocketLike } from '../../../src/index.ts';
+import { connectOver, type ConnectOverOptions, type OpenConnection, type SocketLike } from '../../../src/index.ts';
 import { eventually, monotonicMs } from '../../chaos/eventually.ts';
 
 interface ChatServer {
