@@ -5,7 +5,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 import { Counter, Gauge, Registry } from 'prom-client';
 
-import type { MetricLabels, MetricReading, Metrics } from '../ports.ts';
+import type { MetricReading, Metrics } from '../ports.ts';
 
 /** What the metrics of a hub mean; a name that is not here is exposed with its own name as help. */
 const help: Readonly<Record<string, string>> = {
@@ -24,6 +24,7 @@ const help: Readonly<Record<string, string>> = {
 export function createPromMetrics(): Metrics {
   const registry = new Registry();
   const counters = new Map<string, Counter>();
+  const observed: Observed[] = [];
   const metrics: Metrics = {
     count(name, labels = {}, by = 1) {
       let counter = counters.get(name);
@@ -39,38 +40,42 @@ export function createPromMetrics(): Metrics {
       counter.inc(labels, by);
     },
     gauge(name, read) {
-      const shared = { name, help: help[name] ?? name, labelNames: [] as string[], registers: [registry] };
-      // prom-client checks labels against names that it wants in advance; they are known at the first reading.
-      const fill = (labelNames: string[], set: (labels: MetricLabels, value: number) => void): void => {
-        for (const { labels, value } of readings(read())) {
-          if (labelNames.length === 0) labelNames.push(...Object.keys(labels));
-          set(labels, value);
-        }
-      };
-      if (name.endsWith('_total')) {
-        const counter: Counter = new Counter({
-          ...shared,
-          collect() {
-            counter.reset();
-            fill(shared.labelNames, (labels, value) => counter.inc(labels, value));
-          },
-        });
-      } else {
-        const gauge: Gauge = new Gauge({
-          ...shared,
-          collect() {
-            gauge.reset();
-            fill(shared.labelNames, (labels, value) => gauge.set(labels, value));
-          },
-        });
-      }
+      observed.push({ name, read, metric: undefined });
     },
     async render() {
+      for (const each of observed) observe(each, registry);
       return { status: 200, contentType: registry.contentType, body: await registry.metrics() };
     },
   };
   metrics.gauge('holdfast_event_loop_delay_seconds', readEventLoopDelay);
   return metrics;
+}
+
+/** A number that is read for each page. */
+interface Observed {
+  readonly name: string;
+  readonly read: () => number | readonly MetricReading[];
+  /** Made at the first reading: prom-client wants to know the names of all labels in advance. */
+  metric: Counter | Gauge | undefined;
+}
+
+function observe(observed: Observed, registry: Registry): void {
+  const { name, read } = observed;
+  const now = readings(read());
+  const first = now[0];
+  if (observed.metric === undefined) {
+    // Without a reading there is nothing to show, and its labels are not known.
+    if (first === undefined) return;
+    const configuration = {
+      name,
+      help: help[name] ?? name,
+      labelNames: Object.keys(first.labels),
+      registers: [registry],
+    };
+    observed.metric = name.endsWith('_total') ? new Counter(configuration) : new Gauge(configuration);
+  }
+  observed.metric.reset();
+  for (const { labels, value } of now) observed.metric.inc(labels, value);
 }
 
 function readings(value: number | readonly MetricReading[]): readonly MetricReading[] {
