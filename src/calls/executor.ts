@@ -62,7 +62,7 @@ export class Executor {
   #held = 0;
   readonly #leaving: Leaving;
   executed = 0;
-  /** When the frame that is being handled came in. */
+  /** When the frames that are being handled came in. */
   #now = 0;
   // One object for each event that every call brings: the machine reads it and does not keep it.
   readonly #granted = { type: 'slot.granted' as const, at: 0 };
@@ -129,6 +129,11 @@ export class Executor {
     this.#clients.attached();
   }
 
+  /** The frames that follow came in at this time. What they start is measured from it. */
+  heard(at: number): void {
+    this.#now = at;
+  }
+
   detached(): void {
     this.#outbox = undefined;
     // Arguments that arrived in part: the call was not started, and its caller will be told so.
@@ -161,7 +166,6 @@ export class Executor {
       if (!takenFrames.has(type)) throw unexpected(type);
       throw new ProtocolViolation(CloseCode.OUT_OF_ORDER, `frame 0x${type.toString(16)} of peer ${peer} before its PEER`);
     }
-    this.#now = this.#clock.now();
     switch (type) {
       case FrameType.CALL:
         return this.#call(client, flags, id, bytes, start, end);

@@ -32,6 +32,8 @@ export interface Identity {
 export interface LinkUser extends FrameHandler {
   /** Registered: `outbox` leads to the hub until `detached`. */
   attached(outbox: Outbox, registered: RegisteredMessage): void;
+  /** A message came in, at this time of the clock; its frames follow. */
+  heard(at: number): void;
   detached(): void;
   /** The hub takes no new work on this link. */
   hubDraining(): void;
@@ -151,7 +153,7 @@ export class Link {
     const { user } = this.#options;
     return {
       register: (socket, registration) => this.#register(socket, registration),
-      message: (bytes) => this.#message(bytes),
+      message: (bytes, at) => this.#message(bytes, at),
       drained: () => {
         this.#outbox?.drained();
         user.drained();
@@ -225,13 +227,21 @@ export class Link {
     });
   }
 
-  #message(bytes: Uint8Array): void {
+  #message(bytes: Uint8Array, at: number): void {
+    this.#options.user.heard(at);
     try {
       readFrames(bytes, this.#handler);
     } catch (error) {
       if (error instanceof ProtocolViolation) this.violate(error);
-      else throw error;
+      else this.#fail(error);
     }
+  }
+
+  /** A frame made us fail: our own defect, which costs this link and not the process that uses it. */
+  #fail(error: unknown): void {
+    const stack = error instanceof Error ? error.stack : undefined;
+    this.#log.error({ stack }, `defect: a frame could not be handled: ${String(error)}`);
+    this.#connection.socket?.close(CloseCode.INTERNAL, `${this.#options.identity.role} failed`);
   }
 
   readonly #handler: FrameHandler = {
