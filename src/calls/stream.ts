@@ -37,6 +37,7 @@ export class InboundStream implements AsyncIterableIterator<unknown> {
 
   /** `bytes` is what credit is due for once the item is consumed. */
   push(value: unknown, bytes: number): void {
+    if (this.#end !== undefined) return;
     this.received += 1;
     this.waitingBytes += bytes;
     const taker = this.#takers.shift();
