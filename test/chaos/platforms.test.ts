@@ -12,7 +12,11 @@ for (const api of ['node', 'web'] as const) {
   test(`hub, node and client run on Node 22, over ${api === 'node' ? 'ws' : 'the platform’s own WebSocket'}`, async () => {
     expect(existsSync(node22), 'the npm alias node22 is installed by npm ci').toBe(true);
     // Type stripping is on by default from 22.18; 22 still warns that it is experimental.
-    const role = forkRole('fleet.ts', { api }, { execPath: node22, execArgv: ['--disable-warning=ExperimentalWarning'] });
+    const role = forkRole(
+      'fleet.ts',
+      { api },
+      { execPath: node22, execArgv: ['--disable-warning=ExperimentalWarning'] },
+    );
     const done = await role.hears('it is done', (told) => told.event === 'done');
     expect(String(done['version'])).toMatch(/^v22\./);
     expect(await within('it ends by itself', role.exited, 5_000)).toMatchObject({ code: 0, output: '' });

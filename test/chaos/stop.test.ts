@@ -50,7 +50,9 @@ test('a node that stops takes no new calls, finishes those that run, and their r
   const staying = await startNode(hub.url, 'staying');
   let stopped = false;
   const stop = leaving.node.stop().then(() => (stopped = true));
-  await eventually('the hub knows', () => hub.nodes().some(({ id, state }) => id === 'leaving' && state === 'draining'));
+  await eventually('the hub knows', () =>
+    hub.nodes().some(({ id, state }) => id === 'leaving' && state === 'draining'),
+  );
   for (let i = 0; i < 10; i++) expect(await client.call('who')).toBe('staying');
   expect(stopped).toBe(false);
   leaving.release('k');
@@ -211,7 +213,10 @@ test('a hub that ends a node’s link sees it again soon, its calls unharmed', a
   await eventually('it runs', () => worker.events.length === 1);
   expect(hub.disconnect('n1')).toBe(true);
   expect(hub.disconnect('nobody')).toBe(false);
-  await eventually('it is back', () => worker.node.status().reconnects === 1 && hub.nodes()[0]?.state === 'online');
+  await eventually(
+    'it is back',
+    () => worker.node.status().reconnects === 1 && hub.nodes()[0]?.state === 'online',
+  );
   worker.release('k');
   expect(await call).toBe('k from n1');
   expect(worker.counts()).toEqual({ k: 1 });

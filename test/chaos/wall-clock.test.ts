@@ -51,7 +51,11 @@ async function setAndMeasure(role: Role, setClock: SetClock): Promise<void> {
   expect(await grace).toBeLessThan(1_400 + SLACK_MS);
   // Heartbeats and health checks went on through all of it.
   const links = await role.ask<Links>('links');
-  expect(links).toEqual({ states: ['connected', 'connected', 'connected'], reconnects: 0, registrations: ['online 1', 'online 1'] });
+  expect(links).toEqual({
+    states: ['connected', 'connected', 'connected'],
+    reconnects: 0,
+    registrations: ['online 1', 'online 1'],
+  });
   await role.ask('stop');
   await role.ask('leave');
   expect(await within('it ends by itself', role.exited, 5_000)).toMatchObject({ code: 0 });
@@ -70,7 +74,9 @@ test('with Date set forward and back by an hour at run time, no timer moves', as
 /** Path of libfaketime, as the command `faketime` would preload it; undefined where it is not installed. */
 function faketimeLibrary(): string | undefined {
   try {
-    const answer = execFileSync('faketime', ['-f', '+0s', 'printenv', 'LD_PRELOAD'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const answer = execFileSync('faketime', ['-f', '+0s', 'printenv', 'LD_PRELOAD'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     return answer.toString().trim();
   } catch {
     return undefined;
@@ -88,7 +94,8 @@ test.skipIf(library === undefined && process.env['CI'] === undefined)(
     const folder = mkdtempSync(join(tmpdir(), 'holdfast-clock-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const file = join(folder, 'offset');
-    const setClock: SetClock = (offMs) => Promise.resolve(writeFileSync(file, `${offMs < 0 ? '' : '+'}${offMs / 1_000}s\n`));
+    const setClock: SetClock = (offMs) =>
+      Promise.resolve(writeFileSync(file, `${offMs < 0 ? '' : '+'}${offMs / 1_000}s\n`));
     await setClock(0);
     const env = {
       ...process.env,

@@ -3,7 +3,15 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { assign, setup } from 'xstate';
-import { createClient, createHub, createNode, createNodeClock, createSystem, noLog, withCall } from '../../../src/index.ts';
+import {
+  createClient,
+  createHub,
+  createNode,
+  createNodeClock,
+  createSystem,
+  noLog,
+  withCall,
+} from '../../../src/index.ts';
 import type { Log } from '../../../src/index.ts';
 import { eventually, monotonicMs } from '../eventually.ts';
 import { leave, serve, tell } from './role.ts';
@@ -14,17 +22,36 @@ export interface Measured {
   readonly tookMs: number;
 }
 
-const times = { heartbeatIntervalMs: 200, heartbeatTimeoutMs: 1_500, healthCheckIntervalMs: 500, drainTimeoutMs: 200 };
+const times = {
+  heartbeatIntervalMs: 200,
+  heartbeatTimeoutMs: 1_500,
+  healthCheckIntervalMs: 500,
+  drainTimeoutMs: 200,
+};
 const hub = await createHub({ ...times, port: 0, log: noLog(), noNodeAfterMs: 1_300, sessionGraceMs: 1_400 });
-const forever = withCall((call) => new Promise((_, reject) => call.signal.addEventListener('abort', () => reject(call.signal.reason))));
+const forever = withCall(
+  (call) =>
+    new Promise((_, reject) => call.signal.addEventListener('abort', () => reject(call.signal.reason))),
+);
 const node = createNode({ ...times, hub: hub.url, id: 'n1', functions: { forever }, log: noLog() });
-const strict = createNode({ ...times, hub: hub.url, id: 'n2', functions: { forever }, log: noLog(), executionTimeoutMs: 1_200 });
+const strict = createNode({
+  ...times,
+  hub: hub.url,
+  id: 'n2',
+  functions: { forever },
+  log: noLog(),
+  executionTimeoutMs: 1_200,
+});
 const client = createClient({ ...times, hub: hub.url, log: noLog() });
 const mute = createServer((socket) => void socket.on('error', () => undefined));
 mute.listen(0, '127.0.0.1');
 await Promise.all([node.ready(), strict.ready(), client.ready(), once(mute, 'listening')]);
 
-async function measure(what: string, plannedMs: number, wait: (from: number) => Promise<unknown>): Promise<Measured> {
+async function measure(
+  what: string,
+  plannedMs: number,
+  wait: (from: number) => Promise<unknown>,
+): Promise<Measured> {
   const from = monotonicMs();
   await wait(from);
   return { what, plannedMs, tookMs: monotonicMs() - from };
@@ -72,12 +99,23 @@ async function sessionGrace(): Promise<number> {
   way.listen(0, '127.0.0.1');
   await once(way, 'listening');
   const url = `ws://127.0.0.1:${(way.address() as AddressInfo).port}`;
-  const leaver = createNode({ ...times, hub: url, id: 'leaver', functions: {}, log: noLog(), maxRetryAttempts: 1 });
+  const leaver = createNode({
+    ...times,
+    hub: url,
+    id: 'leaver',
+    functions: {},
+    log: noLog(),
+    maxRetryAttempts: 1,
+  });
   await leaver.ready();
-  await eventually('online', () => hub.nodes().some(({ id, state }) => id === 'leaver' && state === 'online'));
+  await eventually('online', () =>
+    hub.nodes().some(({ id, state }) => id === 'leaver' && state === 'online'),
+  );
   way.close();
   for (const socket of sockets) socket.destroy();
-  await eventually('absent', () => hub.nodes().some(({ id, state }) => id === 'leaver' && state === 'absent'));
+  await eventually('absent', () =>
+    hub.nodes().some(({ id, state }) => id === 'leaver' && state === 'absent'),
+  );
   const from = monotonicMs();
   await eventually('expired', () => hub.nodes().every(({ id }) => id !== 'leaver'));
   const tookMs = monotonicMs() - from;
@@ -88,7 +126,9 @@ async function sessionGrace(): Promise<number> {
 serve({
   run: (): Promise<Measured[]> =>
     Promise.all([
-      measure('deadline of a call', 1_500, () => ends(client.call('forever', [], { node: 'n1', deadlineMs: 1_500 }))),
+      measure('deadline of a call', 1_500, () =>
+        ends(client.call('forever', [], { node: 'n1', deadlineMs: 1_500 })),
+      ),
       measure('execution time-out', 1_200, () => ends(client.call('forever', [], { node: 'n2' }))),
       measure('wait for a node', 1_300, () => ends(client.call('nothing'))),
       measure('dial and registration', 1_600, connectionTimeout),
@@ -96,11 +136,15 @@ serve({
     ]),
   sessionGrace,
   wallMinusMonotonic: () => Date.now() - monotonicMs(),
-  setWallClockBy: (ms: number) => (globalThis as unknown as { setWallClockBy(ms: number): void }).setWallClockBy(ms),
+  setWallClockBy: (ms: number) =>
+    (globalThis as unknown as { setWallClockBy(ms: number): void }).setWallClockBy(ms),
   links: () => ({
     states: [node.status().state, strict.status().state, client.status().state],
     reconnects: node.status().reconnects + strict.status().reconnects + client.status().reconnects,
-    registrations: hub.nodes().filter(({ id }) => id !== 'leaver').map(({ state, registrations }) => `${state} ${registrations}`),
+    registrations: hub
+      .nodes()
+      .filter(({ id }) => id !== 'leaver')
+      .map(({ state, registrations }) => `${state} ${registrations}`),
   }),
   stop: async () => {
     await client.stop();

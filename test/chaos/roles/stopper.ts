@@ -25,5 +25,10 @@ for (const name of order) {
   await Promise.all([first, stops[name]?.()]);
   await stops[name]?.();
 }
-tell({ event: 'stopped', node: node.status().state, client: client.status().state, hub: hub?.status().state });
+tell({
+  event: 'stopped',
+  node: node.status().state,
+  client: client.status().state,
+  hub: hub?.status().state,
+});
 process.disconnect?.();

@@ -6,7 +6,9 @@ import { roleOptions, tell } from './role.ts';
 const { hub } = roleOptions<{ hub: string }>();
 const node = createNode({ hub, functions: {}, log: noLog() });
 const client = createClient({ hub, log: noLog() });
-const call = client.call('add', [1, 2]).catch((error: { code: string; started: string }) => `${error.code} ${error.started}`);
+const call = client
+  .call('add', [1, 2])
+  .catch((error: { code: string; started: string }) => `${error.code} ${error.started}`);
 const ready = node.ready().catch((error: { code: string }) => error.code);
 await Promise.all([node.stop(), client.stop()]);
 tell({ event: 'stopped', call: await call, ready: await ready });

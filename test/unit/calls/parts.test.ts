@@ -16,13 +16,22 @@ import { createSimulation } from '../../../src/testing/index.ts';
 interface Named extends Waiting {
   readonly name: string;
 }
-const waiting = (name: string): Named => ({ name, dueAt: 0, earlier: undefined, later: undefined, bucket: undefined });
+const waiting = (name: string): Named => ({
+  name,
+  dueAt: 0,
+  earlier: undefined,
+  later: undefined,
+  bucket: undefined,
+});
 
 describe('deadlines', () => {
   function make() {
     const simulation = createSimulation({ seed: 1 });
     const fired: { name: string; at: number }[] = [];
-    const deadlines = new Deadlines<Named>(simulation.clock, ({ name }) => void fired.push({ name, at: simulation.clock.now() }));
+    const deadlines = new Deadlines<Named>(
+      simulation.clock,
+      ({ name }) => void fired.push({ name, at: simulation.clock.now() }),
+    );
     return { simulation, deadlines, fired };
   }
 
@@ -89,7 +98,12 @@ describe('deadlines', () => {
 });
 
 describe('balancing', () => {
-  const node = (id: string, running: number, queued = 0, latencyMs = 0): Candidate & { id: string } => ({ id, running, queued, latencyMs });
+  const node = (id: string, running: number, queued = 0, latencyMs = 0): Candidate & { id: string } => ({
+    id,
+    running,
+    queued,
+    latencyMs,
+  });
   const counter = () => {
     let n = 0;
     return () => (n = (n * 1_664_525 + 1_013_904_223) >>> 0);
@@ -135,7 +149,10 @@ describe('the consumer’s end of a stream', () => {
   function make() {
     const credited: number[] = [];
     let abandoned = 0;
-    const stream = new InboundStream({ consumed: (bytes) => void credited.push(bytes), abandon: () => void (abandoned += 1) });
+    const stream = new InboundStream({
+      consumed: (bytes) => void credited.push(bytes),
+      abandon: () => void (abandoned += 1),
+    });
     return { stream, credited, abandoned: () => abandoned };
   }
 
@@ -147,7 +164,9 @@ describe('the consumer’s end of a stream', () => {
     const waits = [stream.next(), stream.next()];
     stream.push(3, 10);
     stream.push(4, 10);
-    expect([...first, ...(await Promise.all(waits))].map(({ value }) => value as number)).toEqual([1, 2, 3, 4]);
+    expect([...first, ...(await Promise.all(waits))].map(({ value }) => value as number)).toEqual([
+      1, 2, 3, 4,
+    ]);
     expect(stream.received).toBe(4);
   });
 

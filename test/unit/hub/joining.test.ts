@@ -26,7 +26,7 @@ for (const [what, token] of [
     const proxy = await startTcpProxy(hub.port);
     const node = createNode({ ...quickLink, hub: proxy.url, functions: {}, log: noLog(), token });
     const client = createClient({ ...quickLink, hub: proxy.url, log: noLog(), token });
-    onTestFinished(() => Promise.all([node.stop(), client.stop()]));
+    onTestFinished(async () => void (await Promise.all([node.stop(), client.stop()])));
     const call = client.call('who').catch((error: unknown) => error);
     await expect(node.ready()).rejects.toMatchObject({ code: 'registration_refused', blame: 'remote' });
     await expect(client.ready()).rejects.toThrow(/wrong token/);
@@ -50,7 +50,14 @@ test('`verify` decides instead, on all that a peer says of itself, and may take 
     },
   });
   await startNode(hub.url, 'blue', { labels: { team: 'blue' }, token: 'ticket 7' });
-  const red = createNode({ ...quickLink, hub: hub.url, id: 'red', functions: {}, log: noLog(), labels: { team: 'red' } });
+  const red = createNode({
+    ...quickLink,
+    hub: hub.url,
+    id: 'red',
+    functions: {},
+    log: noLog(),
+    labels: { team: 'red' },
+  });
   onTestFinished(() => red.stop());
   await expect(red.ready()).rejects.toMatchObject({ code: 'registration_refused' });
   await startClient(hub.url);
@@ -86,7 +93,13 @@ test('over TLS nodes and clients that trust the authority work, and others do no
     keySize: 2_048,
     extensions: [
       { name: 'basicConstraints', cA: true },
-      { name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }, { type: 2, value: 'localhost' }] },
+      {
+        name: 'subjectAltName',
+        altNames: [
+          { type: 7, ip: '127.0.0.1' },
+          { type: 2, value: 'localhost' },
+        ],
+      },
     ],
   } as Parameters<typeof generate>[1]);
   const hub = await startHub({ tls: { cert, key } });
@@ -101,7 +114,12 @@ test('over TLS nodes and clients that trust the authority work, and others do no
   const stranger = createClient({ ...quickLink, maxRetryAttempts: 1, hub: hub.url, log: noLog() });
   onTestFinished(() => stranger.stop());
   await expect(stranger.ready()).rejects.toThrow(/certificate/i);
-  const plain = createClient({ ...quickLink, maxRetryAttempts: 1, hub: hub.url.replace('wss', 'ws'), log: noLog() });
+  const plain = createClient({
+    ...quickLink,
+    maxRetryAttempts: 1,
+    hub: hub.url.replace('wss', 'ws'),
+    log: noLog(),
+  });
   onTestFinished(() => plain.stop());
   await expect(plain.ready()).rejects.toMatchObject({ code: 'not_connected' });
 });

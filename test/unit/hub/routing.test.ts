@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { eventually } from '../../chaos/eventually.ts';
 import { startClient, startHub, startNode, type WorkingNode } from '../../chaos/in-process.ts';
 
-const executed = (nodes: readonly WorkingNode[]): number[] => nodes.map(({ node }) => node.status().totalExecuted);
+const executed = (nodes: readonly WorkingNode[]): number[] =>
+  nodes.map(({ node }) => node.status().totalExecuted);
 
 test('leastLoaded spreads calls that take time evenly over the nodes', async () => {
   const hub = await startHub({ balance: 'leastLoaded' });
@@ -74,7 +75,9 @@ test('a call goes only to the node that it names, or to nodes that carry all of 
     expect(['a', 'c']).toContain(await client.call('who', [], { labels: { zone: 'eu' } }));
     expect(await client.call('who', [], { node: 'c', labels: { zone: 'eu' } })).toBe('c');
   }
-  await expect(client.call('who', [], { node: 'c', labels: { gpu: 'true' }, deadlineMs: 200 })).rejects.toMatchObject({
+  await expect(
+    client.call('who', [], { node: 'c', labels: { gpu: 'true' }, deadlineMs: 200 }),
+  ).rejects.toMatchObject({
     code: 'timed_out',
   });
 });
@@ -139,10 +142,27 @@ test('a client asks the hub for its nodes and for itself', async () => {
   await client.call('add', [1, 2]);
   const nodes = await client.nodes();
   expect(nodes).toMatchObject([
-    { id: 'a', instance: worker.node.instance, state: 'online', labels: { gpu: 'true' }, totalTasksExecuted: 1, running: 0 },
+    {
+      id: 'a',
+      instance: worker.node.instance,
+      state: 'online',
+      labels: { gpu: 'true' },
+      totalTasksExecuted: 1,
+      running: 0,
+    },
   ]);
   expect(nodes[0]?.['functions']).toContain('add');
-  expect(await client.hubStatus()).toMatchObject({ instance: hub.instance, state: 'listening', nodes: 1, clients: 1 });
-  expect(worker.node.status()).toMatchObject({ state: 'connected', attempt: 0, activeExecutions: 0, totalExecuted: 1 });
+  expect(await client.hubStatus()).toMatchObject({
+    instance: hub.instance,
+    state: 'listening',
+    nodes: 1,
+    clients: 1,
+  });
+  expect(worker.node.status()).toMatchObject({
+    state: 'connected',
+    attempt: 0,
+    activeExecutions: 0,
+    totalExecuted: 1,
+  });
   expect(worker.node.status().lastHeartbeatAgeMs).toBeLessThan(5_000);
 });

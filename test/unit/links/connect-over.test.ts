@@ -4,7 +4,12 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket as WsWebSocket, WebSocketServer } from 'ws';
-import { connectOver, type ConnectOverOptions, type OpenConnection, type SocketLike } from '../../../src/index.ts';
+import {
+  connectOver,
+  type ConnectOverOptions,
+  type OpenConnection,
+  type SocketLike,
+} from '../../../src/index.ts';
 import { eventually, monotonicMs } from '../../chaos/eventually.ts';
 
 interface ChatServer {
@@ -131,7 +136,10 @@ for (const [name, make] of makers) {
     expect(monotonicMs() - from).toBeGreaterThan(250);
     expect(monotonicMs() - from).toBeLessThan(2_000);
     server.mood = 'welcoming';
-    await eventually('connected again', () => server.joins === 2 && chat.connection.state.startsWith('connected'));
+    await eventually(
+      'connected again',
+      () => server.joins === 2 && chat.connection.state.startsWith('connected'),
+    );
   });
 }
 
@@ -151,7 +159,10 @@ test('a server that refuses the introduction is tried again after a wait, as lon
 test('a server that accepts and never answers the introduction is left after connectionTimeoutMs', async () => {
   const server = await startChat();
   server.mood = 'mute';
-  const chat = chatOver(() => new WsWebSocket(server.url) as unknown as SocketLike, { maxRetryAttempts: 1, connectionTimeoutMs: 200 });
+  const chat = chatOver(() => new WsWebSocket(server.url) as unknown as SocketLike, {
+    maxRetryAttempts: 1,
+    connectionTimeoutMs: 200,
+  });
   const from = monotonicMs();
   await eventually('it left', () => chat.states.includes('transient_failure'));
   expect(monotonicMs() - from).toBeGreaterThanOrEqual(195);
@@ -196,7 +207,10 @@ test('stopping closes the socket for good and says so once', async () => {
 test('a hint that the network is back ends the wait at once', async () => {
   let server = await startChat();
   const { url, port } = server;
-  const chat = chatOver(() => new WsWebSocket(url) as unknown as SocketLike, { reconnectIntervalMs: 60_000, reconnectMaxMs: 60_000 });
+  const chat = chatOver(() => new WsWebSocket(url) as unknown as SocketLike, {
+    reconnectIntervalMs: 60_000,
+    reconnectMaxMs: 60_000,
+  });
   await eventually('connected', () => chat.connection.state.startsWith('connected'));
   await server.stop();
   await eventually('it waits', () => chat.connection.state === 'backoff');
@@ -220,6 +234,7 @@ test('a factory that throws is a failed dial, not a crash', async () => {
 });
 
 test('its options are checked like those of a node', () => {
-  const make = () => chatOver(() => new WsWebSocket('ws://127.0.0.1:1') as unknown as SocketLike, { heartbeatTimeoutMs: 50 });
+  const make = () =>
+    chatOver(() => new WsWebSocket('ws://127.0.0.1:1') as unknown as SocketLike, { heartbeatTimeoutMs: 50 });
   expect(make).toThrowError(/option heartbeatTimeoutMs is 50; it must exceed heartbeatIntervalMs \(100\)/);
 });

@@ -57,16 +57,24 @@ describe('defaults and presets', () => {
     }
     const known = new Set([...Object.keys(table), 'sessionGraceMs']);
     expect(Object.keys(presets[preset]).filter((name) => !known.has(name))).toEqual([]);
-    expect(resolveHubOptions({ preset }).sessionGraceMs).toBe(preset === 'unstableNetwork' ? 300_000 : 60_000);
+    expect(resolveHubOptions({ preset }).sessionGraceMs).toBe(
+      preset === 'unstableNetwork' ? 300_000 : 60_000,
+    );
   });
 
   it('What is given wins over the preset, and the preset over the default', () => {
     const resolved = resolveTimes({ heartbeatIntervalMs: 123 }, 'production');
-    expect(resolved).toMatchObject({ heartbeatIntervalMs: 123, heartbeatTimeoutMs: 30_000, reconnectMaxMs: 60_000 });
+    expect(resolved).toMatchObject({
+      heartbeatIntervalMs: 123,
+      heartbeatTimeoutMs: 30_000,
+      reconnectMaxMs: 60_000,
+    });
   });
 
   it('An option that is given as undefined is as if it were not given', () => {
-    expect(resolveTimes({ heartbeatIntervalMs: undefined as unknown as number }).heartbeatIntervalMs).toBe(5_000);
+    expect(resolveTimes({ heartbeatIntervalMs: undefined as unknown as number }).heartbeatIntervalMs).toBe(
+      5_000,
+    );
   });
 });
 
@@ -83,20 +91,33 @@ async function refusal(make: () => unknown): Promise<HoldfastError> {
 }
 
 const url = 'ws://127.0.0.1:1';
-const aNode = (options: object) => createNode({ hub: url, functions: {}, log: noLog(), ...options } as NodeOptions);
+const aNode = (options: object) =>
+  createNode({ hub: url, functions: {}, log: noLog(), ...options } as NodeOptions);
 const aClient = (options: object) => createClient({ hub: url, log: noLog(), ...options } as ClientOptions);
 const aHub = (options: object) => createHub({ port: 0, log: noLog(), ...options } as HubOptions);
 
 describe('refusals', () => {
   const numbers = [
-    'reconnectIntervalMs', 'reconnectMaxMs', 'heartbeatIntervalMs', 'heartbeatTimeoutMs', 'healthCheckIntervalMs',
-    'connectionTimeoutMs', 'stableAfterMs', 'drainTimeoutMs', 'executionTimeoutMs',
+    'reconnectIntervalMs',
+    'reconnectMaxMs',
+    'heartbeatIntervalMs',
+    'heartbeatTimeoutMs',
+    'healthCheckIntervalMs',
+    'connectionTimeoutMs',
+    'stableAfterMs',
+    'drainTimeoutMs',
+    'executionTimeoutMs',
   ];
-  for (const [what, make] of [['node', aNode], ['client', aClient]] as const) {
+  for (const [what, make] of [
+    ['node', aNode],
+    ['client', aClient],
+  ] as const) {
     it.each(numbers)(`A ${what} refuses %s unless it is a whole number of milliseconds`, async (name) => {
       for (const value of [0, -1, 1.5, Number.NaN, Infinity, '100']) {
         const error = await refusal(() => make({ [name]: value }));
-        expect(error.message).toContain(`option ${name} is ${String(value)}; it must be a whole number from 1 to`);
+        expect(error.message).toContain(
+          `option ${name} is ${String(value)}; it must be a whole number from 1 to`,
+        );
       }
     });
 
@@ -115,7 +136,9 @@ describe('refusals', () => {
 
     it(`A ${what} refuses a longest wait that is shorter than the first`, async () => {
       const error = await refusal(() => make({ reconnectIntervalMs: 500, reconnectMaxMs: 499 }));
-      expect(error.message).toBe('option reconnectMaxMs is 499; it must be at least reconnectIntervalMs (500)');
+      expect(error.message).toBe(
+        'option reconnectMaxMs is 499; it must be at least reconnectIntervalMs (500)',
+      );
     });
 
     it(`A ${what} refuses a preset that does not exist, even one that every object has`, async () => {
@@ -130,15 +153,20 @@ describe('refusals', () => {
     it(`A ${what} refuses an address that is no WebSocket's`, async () => {
       for (const hub of ['', 'localhost:7070', 'http://localhost:7070', 'ws://', 'ws:// x']) {
         const error = await refusal(() => make({ hub }));
-        expect(error.message).toContain(`option hub is ${JSON.stringify(hub)}; it must look like ws://host:port`);
+        expect(error.message).toContain(
+          `option hub is ${JSON.stringify(hub)}; it must look like ws://host:port`,
+        );
       }
     });
   }
 
-  it.each(['maxConcurrent', 'maxRetainedResults', 'maxRetainedBytes'])('A node refuses %s below 1', async (name) => {
-    const error = await refusal(() => aNode({ [name]: 0 }));
-    expect(error.message).toContain(`option ${name} is 0; it must be a whole number from 1 to`);
-  });
+  it.each(['maxConcurrent', 'maxRetainedResults', 'maxRetainedBytes'])(
+    'A node refuses %s below 1',
+    async (name) => {
+      const error = await refusal(() => aNode({ [name]: 0 }));
+      expect(error.message).toContain(`option ${name} is 0; it must be a whole number from 1 to`);
+    },
+  );
 
   it('A node refuses functions that are none, nameless or too many', async () => {
     expect((await refusal(() => aNode({ functions: { add: 3 } }))).message).toBe(
@@ -146,24 +174,35 @@ describe('refusals', () => {
     );
     expect(() => aNode({ functions: { '': () => 1 } })).toThrow(/function name/);
     expect(() => aNode({ functions: { ['x'.repeat(257)]: () => 1 } })).toThrow(/function name/);
-    const many = Object.fromEntries(Array.from({ length: limits.maxFunctionsPerNode + 1 }, (_, i) => [`f${i}`, () => i]));
-    expect((await refusal(() => aNode({ functions: many }))).message).toContain('at most 1024 functions, not 1025');
+    const many = Object.fromEntries(
+      Array.from({ length: limits.maxFunctionsPerNode + 1 }, (_, i) => [`f${i}`, () => i]),
+    );
+    expect((await refusal(() => aNode({ functions: many }))).message).toContain(
+      'at most 1024 functions, not 1025',
+    );
     delete many['f0'];
     await aNode({ functions: many }).stop();
   });
 
   it('A client refuses senseless limits', async () => {
-    expect((await refusal(() => aClient({ maxCallAttempts: 0 }))).message).toContain('option maxCallAttempts is 0');
-    expect((await refusal(() => aClient({ maxQueueSize: -1 }))).message).toContain('option maxQueueSize is -1');
+    expect((await refusal(() => aClient({ maxCallAttempts: 0 }))).message).toContain(
+      'option maxCallAttempts is 0',
+    );
+    expect((await refusal(() => aClient({ maxQueueSize: -1 }))).message).toContain(
+      'option maxQueueSize is -1',
+    );
   });
 
-  it.each(['sessionGraceMs', 'heartbeatIntervalMs', 'heartbeatTimeoutMs', 'connectionTimeoutMs', 'drainTimeoutMs'])(
-    'A hub refuses %s below 1',
-    async (name) => {
-      const error = await refusal(() => aHub({ [name]: 0 }));
-      expect(error.message).toContain(`option ${name} is 0; it must be a whole number from 1 to`);
-    },
-  );
+  it.each([
+    'sessionGraceMs',
+    'heartbeatIntervalMs',
+    'heartbeatTimeoutMs',
+    'connectionTimeoutMs',
+    'drainTimeoutMs',
+  ])('A hub refuses %s below 1', async (name) => {
+    const error = await refusal(() => aHub({ [name]: 0 }));
+    expect(error.message).toContain(`option ${name} is 0; it must be a whole number from 1 to`);
+  });
 
   it.each(['maxQueueSize', 'failoverAfterMs', 'noNodeAfterMs', 'retryAfterMs', 'port'])(
     'A hub refuses %s below 0',
@@ -175,7 +214,9 @@ describe('refusals', () => {
 
   it('A hub refuses a way of balancing that does not exist', async () => {
     const error = await refusal(() => aHub({ balance: 'fair' }));
-    expect(error.message).toContain('option balance is fair; choose leastLoaded, roundRobin, latency or random');
+    expect(error.message).toContain(
+      'option balance is fair; choose leastLoaded, roundRobin, latency or random',
+    );
   });
 
   it('A hub without token or verify refuses to be reachable by others; with one it may', async () => {
