@@ -48,6 +48,9 @@ export function plainRun({ root, paths }: Documents): Tally {
   return tally;
 }
 
+/** Calls without a result that are listed one by one; the numbers are of all. */
+const MAX_LISTED = 10;
+
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 const grouped = (n: number): string => n.toLocaleString('en');
 
@@ -74,7 +77,7 @@ export function judge(evidence: Evidence): Verdict {
     `reconnects             ${reconnects.length}`,
     `idempotent calls lost  ${work.statsFailures.length}`,
     `non-idempotent calls   ${[...outcomes].map(([how, n]) => `${grouped(n)} ${how}`).join(', ')}`,
-    ...work.appendFailures.map(({ path, outcome, node }) => {
+    ...work.appendFailures.slice(0, MAX_LISTED).map(({ path, outcome, node }) => {
       const found = ledgers.some((it) => it.path === path) ? 'executed' : 'not executed';
       return `  ${outcome} on ${node ?? 'no node'}: ${path} (${found}, its ledger says)`;
     }),
