@@ -4,7 +4,7 @@ import { Fate, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import { writeFates, writeIds } from '../protocol/lists.ts';
 import type { FailureCode } from '../protocol/messages.ts';
-import type { Asking, Offer, Routed, Running } from './roster.ts';
+import { NO_FRAMES, type Asking, type Offer, type Routed, type Running } from './roster.ts';
 
 /** Instances known to be gone for good. */
 const MAX_GONE = 10_000;
@@ -53,8 +53,8 @@ export class Book {
   /** Keeps a frame of a call that cannot be passed on yet. */
   keep(call: Routed, type: number, flags: number, bytes: Uint8Array): void {
     // Chunks that came in the same message as their CALL may have been kept before it.
-    if (type === FrameType.CALL) call.frames.unshift({ type, flags, bytes });
-    else call.frames.push({ type, flags, bytes });
+    const frame = { type, flags, bytes };
+    call.frames = type === FrameType.CALL ? [frame, ...call.frames] : [...call.frames, frame];
     call.client.waitingBytes += bytes.length;
   }
 
@@ -62,7 +62,7 @@ export class Book {
   takeFrames(call: Routed): Routed['frames'] {
     const { frames, client } = call;
     client.waitingBytes -= bytesOf(call);
-    call.frames = [];
+    call.frames = NO_FRAMES;
     return frames;
   }
 

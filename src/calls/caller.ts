@@ -43,6 +43,11 @@ export class Caller {
   #end: HoldfastError | undefined;
   /** Frames of attempts that are not awaited any more. */
   lateFrames = 0;
+  /** When the frames that are being handled came in. */
+  #now = 0;
+  // One object for each event that every call brings: the machine reads it and does not keep it.
+  readonly #sent = { type: 'attempt.sent' as const, at: 0 };
+  readonly #succeeded = { type: 'attempt.succeeded' as const, epoch: 0, at: 0 };
   retries = 0;
 
   constructor(options: CallerOptions) {
@@ -61,7 +66,10 @@ export class Caller {
     this.#departures = new Departures({
       clock: options.clock,
       wanted: (call) => this.#machine.final[call.state] === false,
-      sent: (call, at) => this.#machine.send(call, { type: 'attempt.sent', at }),
+      sent: (call, at) => {
+        this.#sent.at = at;
+        this.#machine.send(call, this.#sent);
+      },
     });
     this.#deadlines = new Deadlines(options.clock, (call) => {
       call.error = outcome.timedOut(this.#facts(call));
@@ -122,6 +130,11 @@ export class Caller {
   /** The hub takes no new calls: they wait for the next link. */
   hubDraining(): void {
     this.#departures.hold();
+  }
+
+  /** The frames that follow came in at this time. */
+  heard(at: number): void {
+    this.#now = at;
   }
 
   detached(): void {
@@ -231,7 +244,7 @@ export class Caller {
     this.#machine.enter(call);
     // Every living state waits for the same moment, so the deadline is set once and not at every step.
     this.#deadlines.set(call, now + deadlineMs);
-    this.#departures.pump();
+    this.#departures.pump(now);
     return call;
   }
 
@@ -268,8 +281,9 @@ export class Caller {
     // A plain function was asked for a stream: its result is the only item.
     if (call.stream !== undefined && (flags & Flag.STREAM) === 0) call.stream.push(value, 0);
     call.result = value;
-    const { epoch } = call.context.control;
-    this.#machine.send(call, { type: 'attempt.succeeded', epoch, at: this.#clock.now() });
+    this.#succeeded.epoch = call.context.control.epoch;
+    this.#succeeded.at = this.#now;
+    this.#machine.send(call, this.#succeeded);
   }
 
   #fail(call: Call): void {

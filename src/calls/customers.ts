@@ -3,6 +3,7 @@
 import type { Clock, Timer } from '../ports.ts';
 import { readPeer } from '../protocol/messages.ts';
 import type { Customer } from './execution.ts';
+import { Numbered } from './numbered.ts';
 
 export interface CustomersOptions {
   readonly clock: Clock;
@@ -51,7 +52,7 @@ export class Customers {
     const { id, instance } = readPeer(bytes, start, end);
     let client = this.#byInstance.get(instance);
     if (client === undefined) {
-      client = { id, instance, number, executions: new Map(), evictedUpTo: 0 };
+      client = { id, instance, number, executions: new Numbered(), evictedUpTo: 0 };
       this.#byInstance.set(instance, client);
     }
     client.number = number;

@@ -5,6 +5,7 @@ import { Flag, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ResumeMessage } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
+import { Numbered } from './numbered.ts';
 import type { Call, Peer } from './pending.ts';
 
 export interface DeparturesOptions {
@@ -21,7 +22,7 @@ const RESUME_BATCH = 250;
 
 export class Departures {
   /** Calls by the number of their present attempt. */
-  readonly attempts = new Map<number, Call>();
+  readonly attempts = new Numbered<Call>();
   /** Attempts that ended here while nobody could be told, and the nodes that may still be at them. */
   readonly abandoned = new Map<number, Peer>();
   readonly #options: DeparturesOptions;
@@ -30,6 +31,8 @@ export class Departures {
   #waitingFrom = 0;
   #nextAttempt = 1;
   #outbox: Outbox | undefined;
+  /** Written anew for each call; the outbox does not keep it. */
+  readonly #prefix = { fn: 0, deadlineMs: 0, route: '' };
   readonly #functions = new Map<string, number>();
   #links: 'none' | 'first' | 'later' = 'none';
   #state: 'open' | 'held' = 'held';
@@ -86,10 +89,9 @@ export class Departures {
   }
 
   /** Sends what waits, as long as the link takes it. */
-  pump(): void {
+  pump(now = this.#options.clock.now()): void {
     const outbox = this.#outbox;
     if (outbox === undefined || this.#state === 'held') return;
-    const now = this.#options.clock.now();
     while (this.#waitingFrom < this.#waiting.length && this.attempts.size < limits.maxCallsPerClient) {
       const call = this.#waiting[this.#waitingFrom];
       this.#waitingFrom += 1;
@@ -97,13 +99,12 @@ export class Departures {
       if (call === undefined || call.attempt !== 0 || !this.#options.wanted(call)) continue;
       call.attempt = this.#nextAttempt;
       this.#nextAttempt = this.#nextAttempt === 0xffff_ffff ? 1 : this.#nextAttempt + 1;
-      this.attempts.set(call.attempt, call);
+      this.attempts.set(call);
       call.node = call.route === '' ? this.presumed : undefined;
-      const prefix = {
-        fn: this.#define(outbox, call.name),
-        deadlineMs: Math.max(1, Math.ceil(call.dueAt - now)),
-        route: call.route,
-      };
+      const prefix = this.#prefix;
+      prefix.fn = this.#define(outbox, call.name);
+      prefix.deadlineMs = Math.max(1, Math.ceil(call.dueAt - now));
+      prefix.route = call.route;
       call.wirePeer = call.node?.number ?? 0;
       outbox.value(FrameType.CALL, call.flags, call.wirePeer, call.attempt, prefix, call.encoded);
       this.#options.sent(call, now);

@@ -11,6 +11,7 @@ import { hex } from '../protocol/read.ts';
 import type { Encoded } from '../protocol/values.ts';
 import type { Waiting } from './deadlines.ts';
 import type { CallFacts, NodeFunction } from './functions.ts';
+import type { Numbered } from './numbered.ts';
 import type { OutboundStream } from './outbound.ts';
 
 /** One client instance, across links and hubs. */
@@ -19,7 +20,7 @@ export interface Customer {
   readonly instance: string;
   /** Its number on the present link; 0 = not heard of on this link. */
   number: number;
-  readonly executions: Map<number, Execution>;
+  readonly executions: Numbered<Execution>;
   /** Attempts up to this one may have been forgotten with their outcome. */
   evictedUpTo: number;
 }
@@ -37,7 +38,10 @@ export interface Execution extends CompiledActor<ExecutionContext>, Waiting {
   stream: OutboundStream | undefined;
   value: Encoded | undefined;
   failure: FailureMessage | undefined;
-  retainedBytes: number;
+  /** Bytes of its outcome while that is kept; -1 otherwise. Its neighbours in the order of keeping. */
+  keptBytes: number;
+  olderKept: Execution | undefined;
+  newerKept: Execution | undefined;
 }
 
 export function newExecution(
@@ -68,7 +72,9 @@ export function newExecution(
     stream: undefined,
     value: undefined,
     failure: undefined,
-    retainedBytes: 0,
+    keptBytes: -1,
+    olderKept: undefined,
+    newerKept: undefined,
   };
 }
 

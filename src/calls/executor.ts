@@ -212,7 +212,7 @@ export class Executor {
     const now = this.#now;
     const context = this.#machine.initialContext({ deadlineMs: Math.max(0, deadlineAt - now), acceptedAt: now });
     const execution = newExecution(client, attempt, named, flags, context, bytes, start, end);
-    client.executions.set(attempt, execution);
+    client.executions.set(execution);
     this.#held += 1;
     this.#machine.enter(execution);
     this.#deadlines.set(execution, deadlineAt);

@@ -32,6 +32,8 @@ export class Placement {
   readonly #book: Book;
   readonly #options: PlacementOptions;
   #assigned: Routed[] = [];
+  /** Written anew for each call; the outbox does not keep it. */
+  readonly #prefix = { fn: 0, deadlineMs: 0, route: '' };
   #sweeper: Timer | undefined;
   #teller: Timer | undefined;
 
@@ -42,17 +44,17 @@ export class Placement {
   }
 
   /** Finds a node for a call that has none: assigned at once, queued, parked, or refused. */
-  place(call: Routed): void {
+  place(call: Routed, now = this.#options.clock.now()): void {
     if (call.offer?.state === 'forgotten') call.offer = this.#book.offer(call.offer.name);
     const { offer, target } = call;
     if (offer === undefined) return;
     const candidates = target === undefined ? offer.nodes : offer.nodes.filter((node) => suits(node, target));
     const chosen = this.#prefer(call, this.#options.choose(candidates));
     if (chosen === undefined) return this.#park(call, offer);
-    if (hasPlace(chosen, call)) return this.#assign(call, chosen);
+    if (hasPlace(chosen, call)) return this.#assign(call, chosen, now);
     // The chosen one is the least loaded or the next in turn; another may still have room.
     const free = candidates.find((node) => hasPlace(node, call));
-    if (free !== undefined) return this.#assign(call, free);
+    if (free !== undefined) return this.#assign(call, free, now);
     const hasRoom = (node: Running): boolean =>
       node.queue.length < this.#options.maxQueueSize && node.queuedBytes < limits.maxQueueBytes;
     const node = hasRoom(chosen) ? chosen : candidates.find(hasRoom);
@@ -81,7 +83,7 @@ export class Placement {
       if (at === 0) node.queue.shift();
       else node.queue.splice(at, 1);
       node.queuedBytes -= bytesOf(call);
-      this.#assign(call, node);
+      this.#assign(call, node, this.#options.clock.now());
     }
   }
 
@@ -115,7 +117,7 @@ export class Placement {
     for (const call of client.held.splice(0)) {
       if (call.state !== 'held') continue;
       if (call.node === undefined) this.place(call);
-      else this.#send(call);
+      else this.#send(call, this.#options.clock.now());
     }
   }
 
@@ -180,11 +182,11 @@ export class Placement {
 
   /** The message in which a call came is not kept for it. False when the call was refused for its size. */
   #keepFirst(call: Routed): boolean {
-    if (call.first === undefined) return true;
-    const { bytes, start, end } = call.first;
-    if (this.refuseBeyond(call, end - start)) return false;
+    const { first, firstStart, firstEnd } = call;
+    if (first === undefined) return true;
+    if (this.refuseBeyond(call, firstEnd - firstStart)) return false;
     call.first = undefined;
-    this.#book.keep(call, FrameType.CALL, call.flags, copyBytes(bytes, start, end));
+    this.#book.keep(call, FrameType.CALL, call.flags, copyBytes(first, firstStart, firstEnd));
     return true;
   }
 
@@ -192,7 +194,7 @@ export class Placement {
     this.#sweeper ??= this.#options.clock.setTimer(() => this.#sweep(), SWEEP_MS);
   }
 
-  #assign(call: Routed, node: Running): void {
+  #assign(call: Routed, node: Running, now: number): void {
     const { client } = call;
     const isPresumed = call.presumed === node.number && client.told.has(node.number);
     if (!isPresumed && client.bufferedBytes() > 0) {
@@ -204,12 +206,14 @@ export class Placement {
     call.state = 'held';
     node.assigned.add(call);
     if (call.uploading) node.bulk += 1;
-    if (isPresumed) this.#tellSoon();
-    else {
-      this.#book.tellClient(client, node);
-      client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, call.attempt);
-      call.presumed = 0;
+    if (isPresumed) {
+      // The client knows: nothing has to be written to it first.
+      this.#tellSoon();
+      return this.#send(call, now);
     }
+    this.#book.tellClient(client, node);
+    client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, call.attempt);
+    call.presumed = 0;
     this.#assigned.push(call);
     this.turn.schedule();
   }
@@ -219,11 +223,12 @@ export class Placement {
     if (this.#assigned.length === 0) return;
     const assigned = this.#assigned;
     this.#assigned = [];
+    const now = this.#options.clock.now();
     for (const call of assigned) {
       if (call.state !== 'held') continue;
       const { client } = call;
       if (client.outbox === undefined) this.#book.release(call);
-      else if (call.presumed !== 0 || client.bufferedBytes() === 0) this.#send(call);
+      else if (client.bufferedBytes() === 0) this.#send(call, now);
       else {
         const { node } = call;
         this.#hold(call);
@@ -232,18 +237,20 @@ export class Placement {
     }
   }
 
-  #send(call: Routed): void {
+  #send(call: Routed, now: number): void {
     const { node, offer, client } = call;
     const outbox = node?.outbox;
     const fn = offer === undefined ? undefined : node?.functions.get(offer.name);
     if (node === undefined || outbox === undefined || fn === undefined) return this.#book.release(call);
     call.state = 'assigned';
     this.#book.tellNode(node, client);
-    const prefix = { fn, deadlineMs: Math.max(1, Math.ceil(call.deadlineAt - this.#options.clock.now())), route: '' };
-    if (call.first !== undefined) {
-      const { bytes, start, end } = call.first;
+    const prefix = this.#prefix;
+    prefix.fn = fn;
+    prefix.deadlineMs = Math.max(1, Math.ceil(call.deadlineAt - now));
+    const { first, firstStart, firstEnd } = call;
+    if (first !== undefined) {
       call.first = undefined;
-      outbox.forward(FrameType.CALL, call.flags, client.number, call.attempt, bytes, start, end, prefix);
+      outbox.forward(FrameType.CALL, call.flags, client.number, call.attempt, first, firstStart, firstEnd, prefix);
     }
     if (call.frames.length === 0) return;
     for (const { type, flags, bytes } of this.#book.takeFrames(call)) {

@@ -7,7 +7,7 @@ import { limits } from '../protocol/limits.ts';
 import { readFates, writeFates, writeQueries } from '../protocol/lists.ts';
 import { readResume } from '../protocol/messages.ts';
 import type { Book } from './book.ts';
-import { createRunning, type Asking, type Routed, type Running } from './roster.ts';
+import { createRunning, NO_FRAMES, type Asking, type Routed, type Running } from './roster.ts';
 
 export interface ResumptionOptions {
   readonly clock: Clock;
@@ -192,9 +192,12 @@ export class Resumption {
       since: this.#options.clock.now(),
       presumed: node.number,
       node,
+      place: -1,
       state: 'assigned',
-      frames: [],
+      frames: NO_FRAMES,
       first: undefined,
+      firstStart: 0,
+      firstEnd: 0,
       uploading: false,
       upBytes: 0,
       downBytes: 0,
@@ -202,7 +205,7 @@ export class Resumption {
       awaits: 0,
       idempotent,
     };
-    client.calls.set(attempt, call);
+    client.calls.set(call);
     node.assigned.add(call);
     return call;
   }

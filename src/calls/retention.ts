@@ -9,10 +9,12 @@ export interface RetentionOptions {
   evict(execution: Execution): void;
 }
 
+/** A list through the executions themselves: a Set that changes with every call would leave its outgrown tables behind. */
 export class Retention {
   readonly #options: RetentionOptions;
-  /** The oldest first. */
-  readonly #kept = new Set<Execution>();
+  #oldest: Execution | undefined;
+  #newest: Execution | undefined;
+  #size = 0;
   #bytes = 0;
   evicted = 0;
 
@@ -21,36 +23,49 @@ export class Retention {
   }
 
   get size(): number {
-    return this.#kept.size;
+    return this.#size;
   }
 
   has(execution: Execution): boolean {
-    return this.#kept.has(execution);
+    return execution.keptBytes >= 0;
   }
 
-  [Symbol.iterator](): IterableIterator<Execution> {
-    return this.#kept.values();
+  /** The oldest first. */
+  *[Symbol.iterator](): Generator<Execution> {
+    for (let kept = this.#oldest; kept !== undefined; kept = kept.newerKept) yield kept;
   }
 
   /** Keeps it, and gives up the oldest beyond the limits. */
   add(execution: Execution, bytes: number): void {
-    execution.retainedBytes = bytes;
-    this.#kept.add(execution);
+    execution.keptBytes = bytes;
+    execution.olderKept = this.#newest;
+    if (this.#newest === undefined) this.#oldest = execution;
+    else this.#newest.newerKept = execution;
+    this.#newest = execution;
+    this.#size += 1;
     this.#bytes += bytes;
-    if (!this.#isFull()) return;
-    for (const oldest of this.#kept) {
-      if (!this.#isFull() || this.#kept.size === 1) return;
+    const { maxResults, maxBytes } = this.#options;
+    while (this.#size > 1 && (this.#size > maxResults || this.#bytes > maxBytes)) {
+      const oldest = this.#oldest;
+      if (oldest === undefined) return;
       this.evicted += 1;
       oldest.client.evictedUpTo = Math.max(oldest.client.evictedUpTo, oldest.attempt);
       this.#options.evict(oldest);
+      // Whatever `evict` did: it is not kept any more.
+      this.delete(oldest);
     }
   }
 
   delete(execution: Execution): void {
-    if (this.#kept.delete(execution)) this.#bytes -= execution.retainedBytes;
-  }
-
-  #isFull(): boolean {
-    return this.#kept.size > this.#options.maxResults || this.#bytes > this.#options.maxBytes;
+    if (!this.has(execution)) return;
+    const { olderKept, newerKept } = execution;
+    if (olderKept === undefined) this.#oldest = newerKept;
+    else olderKept.newerKept = newerKept;
+    if (newerKept === undefined) this.#newest = olderKept;
+    else newerKept.olderKept = olderKept;
+    this.#size -= 1;
+    this.#bytes -= execution.keptBytes;
+    execution.olderKept = execution.newerKept = undefined;
+    execution.keptBytes = -1;
   }
 }

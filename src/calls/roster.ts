@@ -1,5 +1,7 @@
 // What the hub knows of those who ask and those who run, and of the calls between them.
 // Invariant: plain data with a few derived facts; the router moves it.
+import { Bag } from './bag.ts';
+import { Numbered } from './numbered.ts';
 import type { Outbox } from '../protocol/outbox.ts';
 
 /** A client, as the router sees it. */
@@ -15,7 +17,7 @@ export interface Asking {
   /** Peers that its present link was told of. */
   told: Set<number>;
   /** Attempts that it has not acknowledged. */
-  readonly calls: Map<number, Routed>;
+  readonly calls: Numbered<Routed>;
   /** Calls that wait until its socket takes their assignment: those with a node were assigned before it stopped reading. */
   held: Routed[];
   /** Since when. */
@@ -41,7 +43,7 @@ export interface Running {
   state: 'online' | 'leaving' | 'away' | 'gone';
   awaySince: number;
   /** Calls assigned to it that have not ended. */
-  readonly assigned: Set<Routed>;
+  readonly assigned: Bag<Routed>;
   readonly queue: Routed[];
   queuedBytes: number;
   /** Assigned calls whose arguments are still arriving. */
@@ -79,6 +81,9 @@ interface Frame {
   readonly bytes: Uint8Array;
 }
 
+/** Most calls never wait. */
+export const NO_FRAMES: readonly Frame[] = [];
+
 /** One attempt of a call on its way through the hub. */
 export interface Routed {
   readonly client: Asking;
@@ -91,15 +96,19 @@ export interface Routed {
   /** Number of the node that the client presumes: it need not be told of that one. */
   presumed: number;
   node: Running | undefined;
+  /** Where it is in `node.assigned`. */
+  place: number;
   /**
    * `parked`: no node offers it. `queued`: waits for a place at `node`. `held`: assigned, not sent. `assigned`: sent.
    * `done`: ended, not acknowledged. `gone`: forgotten.
    */
   state: 'parked' | 'queued' | 'held' | 'assigned' | 'done' | 'gone';
   /** What has arrived of it and was not passed on. */
-  frames: Frame[];
+  frames: readonly Frame[];
   /** CALL frame that arrived in this turn, in the message it came in. */
-  first: { bytes: Uint8Array; start: number; end: number } | undefined;
+  first: Uint8Array | undefined;
+  firstStart: number;
+  firstEnd: number;
   /** More argument chunks are to come. */
   uploading: boolean;
   /** Value bytes passed to the node and to the client without credit, yet. */
@@ -123,7 +132,7 @@ export function createRunning(
     outbox: undefined,
     state: 'away',
     awaySince: 0,
-    assigned: new Set(),
+    assigned: new Bag(),
     queue: [],
     queuedBytes: 0,
     bulk: 0,
@@ -151,7 +160,7 @@ export function createAsking(
     outbox: undefined,
     definitions: [],
     told: new Set(),
-    calls: new Map(),
+    calls: new Numbered(),
     held: [],
     heldSince: 0,
     waitingBytes: 0,

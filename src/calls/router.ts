@@ -13,7 +13,7 @@ import { createBalance, type Balance } from './balance.ts';
 import { Book } from './book.ts';
 import { Placement } from './placement.ts';
 import { Resumption } from './resumption.ts';
-import { createRunning, type Asking, type Routed, type Running } from './roster.ts';
+import { createRunning, NO_FRAMES, type Asking, type Routed, type Running } from './roster.ts';
 import type { Turn } from './turn.ts';
 
 export interface RouterOptions {
@@ -43,6 +43,8 @@ export class Router {
   readonly #resumption: Resumption;
   #accepting: 'yes' | 'no' = 'yes';
   lateFrames = 0;
+  /** When the frames that are being handled came in. */
+  #now = 0;
 
   constructor(options: RouterOptions) {
     const choose = createBalance(options.balance, options.random);
@@ -93,6 +95,11 @@ export class Router {
   stop(): void {
     this.#placement.stop();
     this.#resumption.stop();
+  }
+
+  /** The frames that follow came in at this time. */
+  heard(at: number): void {
+    this.#now = at;
   }
 
   addClient(client: Asking): void {
@@ -208,7 +215,7 @@ export class Router {
       throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `more than ${limits.maxCallsPerClient} calls at once`);
     }
     const routeAt = start + CALL_PREFIX_BYTES;
-    const now = this.#clock.now();
+    const now = this.#now;
     const call: Routed = {
       client,
       attempt,
@@ -219,9 +226,12 @@ export class Router {
       since: now,
       presumed,
       node: undefined,
+      place: -1,
       state: 'parked',
-      frames: [],
-      first: { bytes, start, end },
+      frames: NO_FRAMES,
+      first: bytes,
+      firstStart: start,
+      firstEnd: end,
       uploading: (flags & Flag.MORE) !== 0,
       upBytes: end - start,
       downBytes: 0,
@@ -229,9 +239,9 @@ export class Router {
       awaits: 0,
       idempotent: (flags & Flag.IDEMPOTENT) !== 0,
     };
-    client.calls.set(attempt, call);
+    client.calls.set(call);
     if (this.#accepting === 'no') this.#book.giveBack(call, 'the hub drains');
-    else this.#placement.place(call);
+    else this.#placement.place(call, now);
   }
 
   #argumentChunk(client: Asking, flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
@@ -380,7 +390,7 @@ export class Router {
     this.#book.ended[how] += 1;
     call.client.finished += 1;
     node.executed += 1;
-    const tookMs = this.#clock.now() - call.since;
+    const tookMs = this.#now - call.since;
     node.latencyMs = node.latencyMs === 0 ? tookMs : node.latencyMs + LATENCY_WEIGHT * (tookMs - node.latencyMs);
     this.#placement.advance(node);
   }

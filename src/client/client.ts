@@ -119,6 +119,7 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
       // Questions change nothing, so they are simply asked again.
       for (const [number, { ask }] of questions) outbox.json(FrameType.ASK, 0, 0, number, ask);
     },
+    heard: (at) => caller.heard(at),
     detached: () => {
       present = undefined;
       caller.detached();

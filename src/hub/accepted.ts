@@ -21,6 +21,8 @@ export interface AcceptedOptions {
   readonly log: Log;
   /** For REGISTER to come. */
   readonly registrationTimeoutMs: number;
+  /** A message came in, at this time of the clock; its frames follow. */
+  heard(at: number): void;
   /** When what was written leaves: clients before nodes. */
   afterInput(fn: () => void): void;
   afterClients(fn: () => void): void;
@@ -127,6 +129,7 @@ export class Accepted {
     if (this.#state !== 'open') return;
     this.bytesIn += bytes.length;
     this.lastInboundAt = this.#options.clock.now();
+    this.#options.heard(this.lastInboundAt);
     if (this.liveness === 'suspect') this.#owner?.heard();
     try {
       readFrames(bytes, this.#frames);

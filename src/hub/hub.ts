@@ -106,6 +106,7 @@ class RunningHub implements Hub {
       clock: this.#ports.clock,
       log: this.#log,
       registrationTimeoutMs: connectionTimeoutMs,
+      heard: (at) => this.#router.heard(at),
       afterInput: this.#router.turn.afterInput,
       afterClients: this.#router.turn.afterClients,
       register: (link, message) => void this.#register(link, message).catch((error: unknown) => link.fail(error)),

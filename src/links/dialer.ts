@@ -15,7 +15,8 @@ type Announced = ReturnType<typeof connectionEffects.announceBackoff>;
 export interface Speaker {
   /** Introduce yourself on the open socket; answer by `tell` with `registration.accepted`, `.refused` or `.forbidden`. */
   register(socket: Socket, registration: Registration): void;
-  message(bytes: Uint8Array): void;
+  /** `at`: when it came in. */
+  message(bytes: Uint8Array, at: number): void;
   drained(): void;
   acknowledgeSync(registration: Registration): void;
   ping(registration: Registration): void;
@@ -71,7 +72,7 @@ export function dial(speaker: Speaker, options: DialerOptions): Connection {
       message(bytes) {
         if (!owned()) return;
         lastInboundAt = clock.now();
-        speaker.message(bytes);
+        speaker.message(bytes, lastInboundAt);
       },
       drained() {
         if (owned()) speaker.drained();

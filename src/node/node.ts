@@ -101,6 +101,7 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
   });
   const user: LinkUser = {
     attached: (outbox) => executor.attached(outbox),
+    heard: (at) => executor.heard(at),
     detached: () => executor.detached(),
     hubDraining: () => undefined,
     drained: () => undefined,
