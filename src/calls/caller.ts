@@ -8,6 +8,7 @@ import { CloseCode, Fate, Flag, FrameType } from '../protocol/frames.ts';
 import { readCredit, readFates, writeCredit } from '../protocol/lists.ts';
 import { readFailure, readPeer } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
+import { hex } from '../protocol/read.ts';
 import { encodeValue, type Encoded, type Encoding } from '../protocol/values.ts';
 import { Acknowledgements } from './acks.ts';
 import { Admission } from './admission.ts';
@@ -87,7 +88,6 @@ export class Caller {
     },
     sendCancel: (call) => {
       if (this.#outbox === undefined || call.attempt === 0) return;
-      this.#outbox.drop(call.wirePeer, call.attempt);
       this.#outbox.frame(FrameType.CANCEL, 0, call.node?.number ?? 0, call.attempt);
     },
     settle: (call) => this.#settle(call),
@@ -189,7 +189,8 @@ export class Caller {
         return this.#failure(peer, id, bytes, start, end);
       case FrameType.CREDIT: {
         const call = this.#departures.attempts.get(id);
-        if (call !== undefined) this.#outbox?.credit(call.wirePeer, id, readCredit(bytes, start, end));
+        const creditBytes = readCredit(bytes, start, end);
+        if (call !== undefined) this.#outbox?.credit(call.wirePeer, id, creditBytes);
         return;
       }
       case FrameType.FATE:
@@ -201,10 +202,8 @@ export class Caller {
         const { id: node, instance } = readPeer(bytes, start, end);
         return this.#peers.name(peer, node, instance);
       }
-      default: {
-        const name = `0x${type.toString(16).padStart(2, '0')}`;
-        throw new ProtocolViolation(CloseCode.UNEXPECTED_TYPE, `frame type ${name} does not go to a client`);
-      }
+      default:
+        throw new ProtocolViolation(CloseCode.UNEXPECTED_TYPE, `frame type ${hex(type)} does not go to a client`);
     }
   }
 
@@ -366,6 +365,8 @@ export class Caller {
       else this.#acks.add(call.node.number, call.attempt);
     }
     this.#departures.attempts.delete(call.attempt);
+    // Arguments that wait for credit would wait for ever.
+    this.#outbox?.drop(call.wirePeer, call.attempt);
     this.#arrivals.forget(call);
     call.attempt = 0;
     call.node = undefined;

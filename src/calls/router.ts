@@ -33,8 +33,6 @@ export interface RouterOptions {
 
 /** How far the smoothed latency moves toward each new measurement. */
 const LATENCY_WEIGHT = 0.1;
-/** What may be under way of one value beyond its credit: the frame that used it up, and the one that announced it. */
-const MAX_UNCREDITED_BYTES = limits.creditWindowBytes + 2 * limits.maxChunkBytes;
 
 export class Router {
   readonly #clock: Clock;
@@ -250,7 +248,7 @@ export class Router {
     if (call === undefined || call.state === 'done') return;
     if (!call.uploading) throw new ProtocolViolation(CloseCode.OUT_OF_ORDER, `CHUNK of call ${id}, which is complete`);
     call.upBytes += end - start;
-    if (call.upBytes > MAX_UNCREDITED_BYTES) {
+    if (call.upBytes > limits.maxUncreditedBytes) {
       throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `call ${id} sent ${call.upBytes} bytes without credit`);
     }
     if (call.state === 'assigned') {
@@ -374,7 +372,7 @@ export class Router {
     if (type === FrameType.CREDIT) call.upBytes = Math.max(0, call.upBytes - creditBytes);
     else {
       call.downBytes += end - start;
-      if (call.downBytes > MAX_UNCREDITED_BYTES) {
+      if (call.downBytes > limits.maxUncreditedBytes) {
         throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `call ${id} answered ${call.downBytes} bytes without credit`);
       }
     }

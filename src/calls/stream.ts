@@ -1,6 +1,7 @@
 // The caller's end of a streamed result: items that wait to be consumed, and the credit that consuming them earns.
 // Invariant: items come out in the order in which they came in; after the end, or an error, nothing more comes.
-import { HoldfastError } from '../protocol/errors.ts';
+import { HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
+import { CloseCode } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 
 interface Item {
@@ -35,11 +36,17 @@ export class InboundStream implements AsyncIterableIterator<unknown> {
     this.#owner = owner;
   }
 
-  /** `bytes` is what credit is due for once the item is consumed. */
+  /**
+   * `bytes` is what credit is due for once the item is consumed.
+   * @throws ProtocolViolation LIMIT_EXCEEDED for items far beyond the credit that was given
+   */
   push(value: unknown, bytes: number): void {
     if (this.#end !== undefined) return;
     this.received += 1;
     this.waitingBytes += bytes;
+    if (this.waitingBytes > limits.maxUncreditedBytes) {
+      throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `items of ${this.waitingBytes} bytes came without credit`);
+    }
     const taker = this.#takers.shift();
     if (taker === undefined) {
       this.#items.push({ value, bytes });

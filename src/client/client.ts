@@ -9,7 +9,7 @@ import type { Clock, Dialer, Log, Random } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { FrameType } from '../protocol/frames.ts';
 import { defaults, limits } from '../protocol/limits.ts';
-import { readAnswer } from '../protocol/messages.ts';
+import { readAnswer, type AnswerMessage } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
 import type { Encoding } from '../protocol/values.ts';
 
@@ -90,7 +90,7 @@ export interface Client {
 
 interface Question {
   readonly ask: object;
-  readonly resolve: (answer: Readonly<Record<string, unknown>>) => void;
+  readonly resolve: (answer: AnswerMessage) => void;
   readonly reject: (error: HoldfastError) => void;
 }
 
@@ -111,6 +111,8 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
   const questions = new Map<number, Question>();
   let nextQuestion = 1;
   let present: Outbox | undefined;
+  /** Why nothing is asked any more. */
+  let end: HoldfastError | undefined;
 
   const user: LinkUser = {
     attached: (outbox) => {
@@ -129,6 +131,7 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
     synced: () => undefined,
     drain: (finished) => caller.drained(finished),
     ended: (error) => {
+      end = error;
       caller.ended(error);
       for (const { reject } of questions.values()) reject(error);
       questions.clear();
@@ -136,7 +139,8 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
     },
     frame: (type, flags, peer, number, bytes, start, end) => {
       if (type !== FrameType.ANSWER) return caller.frame(type, flags, peer, number, bytes, start, end);
-      questions.get(number)?.resolve(readAnswer(bytes, start, end));
+      const answer = readAnswer(bytes, start, end);
+      questions.get(number)?.resolve(answer);
       questions.delete(number);
     },
   };
@@ -161,8 +165,9 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
   });
   link.connect();
 
-  function question(ask: object): Promise<Readonly<Record<string, unknown>>> {
+  function question(ask: object): Promise<AnswerMessage> {
     return new Promise((resolve, reject) => {
+      if (end !== undefined) return reject(end);
       if (questions.size >= limits.maxQuestions) {
         const message = `${questions.size} questions to the hub wait for their answer already; await some of them`;
         return reject(new HoldfastError(message, { code: 'queue_full', retryable: true }));
@@ -177,10 +182,10 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
   async function nodes(): Promise<NodeDescription[]> {
     const all: NodeDescription[] = [];
     for (;;) {
-      const answer = await question({ ask: 'nodes', from: all.length });
-      const page = answer['nodes'] as NodeDescription[];
+      const { nodes: page, total } = await question({ ask: 'nodes', from: all.length });
+      if (page === undefined || total === undefined) throw notAnswered('nodes');
       all.push(...page);
-      if (page.length === 0 || all.length >= (answer['total'] as number)) return all;
+      if (page.length === 0 || all.length >= total) return all;
     }
   }
 
@@ -205,7 +210,11 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
             : undefined,
       }),
     nodes,
-    hubStatus: async () => (await question({ ask: 'status' }))['status'] as Readonly<Record<string, unknown>>,
+    hubStatus: async () => {
+      const { status } = await question({ ask: 'status' });
+      if (status === undefined) throw notAnswered('status');
+      return status;
+    },
     status: () => {
       const { state, attempt, reconnects, lastHeartbeatAgeMs, hub, reason } = link.status();
       const { inFlight, retries } = caller;
@@ -214,10 +223,18 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
     ready: () => link.ready(),
     connect: () => {
       // Only a link whose attempts are spent can come back.
-      if (link.state === 'failed') caller.revived();
+      if (link.state === 'failed') {
+        caller.revived();
+        end = undefined;
+      }
       link.connect();
     },
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+function notAnswered(ask: string): HoldfastError {
+  const message = `the hub's answer has no ${ask}; is it of another version?`;
+  return new HoldfastError(message, { code: 'protocol_violation', blame: 'remote' });
 }

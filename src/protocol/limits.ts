@@ -17,6 +17,8 @@ export const limits = {
   maxAssemblyBytes: 536_870_912,
   /** Bytes of one call, in one direction, that may be under way without credit. */
   creditWindowBytes: 1_048_576,
+  /** What may be under way of one call, in one direction, before its sender is cut off: the window, and a chunk at either end of it. */
+  maxUncreditedBytes: 1_179_648,
   /** Bytes handed to a socket before further chunks wait; control frames do not wait. */
   bulkWatermarkBytes: 262_144,
   /** Bytes waiting for one peer beyond which it counts as a slow reader and is cut off. */

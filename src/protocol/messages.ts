@@ -96,7 +96,12 @@ export const schemas = {
   }),
   /** `nodes` are answered in pages, the first at `from`. */
   ask: z.object({ ask: z.enum(['status', 'nodes']), from: count.default(0) }),
-  answer: z.looseObject({ ok: z.boolean() }),
+  answer: z.looseObject({
+    ok: z.boolean(),
+    status: z.looseObject({}).optional(),
+    nodes: z.array(z.looseObject({ id: name, state: z.string() })).optional(),
+    total: count.optional(),
+  }),
 } as const;
 
 export type RegisterMessage = z.infer<typeof schemas.register>;

@@ -134,7 +134,12 @@ export class RawPeer {
 
   /** The first frame of this type that no test took yet, whether it came already or comes. */
   take(type: number, suits: (frame: Frame) => boolean = () => true): Promise<Frame> {
-    const wants = (it: Frame): boolean => it.type === type && suits(it);
+    return this.takeAny([type], suits);
+  }
+
+  /** As `take`, of whichever of these types comes first. */
+  takeAny(types: readonly number[], suits: (frame: Frame) => boolean = () => true): Promise<Frame> {
+    const wants = (it: Frame): boolean => types.includes(it.type) && suits(it);
     const at = this.inbox.findIndex(wants);
     const [found] = at < 0 ? [] : this.inbox.splice(at, 1);
     if (found !== undefined) return Promise.resolve(found);
@@ -142,7 +147,7 @@ export class RawPeer {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
-        reject(new Error(`no ${nameOf(type)} came; there are ${this.inbox.map((it) => nameOf(it.type)).join(', ')}`));
+        reject(new Error(`no ${types.map(nameOf).join(' or ')} came; there are ${this.inbox.map((it) => nameOf(it.type)).join(', ')}`));
       }, PATIENCE_MS);
       const waiter: Waiter = {
         wants,

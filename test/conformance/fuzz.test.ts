@@ -1,0 +1,72 @@
+// Bad input at large: what a hub makes of hundreds of thousands of damaged frames, and what others notice of it.
+// The seed is printed; `FUZZ_SEED=… npx vitest run … test/conformance/fuzz.test.ts` says the same frames again.
+import { readFileSync } from 'node:fs';
+
+import { expect, it } from 'vitest';
+
+import { HubProcess, startBystanders } from './fuzz/children.ts';
+import { seedOf } from './fuzz/dice.ts';
+import { offend } from './fuzz/offender.ts';
+
+const FRAMES = Number(process.env['FUZZ_FRAMES'] ?? 200_000);
+const LANES = 8;
+/** What the hub may keep, after a garbage collection, when all offenders are gone; and the most that it ever took. */
+const KEPT_BYTES = 24 * 1_048_576;
+const PEAK_RSS_BYTES = 768 * 1_048_576;
+
+/** Codes of PROTOCOL.md that a hub sends. */
+function documentedCodes(): Set<number> {
+  const text = readFileSync(new URL('../../src/protocol/PROTOCOL.md', import.meta.url), 'utf8');
+  const rows = [...text.matchAll(/^\| (\d{4}) \| [A-Z_]+ \| ([^|]+) \|/gm)];
+  return new Set(rows.filter(([, , by]) => !by!.includes('not sent')).map(([, code]) => Number(code)));
+}
+
+it(`A hub outlives ${FRAMES} damaged frames: each offender gets a code that PROTOCOL.md names, and bystanders notice nothing`, { timeout: 120_000 }, async () => {
+  const seed = seedOf();
+  console.log(`FUZZ_SEED=${seed}`);
+  const hub = await HubProcess.start();
+  const bystanders = await startBystanders(hub.url);
+  const documented = documentedCodes();
+  const codes = new Map<number, number>();
+  const odd: string[] = [];
+  let mutatedFrames = 0;
+  let offenders = 0;
+  let next = 0;
+
+  async function lane(): Promise<void> {
+    while (mutatedFrames < FRAMES) {
+      const number = next;
+      next += 1;
+      const offence = await offend(hub.url, seed, number);
+      mutatedFrames += offence.mutatedFrames;
+      offenders += 1;
+      const code = offence.closed?.code ?? 0;
+      codes.set(code, (codes.get(code) ?? 0) + 1);
+      if (offence.closed !== undefined && !documented.has(code)) odd.push(`offender ${number}: ${code} ${offence.closed.reason}`);
+    }
+  }
+  const run = async (): Promise<void> => void (await Promise.all(Array.from({ length: LANES }, lane)));
+
+  // A first part, so that what is compiled, cached and counted once is there when memory is measured.
+  const warm = await hub.memory();
+  const startedAt = performance.now();
+  await run();
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const experience = await bystanders.experience();
+  // Sessions of those who left are held for a while.
+  await expect.poll(async () => (await hub.status()).status, { timeout: 20_000, interval: 100 }).toMatchObject({
+    nodes: 1,
+    clients: 1,
+    connections: 2,
+    waiting: 0,
+    running: 0,
+    unexpectedEvents: 0,
+  });
+  const after = await hub.memory();
+  const { status, names } = await hub.status();
+  console.log(
+    JSON.stringify({ seconds, offenders, mutatedFrames, codes: Object.fromEntries([...codes].sort()), experience, warm, after, names, status }),
+  );
+  expect(hub.defects).toEqual([]);
+  expect(odd).toEqual([]);
+});
