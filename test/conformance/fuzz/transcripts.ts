@@ -2,8 +2,8 @@
 // Invariant: sent as they are, these frames break no rule.
 import { digestOf } from '../../../src/protocol/digest.ts';
 import { Fate, Flag, FrameType } from '../../../src/protocol/frames.ts';
-import { callPayload, registration } from '../fleet.ts';
 import { concat, frame, u32s } from '../raw.ts';
+import { callPayload, registration } from '../say.ts';
 import type { Dice } from './dice.ts';
 
 /** Functions of hostile nodes, which hostile clients call. The bystanders' own is among what clients call. */
