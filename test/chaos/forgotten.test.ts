@@ -7,6 +7,9 @@ import { forkHub, forkNode, type HubProcess } from './processes.ts';
 import { startTcpProxy } from './tcp-proxy.ts';
 import { startWsProxy } from './ws-proxy.ts';
 
+/** For links that a proxy keeps while a hub starts anew: they are not given up, however long that takes. */
+const patient = { heartbeatIntervalMs: 200, heartbeatTimeoutMs: 20_000 };
+
 test('a node that the hub forgot registers again on the same socket; history is kept, current tasks are reset', async () => {
   const hub = await startHub();
   const proxy = await startTcpProxy(hub.port);
@@ -73,7 +76,7 @@ test('a hub that forgets all the time still gets calls through, each executed on
 test('a hub that restarted with an empty memory behind a kept connection gets to know the node on the same socket', async () => {
   let hub: HubProcess = await forkHub();
   const proxy = await startWsProxy(() => hub.url);
-  const node = await forkNode({ hub: proxy.url, ids: ['n1'] });
+  const node = await forkNode({ ...patient, hub: proxy.url, ids: ['n1'] });
   const client = await startClient(hub.url);
   expect(await client.call('add', [1, 2])).toBe(3);
   const call = client.call('hold', ['k']);
@@ -123,7 +126,7 @@ test('clients behind a kept connection are known again on the same socket, and t
   let hub: HubProcess = await forkHub();
   const proxy = await startWsProxy(() => hub.url);
   const node = await forkNode({ hub: hub.url, ids: ['n1'] });
-  const client = await startClient(proxy.url);
+  const client = await startClient(proxy.url, patient);
   const call = client.call('hold', ['k']);
   await node.started('k');
   await hub.kill();

@@ -41,7 +41,6 @@ test('with a hub that is killed three times, every call of living nodes gets its
   await Promise.all(workers);
   const counts = total(await Promise.all(nodes.map((node) => node.counts())));
   const twice = Object.entries(counts).filter(([, count]) => count > 1);
-  console.log(results.length, ended, twice.length, client.status());
   expect(twice).toEqual([]);
   expect(ended).toEqual({});
   expect(new Set(results).size).toBe(next);

@@ -118,7 +118,8 @@ test('ten registrations of one instance at once leave one session on one socket'
   if (newest === undefined) throw new Error('there is a newest');
   newest.synced(await newest.hears(FrameType.SYNC));
   await eventually('one socket is left', () => hub.status().connections === 1);
-  expect(hub.nodes().map(({ id, state }) => [id, state])).toEqual([['n1', 'online']]);
+  await eventually('it is online', () => hub.nodes()[0]?.state === 'online');
+  expect(hub.nodes().map(({ id }) => id)).toEqual(['n1']);
   expect(newest.state).toBe('open');
   newest.frame(FrameType.PING, 0, 0, 10);
   await newest.hears(FrameType.PONG);
@@ -183,6 +184,9 @@ test('a thousand nodes that join within a second get their sync once each, and n
   const client = await startClient(hub.url, { connectionTimeoutMs: 30_000, heartbeatTimeoutMs: 30_000 });
   const answers = await Promise.all(ids.map((id) => client.call('who', [], { node: id })));
   expect(answers).toEqual(ids);
+  // And the hub tells of all of them, in as many answers as it takes.
+  const told = await client.nodes();
+  expect(new Set(told.map(({ id }) => id))).toEqual(new Set(ids));
 }, 60_000);
 
 test('a node takes work only when it acknowledged its sync, however long its application takes', async () => {
