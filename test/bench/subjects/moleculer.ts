@@ -20,10 +20,13 @@ async function freePort(): Promise<number> {
 }
 
 function options(nodeID: string, urls: Record<string, string>, port: number): BrokerOptions {
+  const addresses = Object.entries(urls)
+    .map(([id, address]) => `${address}/${id}`)
+    .join(',');
   return {
     nodeID,
     logger: false,
-    transporter: { type: 'TCP', options: { udpDiscovery: false, urls, port } },
+    transporter: { type: 'TCP', options: { udpDiscovery: false, urls: addresses, port } },
   };
 }
 
