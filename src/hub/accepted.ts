@@ -30,6 +30,9 @@ export interface AcceptedOptions {
   closed(link: Accepted): void;
 }
 
+/** A socket may have megabytes to read. One that is busy for so long lets the others be read in between. */
+const MAX_BUSY_MS = 10;
+
 const peerFrames: ReadonlySet<number> = new Set([
   FrameType.SYNCED, FrameType.PING, FrameType.CHECK, FrameType.DEPARTING, FrameType.DEFINE, FrameType.CALL,
   FrameType.CHUNK, FrameType.CREDIT, FrameType.ITEM, FrameType.RESULT, FrameType.FAILURE, FrameType.CANCEL,
@@ -52,6 +55,8 @@ export class Accepted {
   lastInboundAt: number;
   #timer: Timer | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
+  /** Time that its frames took since it was last made to rest. */
+  #busyMs = 0;
   bytesIn = 0;
   bytesOut = 0;
 
@@ -72,7 +77,7 @@ export class Accepted {
         },
         endOfTurn: (fn) => (this.#role === 'node' ? options.afterClients(fn) : options.afterInput(fn)),
       },
-      { onOverflow: (bytes) => this.breakOff(CloseCode.SLOW_READER, `${bytes} bytes wait and are not read`) },
+      { onOverflow: (waitingBytes) => this.#cutOff(waitingBytes) },
     );
     this.#awaitRegister();
     incoming.handle({
@@ -136,6 +141,16 @@ export class Accepted {
     } catch (error) {
       this.fail(error);
     }
+    this.#busyMs += this.#options.clock.now() - this.lastInboundAt;
+    if (this.#busyMs >= MAX_BUSY_MS) this.#rest();
+  }
+
+  /** It kept the hub busy: the others have their turn before it is read again. */
+  #rest(): void {
+    this.#busyMs = 0;
+    if (this.#state !== 'open') return;
+    this.socket.pause();
+    this.#options.clock.endOfTurn(() => this.socket.resume());
   }
 
   /** Breaks off for what its frames led to. What is not the peer's fault is ours, and still costs nobody else anything. */
@@ -173,6 +188,12 @@ export class Accepted {
     this.#clearTimer();
     this.#owner?.closed(reason);
     this.#options.closed(this);
+  }
+
+  #cutOff(waitingBytes: number): void {
+    const from = this.remoteAddress;
+    this.#options.log.warn({ from, waitingBytes }, `peer does not read: ${waitingBytes} bytes wait; it is cut off`);
+    this.breakOff(CloseCode.SLOW_READER, `${waitingBytes} bytes wait and are not read`);
   }
 
   #awaitRegister(): void {

@@ -22,6 +22,8 @@ export class HubProcess {
   readonly url: string;
   /** What the hub logged as an error, and exceptions that escaped. */
   readonly defects: string[] = [];
+  /** What it warned of, when it was started with WARNINGS. */
+  readonly warnings: string[] = [];
   readonly #child: ChildProcess;
 
   private constructor(child: ChildProcess, url: string) {
@@ -29,6 +31,7 @@ export class HubProcess {
     this.url = url;
     child.on('message', (told: Told) => {
       if (told.kind === 'defect') this.defects.push(told.message);
+      if (told.kind === 'warning') this.warnings.push(told.message);
     });
     child.once('exit', (code, signal) => this.defects.push(`the hub ended: ${code ?? signal}`));
   }

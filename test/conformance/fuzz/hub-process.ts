@@ -8,6 +8,7 @@ export type Told =
   | { readonly kind: 'listening'; readonly url: string }
   | { readonly kind: 'memory'; readonly heapBytes: number; readonly bufferBytes: number; readonly peakRssBytes: number }
   | { readonly kind: 'status'; readonly status: Readonly<Record<string, unknown>>; readonly names: number }
+  | { readonly kind: 'warning'; readonly message: string }
   | { readonly kind: 'defect'; readonly message: string };
 
 const tell = (told: Told): void => void process.send?.(told);
@@ -31,7 +32,9 @@ const hub = await createHub({
   log: {
     debug: nothing,
     info: nothing,
-    warn: nothing,
+    warn: (_, message) => {
+      if (process.env['WARNINGS'] !== undefined) tell({ kind: 'warning', message });
+    },
     error: (fields, message) => tell({ kind: 'defect', message: `${message} ${JSON.stringify(fields)}` }),
   },
 });

@@ -85,9 +85,19 @@ const gentle: readonly Mutation[] = [
   (bytes, dice) => withPayload(bytes, payloadOf(bytes).subarray(0, dice.below(bytes.length - HEADER_BYTES + 1))),
   (bytes, dice) => withPayload(bytes, concat([payloadOf(bytes), dice.bytes(1 + dice.below(40))])),
   (bytes, dice) => withPayload(bytes, u32s(...Array.from({ length: 1 + dice.below(12) }, () => dice.pick([...numbers, dice.below(64)])))),
+  // Longer than a route, a chunk, a control frame may be; mostly by just a little.
+  (bytes, dice) => withPayload(bytes, concat([payloadOf(bytes), new Uint8Array(dice.pick([300, 300, 4_097, 65_537, 262_145])).fill(0x20)])),
+  (bytes, dice) => longRoute(bytes, dice.pick([1, 4_096, 4_097, 60_000])),
   damagedJson,
   damagedJson,
 ];
+
+/** As the payload of a CALL: a route of that many bytes. */
+function longRoute(bytes: Uint8Array, length: number): Uint8Array {
+  const prefix = new Uint8Array(8);
+  new DataView(prefix.buffer).setUint16(2, length, true);
+  return withPayload(bytes, concat([prefix, new TextEncoder().encode('{}'.padEnd(length, ' '))]));
+}
 
 /** Changes after which it mostly is none. */
 const rough: readonly Mutation[] = [
