@@ -87,9 +87,13 @@ export const callMachine = setup({
     sendCancel: () => {},
     settle: () => {},
     // assigns
-    advanceEpoch: assign({ control: ({ context: { control } }) => ({ ...control, epoch: control.epoch + 1 }) }),
+    advanceEpoch: assign({
+      control: ({ context: { control } }) => ({ ...control, epoch: control.epoch + 1 }),
+    }),
     note: assign({ ledger: ({ context: { ledger }, event }) => ({ ...ledger, at: event.at }) }),
-    noteStale: assign({ ledger: ({ context: { ledger } }) => ({ ...ledger, staleEvents: ledger.staleEvents + 1 }) }),
+    noteStale: assign({
+      ledger: ({ context: { ledger } }) => ({ ...ledger, staleEvents: ledger.staleEvents + 1 }),
+    }),
   },
   guards: {
     current: ({ context, event }) => 'epoch' in event && event.epoch === context.control.epoch,
@@ -136,7 +140,10 @@ export const callMachine = setup({
         ...late,
         ...outcomes,
         'attempt.sent': {},
-        'attempt.assigned': [{ guard: 'current', target: 'running', actions: 'note' }, { actions: 'noteStale' }],
+        'attempt.assigned': [
+          { guard: 'current', target: 'running', actions: 'note' },
+          { actions: 'noteStale' },
+        ],
         'cancel.requested': { target: 'cancelled', actions: 'sendCancel' },
         'link.ended': 'lost',
       },

@@ -125,9 +125,14 @@ export const connectionMachine = setup({
     announceRejected: () => {},
     announceDrain: () => {},
     // assigns
-    advanceEpoch: assign({ control: ({ context: { control } }) => ({ ...control, epoch: control.epoch + 1 }) }),
+    advanceEpoch: assign({
+      control: ({ context: { control } }) => ({ ...control, epoch: control.epoch + 1 }),
+    }),
     advanceRegistration: assign({
-      control: ({ context: { control } }) => ({ ...control, registrationEpoch: control.registrationEpoch + 1 }),
+      control: ({ context: { control } }) => ({
+        ...control,
+        registrationEpoch: control.registrationEpoch + 1,
+      }),
     }),
     countAttempt: assign({
       control: ({ context: { control } }) => ({
@@ -160,7 +165,9 @@ export const connectionMachine = setup({
       ledger: ({ context: { ledger }, event }) =>
         event.type === 'health.confirmed' ? { ...ledger, hubLagMs: event.hubLagMs } : ledger,
     }),
-    noteStale: assign({ ledger: ({ context: { ledger } }) => ({ ...ledger, staleEvents: ledger.staleEvents + 1 }) }),
+    noteStale: assign({
+      ledger: ({ context: { ledger } }) => ({ ...ledger, staleEvents: ledger.staleEvents + 1 }),
+    }),
     noteRetryAfter: assign({
       ledger: ({ context: { ledger }, event }) =>
         event.type === 'registration.refused' || event.type === 'hub.draining'
@@ -169,7 +176,13 @@ export const connectionMachine = setup({
     }),
     noteReason: assign({
       ledger: ({ context: { ledger }, event }) => {
-        if (event.type === 'socket.closed' || event.type === 'registration.refused' || event.type === 'registration.forbidden' || event.type === 'node.replaced') return { ...ledger, reason: event.reason };
+        if (
+          event.type === 'socket.closed' ||
+          event.type === 'registration.refused' ||
+          event.type === 'registration.forbidden' ||
+          event.type === 'node.replaced'
+        )
+          return { ...ledger, reason: event.reason };
         if (event.type !== 'heartbeat.overdue') return ledger;
         const limit = ledger.times.heartbeatTimeoutMs;
         return { ...ledger, reason: `heartbeat timeout: ${seconds(event.silentMs)} > ${seconds(limit)}` };
@@ -202,10 +215,14 @@ export const connectionMachine = setup({
   delays: {
     connectionTimeout: ({ context }) => context.ledger.times.connectionTimeoutMs,
     backoffDelay: ({ context }) => backoffOf(context).delayMs,
-    silenceCheck: ({ context: { ledger } }) => Math.max(1, ledger.times.heartbeatIntervalMs - ledger.silentMs),
+    silenceCheck: ({ context: { ledger } }) =>
+      Math.max(1, ledger.times.heartbeatIntervalMs - ledger.silentMs),
     /** A probe is answered within an interval or asked again, and never outlasts the timeout. */
-    probeCheck: ({ context: { ledger: { times, silentMs } } }) =>
-      Math.max(1, Math.min(times.heartbeatIntervalMs, times.heartbeatTimeoutMs - silentMs)),
+    probeCheck: ({
+      context: {
+        ledger: { times, silentMs },
+      },
+    }) => Math.max(1, Math.min(times.heartbeatIntervalMs, times.heartbeatTimeoutMs - silentMs)),
     heartbeatInterval: ({ context }) => context.ledger.times.heartbeatIntervalMs,
     healthCheckInterval: ({ context }) => context.ledger.times.healthCheckIntervalMs,
     healthCheckTimeout: ({ context }) => context.ledger.times.heartbeatTimeoutMs,
@@ -263,11 +280,15 @@ export const connectionMachine = setup({
       states: {
         connecting: {
           entry: ['advanceEpoch', 'openSocket'],
-          on: { 'socket.opened': [{ guard: 'currentSocket', target: 'registering' }, { actions: 'noteStale' }] },
+          on: {
+            'socket.opened': [{ guard: 'currentSocket', target: 'registering' }, { actions: 'noteStale' }],
+          },
         },
         reconnecting: {
           entry: ['countAttempt', 'advanceEpoch', 'openSocket'],
-          on: { 'socket.opened': [{ guard: 'currentSocket', target: 'registering' }, { actions: 'noteStale' }] },
+          on: {
+            'socket.opened': [{ guard: 'currentSocket', target: 'registering' }, { actions: 'noteStale' }],
+          },
         },
         registering: {
           entry: ['advanceRegistration', 'sendRegister'],
@@ -296,7 +317,10 @@ export const connectionMachine = setup({
       type: 'parallel',
       on: {
         ...late,
-        'sync.received': [{ guard: 'currentRegistration', actions: 'acknowledgeSync' }, { actions: 'noteStale' }],
+        'sync.received': [
+          { guard: 'currentRegistration', actions: 'acknowledgeSync' },
+          { actions: 'noteStale' },
+        ],
         'socket.closed': [
           { guard: 'currentSocket', target: 'transient_failure', actions: 'noteReason' },
           { actions: 'noteStale' },
@@ -354,7 +378,9 @@ export const connectionMachine = setup({
             waiting: { after: { healthCheckInterval: 'checking' } },
             checking: {
               entry: 'sendHealthCheck',
-              after: { healthCheckTimeout: { target: '#connection.transient_failure', actions: 'noteUnhealthy' } },
+              after: {
+                healthCheckTimeout: { target: '#connection.transient_failure', actions: 'noteUnhealthy' },
+              },
               on: {
                 'health.confirmed': [
                   { guard: 'currentRegistration', target: 'waiting', actions: 'noteHealth' },
@@ -440,7 +466,10 @@ export const connectionMachine = setup({
           { guard: 'currentRegistration', actions: 'announceDrain' },
           { actions: 'noteStale' },
         ],
-        'sync.received': [{ guard: 'currentRegistration', actions: 'acknowledgeSync' }, { actions: 'noteStale' }],
+        'sync.received': [
+          { guard: 'currentRegistration', actions: 'acknowledgeSync' },
+          { actions: 'noteStale' },
+        ],
         'stop.requested': {},
         'connect.requested': {},
         'wake.hinted': {},

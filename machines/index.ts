@@ -19,7 +19,12 @@ export const registry = {
     examples: connectionExamples,
     input: connectionInput,
   },
-  session: { machine: sessionMachine, effects: sessionEffects, examples: sessionExamples, input: sessionInput },
+  session: {
+    machine: sessionMachine,
+    effects: sessionEffects,
+    examples: sessionExamples,
+    input: sessionInput,
+  },
   call: { machine: callMachine, effects: callEffects, examples: callExamples, input: callInput },
   execution: {
     machine: executionMachine,

@@ -110,7 +110,11 @@ export const sessionMachine = setup({
         event.type === 'registration.received'
           ? { epoch: event.epoch, registrationEpoch: event.registrationEpoch }
           : control,
-      ledger: ({ context: { ledger } }) => ({ ...ledger, registrations: ledger.registrations + 1, silentMs: 0 }),
+      ledger: ({ context: { ledger } }) => ({
+        ...ledger,
+        registrations: ledger.registrations + 1,
+        silentMs: 0,
+      }),
     }),
     noteOnline: assign({
       ledger: ({ context: { ledger }, event }) =>
@@ -135,7 +139,9 @@ export const sessionMachine = setup({
         reason: `sync not acknowledged within ${ledger.times.syncTimeoutMs} ms`,
       }),
     }),
-    noteStale: assign({ ledger: ({ context: { ledger } }) => ({ ...ledger, staleEvents: ledger.staleEvents + 1 }) }),
+    noteStale: assign({
+      ledger: ({ context: { ledger } }) => ({ ...ledger, staleEvents: ledger.staleEvents + 1 }),
+    }),
   },
   guards: {
     currentSocket: ({ context, event }) => 'epoch' in event && event.epoch === context.control.epoch,
@@ -154,8 +160,12 @@ export const sessionMachine = setup({
     sessionGrace: ({ context }) => context.ledger.times.sessionGraceMs,
     // The node pings after one silent interval; two say that something is wrong.
     suspicion: ({ context: { ledger } }) =>
-      Math.max(1, Math.min(2 * ledger.times.heartbeatIntervalMs, ledger.times.heartbeatTimeoutMs) - ledger.silentMs),
-    heartbeatDeadline: ({ context: { ledger } }) => Math.max(1, ledger.times.heartbeatTimeoutMs - ledger.silentMs),
+      Math.max(
+        1,
+        Math.min(2 * ledger.times.heartbeatIntervalMs, ledger.times.heartbeatTimeoutMs) - ledger.silentMs,
+      ),
+    heartbeatDeadline: ({ context: { ledger } }) =>
+      Math.max(1, ledger.times.heartbeatTimeoutMs - ledger.silentMs),
   },
 }).createMachine({
   id: 'session',
@@ -186,7 +196,10 @@ export const sessionMachine = setup({
           { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
           { actions: 'noteStale' },
         ],
-        'departure.announced': [{ guard: 'currentRegistration', target: 'draining' }, { actions: 'noteStale' }],
+        'departure.announced': [
+          { guard: 'currentRegistration', target: 'draining' },
+          { actions: 'noteStale' },
+        ],
         'session.replaced': 'superseded',
         'drain.requested': { target: 'draining', actions: 'sendDrain' },
         'disconnect.requested': { target: 'absent', actions: 'terminateSocket' },
@@ -206,7 +219,10 @@ export const sessionMachine = setup({
           { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
           { actions: 'noteStale' },
         ],
-        'departure.announced': [{ guard: 'currentRegistration', target: 'draining' }, { actions: 'noteStale' }],
+        'departure.announced': [
+          { guard: 'currentRegistration', target: 'draining' },
+          { actions: 'noteStale' },
+        ],
         'session.replaced': 'superseded',
         'drain.requested': { target: 'draining', actions: 'sendDrain' },
         'disconnect.requested': { target: 'absent', actions: 'terminateSocket' },
@@ -223,7 +239,10 @@ export const sessionMachine = setup({
           { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
           { actions: 'noteStale' },
         ],
-        'departure.announced': [{ guard: 'currentRegistration', target: 'draining' }, { actions: 'noteStale' }],
+        'departure.announced': [
+          { guard: 'currentRegistration', target: 'draining' },
+          { actions: 'noteStale' },
+        ],
         'session.replaced': 'superseded',
         'drain.requested': { target: 'draining', actions: 'sendDrain' },
         'disconnect.requested': { target: 'absent', actions: 'terminateSocket' },
@@ -268,7 +287,10 @@ export const sessionMachine = setup({
           { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
           { actions: 'noteStale' },
         ],
-        'departure.announced': [{ guard: 'currentRegistration', target: 'draining' }, { actions: 'noteStale' }],
+        'departure.announced': [
+          { guard: 'currentRegistration', target: 'draining' },
+          { actions: 'noteStale' },
+        ],
         'session.replaced': 'superseded',
         'drain.requested': { target: 'draining', actions: 'sendDrain' },
         'disconnect.requested': { target: 'absent', actions: 'terminateSocket' },
@@ -359,7 +381,10 @@ const ofRegistration = ({ context: { control } }: Args) => ({
   epoch: control.epoch,
   registrationEpoch: control.registrationEpoch,
 });
-const withReason = ({ context: { control, ledger } }: Args) => ({ epoch: control.epoch, reason: ledger.reason });
+const withReason = ({ context: { control, ledger } }: Args) => ({
+  epoch: control.epoch,
+  reason: ledger.reason,
+});
 
 export const sessionEffects = {
   /** Make this socket the session's; terminate the one before it, in the same turn. */
@@ -372,7 +397,10 @@ export const sessionEffects = {
   sendSync: ofRegistration,
   /** Route work here, and replace other instances of the same node id. */
   announceOnline: ofRegistration,
-  announceSuspect: ({ context: { control, ledger } }: Args) => ({ epoch: control.epoch, silentMs: ledger.silentMs }),
+  announceSuspect: ({ context: { control, ledger } }: Args) => ({
+    epoch: control.epoch,
+    silentMs: ledger.silentMs,
+  }),
   announceAbsent: withReason,
   announceDraining: ofSocket,
   /** Settle what this session had in flight, and forget it. */

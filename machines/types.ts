@@ -22,9 +22,6 @@ export type Effects<C> = Readonly<Record<string, (args: EffectArgs<C>) => object
 /** An event as senders write it: the mailbox of the receiving actor adds `at`. */
 export type Unstamped<E> = E extends { at: number } ? Omit<E, 'at'> : E;
 
-/** Counters saturate here, so that `control` stays finite. */
-export const SATURATED = 1_000_000;
-
 /**
  * A number in [0, 1) that depends on `seed` and `epoch` alone, so that a run with the same seed has the same delays.
  * The mixing steps are those of MurmurHash3's 32-bit finalizer (Appleby, 2011).
@@ -51,7 +48,11 @@ export interface Backoff {
 }
 
 /** The longest that `backoffDelayMs` may answer for the same failures: `min(maxMs, baseMs · 2^failures)`. */
-export function backoffCeilingMs({ baseMs, maxMs, failures }: Pick<Backoff, 'baseMs' | 'maxMs' | 'failures'>): number {
+export function backoffCeilingMs({
+  baseMs,
+  maxMs,
+  failures,
+}: Pick<Backoff, 'baseMs' | 'maxMs' | 'failures'>): number {
   return Math.min(maxMs, baseMs * 2 ** Math.min(failures, 30));
 }
 

@@ -11,7 +11,12 @@ import { startHub } from './hub/hub.ts';
 import type { HubOptions } from './hub/options.ts';
 import type { Hub } from './hub/status.ts';
 import { startNode, type FleetNode, type NodeOptions } from './node/node.ts';
-import { connectWith, type ConnectOverOptions, type OpenConnection, type SocketLike } from './links/connect-over.ts';
+import {
+  connectWith,
+  type ConnectOverOptions,
+  type OpenConnection,
+  type SocketLike,
+} from './links/connect-over.ts';
 import type { Log } from './ports.ts';
 
 export { createNodeClock } from './adapters/node-clock.ts';
@@ -68,7 +73,10 @@ export function createHub(options: HubOptions = {}): Promise<Hub> {
  * Keeps one connection over any WebSocket-like object and any protocol: `connectOver(() => new WebSocket(url))`. Dials at once.
  * @throws HoldfastError `invalid_option`
  */
-export function connectOver(socketFactory: () => SocketLike, options: ConnectOverOptions = {}): OpenConnection {
+export function connectOver(
+  socketFactory: () => SocketLike,
+  options: ConnectOverOptions = {},
+): OpenConnection {
   return connectWith(socketFactory, options, { clock: createNodeClock(), random: createNodeRandom() });
 }
 

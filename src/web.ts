@@ -5,7 +5,12 @@ import { createWebDialer } from './adapters/web-dialer.ts';
 import { createWebRandom } from './adapters/web-random.ts';
 import { startClient, type Client, type ClientOptions } from './client/client.ts';
 import { startNode, type FleetNode, type NodeOptions } from './node/node.ts';
-import { connectWith, type ConnectOverOptions, type OpenConnection, type SocketLike } from './links/connect-over.ts';
+import {
+  connectWith,
+  type ConnectOverOptions,
+  type OpenConnection,
+  type SocketLike,
+} from './links/connect-over.ts';
 import type { Log } from './ports.ts';
 
 export type { ConnectOverOptions, OpenConnection, SocketLike } from './links/connect-over.ts';
@@ -21,18 +26,31 @@ const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
  * Keeps one connection over any WebSocket-like object and any protocol: `connectOver(() => new WebSocket(url))`. Dials at once.
  * @throws HoldfastError `invalid_option`
  */
-export function connectOver(socketFactory: () => SocketLike, options: ConnectOverOptions = {}): OpenConnection {
+export function connectOver(
+  socketFactory: () => SocketLike,
+  options: ConnectOverOptions = {},
+): OpenConnection {
   return connectWith(socketFactory, options, { clock: createWebClock(), random: createWebRandom() });
 }
 
 /** Starts a node, which dials at once. @throws HoldfastError `invalid_option` */
 export function createNode(options: NodeOptions): FleetNode {
-  const ports = { clock: createWebClock(), dialer: createWebDialer(), random: createWebRandom(), log: options.log ?? quiet };
+  const ports = {
+    clock: createWebClock(),
+    dialer: createWebDialer(),
+    random: createWebRandom(),
+    log: options.log ?? quiet,
+  };
   return startNode(options, ports);
 }
 
 /** Starts a client, which dials at once. @throws HoldfastError `invalid_option` */
 export function createClient(options: ClientOptions): Client {
-  const ports = { clock: createWebClock(), dialer: createWebDialer(), random: createWebRandom(), log: options.log ?? quiet };
+  const ports = {
+    clock: createWebClock(),
+    dialer: createWebDialer(),
+    random: createWebRandom(),
+    log: options.log ?? quiet,
+  };
   return startClient(options, ports);
 }

@@ -24,7 +24,15 @@ export class Arrivals {
   }
 
   /** RESULT or ITEM. */
-  value(call: Call, type: number, flags: number, peer: number, bytes: Uint8Array, start: number, end: number): void {
+  value(
+    call: Call,
+    type: number,
+    flags: number,
+    peer: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     if ((flags & Flag.MORE) === 0) return this.#decode(call, type, flags, bytes, start, end, end - start);
     call.assembling = { type, flags };
     this.#guard(call, () => {
@@ -39,7 +47,8 @@ export class Arrivals {
     if (assembling === undefined) return;
     this.#guard(call, () => {
       const whole = this.#assembler.append(peer, attempt, bytes, start, end, (flags & Flag.MORE) !== 0);
-      if (whole === undefined) return this.#options.credit(peer, attempt, this.#assembler.creditDue(peer, attempt));
+      if (whole === undefined)
+        return this.#options.credit(peer, attempt, this.#assembler.creditDue(peer, attempt));
       call.assembling = undefined;
       const creditBytes = this.#assembler.lastUncreditedBytes;
       this.#decode(call, assembling.type, assembling.flags, whole, 0, whole.length, creditBytes);

@@ -27,7 +27,10 @@ export function createBalance(balance: Balance, random: () => number): Choose {
   let turn = 0;
   const draw = <C>(candidates: readonly C[]): C | undefined => candidates[random() % candidates.length];
 
-  function best<C extends Candidate>(candidates: readonly C[], cost: (candidate: C) => number): C | undefined {
+  function best<C extends Candidate>(
+    candidates: readonly C[],
+    cost: (candidate: C) => number,
+  ): C | undefined {
     if (candidates.length > LOOK_AT_ALL) {
       const one = draw(candidates);
       const other = draw(candidates);
@@ -66,7 +69,8 @@ export function createBalance(balance: Balance, random: () => number): Choose {
 
 /** @throws HoldfastError `invalid_option` */
 export function checkBalance(balance: string): Balance {
-  if (balance === 'leastLoaded' || balance === 'roundRobin' || balance === 'latency' || balance === 'random') return balance;
+  if (balance === 'leastLoaded' || balance === 'roundRobin' || balance === 'latency' || balance === 'random')
+    return balance;
   throw new HoldfastError(`option balance is ${balance}; choose leastLoaded, roundRobin, latency or random`, {
     code: 'invalid_option',
   });

@@ -98,7 +98,8 @@ export class Book {
   /** The node need not keep the outcomes of these attempts. One that is away is told when it is back. */
   acknowledge(node: Running, client: Asking, attempts: readonly number[]): void {
     if (node.outbox !== undefined) {
-      if (node.told.has(client.number)) node.outbox.frame(FrameType.ACK, 0, client.number, 0, writeIds(attempts));
+      if (node.told.has(client.number))
+        node.outbox.frame(FrameType.ACK, 0, client.number, 0, writeIds(attempts));
       return;
     }
     const owed = node.owed.get(client) ?? [];

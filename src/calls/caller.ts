@@ -58,7 +58,8 @@ export class Caller {
     this.#admission = new Admission(options.maxQueueSize);
     this.#arrivals = new Arrivals({
       credit: (peer, id, bytes) => this.#credit(peer, id, bytes),
-      arrived: (call, type, flags, value, creditBytes) => this.#arrived(call, type, flags, value, creditBytes),
+      arrived: (call, type, flags, value, creditBytes) =>
+        this.#arrived(call, type, flags, value, creditBytes),
       broken: (call, error) => {
         call.error = error;
         this.#fail(call);
@@ -176,7 +177,15 @@ export class Caller {
   }
 
   /** @throws ProtocolViolation */
-  frame(type: number, flags: number, peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+  frame(
+    type: number,
+    flags: number,
+    peer: number,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     switch (type) {
       case FrameType.RESULT:
       case FrameType.ITEM:
@@ -203,7 +212,10 @@ export class Caller {
         return this.#peers.name(peer, node, instance);
       }
       default:
-        throw new ProtocolViolation(CloseCode.UNEXPECTED_TYPE, `frame type ${hex(type)} does not go to a client`);
+        throw new ProtocolViolation(
+          CloseCode.UNEXPECTED_TYPE,
+          `frame type ${hex(type)} does not go to a client`,
+        );
     }
   }
 
@@ -251,10 +263,22 @@ export class Caller {
     const call = this.#departures.attempts.get(id);
     if (call === undefined) return this.#late();
     call.node = this.#peers.get(peer);
-    this.#machine.send(call, { type: 'attempt.assigned', epoch: call.context.control.epoch, at: this.#clock.now() });
+    this.#machine.send(call, {
+      type: 'attempt.assigned',
+      epoch: call.context.control.epoch,
+      at: this.#clock.now(),
+    });
   }
 
-  #value(type: number, flags: number, peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+  #value(
+    type: number,
+    flags: number,
+    peer: number,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     const call = this.#departures.attempts.get(id);
     if (call === undefined) {
       if (type === FrameType.RESULT && (flags & Flag.MORE) === 0) this.#acks.add(peer, id);
@@ -286,7 +310,11 @@ export class Caller {
   }
 
   #fail(call: Call): void {
-    this.#machine.send(call, { type: 'attempt.failed', epoch: call.context.control.epoch, at: this.#clock.now() });
+    this.#machine.send(call, {
+      type: 'attempt.failed',
+      epoch: call.context.control.epoch,
+      at: this.#clock.now(),
+    });
   }
 
   #failure(peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
@@ -361,7 +389,8 @@ export class Caller {
   #retire(call: Call): void {
     if (call.node !== undefined) {
       // A node that is not named yet on this link is told when it is heard of again.
-      if (this.#outbox === undefined || call.node.number === 0) this.#departures.abandon(call.attempt, call.node);
+      if (this.#outbox === undefined || call.node.number === 0)
+        this.#departures.abandon(call.attempt, call.node);
       else this.#acks.add(call.node.number, call.attempt);
     }
     this.#departures.attempts.delete(call.attempt);

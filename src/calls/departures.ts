@@ -123,7 +123,8 @@ export class Departures {
   resume(only: number): void {
     const calls: Named[] = [];
     for (const call of this.attempts.values()) calls.push(nameOf(call));
-    for (const [attempt, node] of this.abandoned) calls.push({ attempt, node, received: 0, windowBytes: 0, idempotent: true });
+    for (const [attempt, node] of this.abandoned)
+      calls.push({ attempt, node, received: 0, windowBytes: 0, idempotent: true });
     this.#name(
       calls.filter(({ node }) => only === 0 || node?.number === only),
       only,

@@ -108,11 +108,15 @@ export function failureOf(error: unknown): FailureMessage {
 }
 
 function describe(error: unknown): FailureMessage {
-  if (!(error instanceof Error)) return { code: 'failed', name: 'Error', message: String(error).slice(0, limits.maxReasonLength) };
+  if (!(error instanceof Error))
+    return { code: 'failed', name: 'Error', message: String(error).slice(0, limits.maxReasonLength) };
   const message = String(error.message).slice(0, limits.maxReasonLength);
-  if (error instanceof HoldfastError && error.code === 'value_too_large') return { code: 'too_large', message };
-  if (error instanceof HoldfastError && error.code === 'invalid_argument') return { code: 'invalid', message };
-  const stack = error.stack === undefined ? {} : { stack: String(error.stack).slice(0, limits.maxStackLength) };
+  if (error instanceof HoldfastError && error.code === 'value_too_large')
+    return { code: 'too_large', message };
+  if (error instanceof HoldfastError && error.code === 'invalid_argument')
+    return { code: 'invalid', message };
+  const stack =
+    error.stack === undefined ? {} : { stack: String(error.stack).slice(0, limits.maxStackLength) };
   return { code: 'failed', name: String(error.name).slice(0, limits.maxNameLength), message, ...stack };
 }
 
@@ -126,7 +130,12 @@ export function isAsyncIterator(value: unknown): value is AsyncIterator<unknown>
 
 /** What comes from a client, by way of the hub. */
 export const takenFrames: ReadonlySet<number> = new Set([
-  FrameType.CALL, FrameType.CHUNK, FrameType.ACK, FrameType.CANCEL, FrameType.CREDIT, FrameType.QUERY,
+  FrameType.CALL,
+  FrameType.CHUNK,
+  FrameType.ACK,
+  FrameType.CANCEL,
+  FrameType.CREDIT,
+  FrameType.QUERY,
 ]);
 
 export function unexpected(type: number): ProtocolViolation {

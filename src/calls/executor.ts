@@ -106,7 +106,9 @@ export class Executor {
       startFunction: (execution) => this.#start(execution),
       abortFunction: (execution) => {
         this.#running -= 1;
-        execution.controller?.abort(new HoldfastError('the call is over for its caller', { code: 'cancelled' }));
+        execution.controller?.abort(
+          new HoldfastError('the call is over for its caller', { code: 'cancelled' }),
+        );
       },
       sendOutcome: (execution) => this.#conclude(execution),
       forget: (execution) => this.#forget(execution),
@@ -138,7 +140,8 @@ export class Executor {
     this.#outbox = undefined;
     // Arguments that arrived in part: the call was not started, and its caller will be told so.
     this.#uploads.clear();
-    for (const { executions } of this.#clients.all()) for (const { stream } of executions.values()) stream?.detach();
+    for (const { executions } of this.#clients.all())
+      for (const { stream } of executions.values()) stream?.detach();
     this.#clients.detached();
   }
 
@@ -159,12 +162,23 @@ export class Executor {
     this.#deadlines.stop();
   }
 
-  frame(type: number, flags: number, peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+  frame(
+    type: number,
+    flags: number,
+    peer: number,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     if (type === FrameType.PEER) return this.#clients.introduce(peer, bytes, start, end);
     const client = this.#clients.get(peer);
     if (client === undefined) {
       if (!takenFrames.has(type)) throw unexpected(type);
-      throw new ProtocolViolation(CloseCode.OUT_OF_ORDER, `frame 0x${type.toString(16)} of peer ${peer} before its PEER`);
+      throw new ProtocolViolation(
+        CloseCode.OUT_OF_ORDER,
+        `frame 0x${type.toString(16)} of peer ${peer} before its PEER`,
+      );
     }
     switch (type) {
       case FrameType.CALL:
@@ -187,9 +201,19 @@ export class Executor {
     }
   }
 
-  #call(client: Customer, flags: number, attempt: number, bytes: Uint8Array, start: number, end: number): void {
+  #call(
+    client: Customer,
+    flags: number,
+    attempt: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     if (end - start < CALL_PREFIX_BYTES) {
-      throw new ProtocolViolation(CloseCode.MALFORMED, `CALL has ${end - start} bytes, fewer than ${CALL_PREFIX_BYTES}`);
+      throw new ProtocolViolation(
+        CloseCode.MALFORMED,
+        `CALL has ${end - start} bytes, fewer than ${CALL_PREFIX_BYTES}`,
+      );
     }
     // Sent again by a hub that does not know better: it runs, or has run.
     if (client.executions.has(attempt)) return;
@@ -200,17 +224,28 @@ export class Executor {
     else this.#accept(header, bytes, valueAt, end);
   }
 
-  #accept({ client, attempt, fn, flags, deadlineAt }: Header, bytes: Uint8Array, start: number, end: number): void {
+  #accept(
+    { client, attempt, fn, flags, deadlineAt }: Header,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     const named = this.#functions[fn];
     if (named === undefined) {
-      throw new ProtocolViolation(CloseCode.MALFORMED, `CALL names function ${fn} of ${this.#functions.length}`);
+      throw new ProtocolViolation(
+        CloseCode.MALFORMED,
+        `CALL names function ${fn} of ${this.#functions.length}`,
+      );
     }
     if (this.#held >= limits.maxExecutions + this.#options.maxRetainedResults) {
       const message = `the node holds ${this.#held} calls already`;
       return this.#fail(client, attempt, { code: 'unstarted', message });
     }
     const now = this.#now;
-    const context = this.#machine.initialContext({ deadlineMs: Math.max(0, deadlineAt - now), acceptedAt: now });
+    const context = this.#machine.initialContext({
+      deadlineMs: Math.max(0, deadlineAt - now),
+      acceptedAt: now,
+    });
     const execution = newExecution(client, attempt, named, flags, context, bytes, start, end);
     client.executions.set(execution);
     this.#held += 1;
@@ -258,10 +293,12 @@ export class Executor {
     let answer: unknown;
     try {
       const { args: bytes, argsStart, argsEnd, flags } = execution;
-      if (bytes === undefined) throw new HoldfastError('the arguments are gone', { code: 'invalid_argument' });
+      if (bytes === undefined)
+        throw new HoldfastError('the arguments are gone', { code: 'invalid_argument' });
       execution.args = undefined;
       const args = decodeValue(bytes, argsStart, argsEnd, (flags & Flag.MSGPACK) !== 0);
-      if (!Array.isArray(args)) throw new HoldfastError('arguments must be a list', { code: 'invalid_argument' });
+      if (!Array.isArray(args))
+        throw new HoldfastError('arguments must be a list', { code: 'invalid_argument' });
       answer = takesCall(execution.fn)
         ? execution.fn(factsOf(execution, this.#clock), ...args)
         : execution.fn(...(args as unknown[]));
@@ -314,7 +351,8 @@ export class Executor {
     this.#deadlines.clear(execution);
     execution.args = undefined;
     const state = this.#machine.states[execution.state];
-    if (state === 'timed_out') execution.failure = { code: 'timed_out', message: 'the deadline passed on the node' };
+    if (state === 'timed_out')
+      execution.failure = { code: 'timed_out', message: 'the deadline passed on the node' };
     if (state === 'cancelled') execution.failure = { code: 'cancelled', message: 'cancelled' };
     this.#send(execution);
     const bytes = execution.value === undefined ? FAILED_BYTES : encodedBytes(execution.value);
@@ -330,7 +368,8 @@ export class Executor {
       return;
     }
     const flags =
-      (this.#options.encoding === 'msgpack' ? Flag.MSGPACK : 0) | (execution.stream === undefined ? 0 : Flag.STREAM);
+      (this.#options.encoding === 'msgpack' ? Flag.MSGPACK : 0) |
+      (execution.stream === undefined ? 0 : Flag.STREAM);
     this.#outbox.value(FrameType.RESULT, flags, client.number, attempt, undefined, value ?? '');
   }
 
@@ -353,7 +392,8 @@ export class Executor {
   #cancel(client: Customer, attempt: number): void {
     this.#uploads.drop(client, attempt);
     const execution = client.executions.get(attempt);
-    if (execution !== undefined) this.#machine.send(execution, { type: 'cancel.requested', at: this.#clock.now() });
+    if (execution !== undefined)
+      this.#machine.send(execution, { type: 'cancel.requested', at: this.#clock.now() });
     this.#fill();
   }
 
@@ -392,7 +432,8 @@ export class Executor {
   /** Nobody waits for its calls. */
   #dismissed({ executions }: Customer): void {
     const at = this.#clock.now();
-    for (const execution of [...executions.values()]) this.#machine.send(execution, { type: 'result.evicted', at });
+    for (const execution of [...executions.values()])
+      this.#machine.send(execution, { type: 'result.evicted', at });
     this.#fill();
   }
 

@@ -42,13 +42,18 @@ export function takesCall(fn: NodeFunction): boolean {
 export function checkFunctions(functions: NodeFunctions): ReadonlyMap<string, NodeFunction> {
   const entries = Object.entries(functions);
   if (entries.length > limits.maxFunctionsPerNode) {
-    throw new HoldfastError(`a node offers at most ${limits.maxFunctionsPerNode} functions, not ${entries.length}`, {
-      code: 'invalid_option',
-    });
+    throw new HoldfastError(
+      `a node offers at most ${limits.maxFunctionsPerNode} functions, not ${entries.length}`,
+      {
+        code: 'invalid_option',
+      },
+    );
   }
   for (const [name, fn] of entries) {
     if (typeof fn !== 'function') {
-      throw new HoldfastError(`functions.${name} is ${typeof fn}; it must be a function`, { code: 'invalid_option' });
+      throw new HoldfastError(`functions.${name} is ${typeof fn}; it must be a function`, {
+        code: 'invalid_option',
+      });
     }
     if (!isName(name)) throw badName('a function name', name);
   }

@@ -65,7 +65,8 @@ export class Numbered<T extends OfNumber> {
   #grow(): void {
     const all = [...this.values()];
     this.#crowded.clear();
-    this.#slots = new Array<T | undefined>(Math.max(LEAST_SLOTS, this.#slots.length * 2)).fill(undefined);
+    const slots = Math.max(LEAST_SLOTS, this.#slots.length * 2);
+    this.#slots = Array.from({ length: slots }, () => undefined);
     for (const call of all) this.#put(call);
   }
 }

@@ -69,7 +69,11 @@ export class OutboundStream {
     const paid = Math.min(bytes, this.#debtBytes);
     this.#debtBytes -= paid;
     this.#creditBytes += bytes - paid;
-    for (let kept = this.#kept[0]; kept !== undefined && kept.bytes <= this.#creditBytes; kept = this.#kept[0]) {
+    for (
+      let kept = this.#kept[0];
+      kept !== undefined && kept.bytes <= this.#creditBytes;
+      kept = this.#kept[0]
+    ) {
       this.#creditBytes -= kept.bytes;
       this.#forget();
     }
@@ -108,7 +112,14 @@ export class OutboundStream {
 
   #send(encoded: Encoded): void {
     const flags = this.#encoding === 'msgpack' ? Flag.MSGPACK : 0;
-    this.#route?.outbox.value(FrameType.ITEM, flags, this.#route.peer, this.#route.attempt, undefined, encoded);
+    this.#route?.outbox.value(
+      FrameType.ITEM,
+      flags,
+      this.#route.peer,
+      this.#route.attempt,
+      undefined,
+      encoded,
+    );
   }
 
   #forget(): void {

@@ -53,20 +53,27 @@ export function lost(call: CallFacts, started: 'notStarted' | 'unknown', why: st
     started === 'unknown'
       ? 'it may have been executed: pass idempotent: true, or give it an idempotency key'
       : 'it was not executed: it is safe to call again';
-  return new HoldfastError(`call c${call.attempt} of ${call.name} was lost ${where(call)}: ${why}; ${advice}`, {
-    code: 'lost',
-    started,
-    node: call.node,
-    retryable: started === 'notStarted',
-    blame: 'remote',
-  });
+  return new HoldfastError(
+    `call c${call.attempt} of ${call.name} was lost ${where(call)}: ${why}; ${advice}`,
+    {
+      code: 'lost',
+      started,
+      node: call.node,
+      retryable: started === 'notStarted',
+      blame: 'remote',
+    },
+  );
 }
 
 /** The error that a caller sees for a FAILURE frame. */
 export function errorOf(call: CallFacts, failure: FailureMessage): HoldfastError {
   switch (failure.code) {
     case 'failed':
-      return new RemoteFunctionError(failure.message, { name: failure.name ?? 'Error', stack: failure.stack, node: call.node });
+      return new RemoteFunctionError(failure.message, {
+        name: failure.name ?? 'Error',
+        stack: failure.stack,
+        node: call.node,
+      });
     case 'timed_out':
       return timedOut(call);
     case 'cancelled':

@@ -60,7 +60,11 @@ export class Placement {
     const node = hasRoom(chosen) ? chosen : candidates.find(hasRoom);
     if (node === undefined) {
       const waiting = candidates.reduce((sum, it) => sum + it.queue.length, 0);
-      return this.#book.refuse(call, 'queue_full', `${waiting} calls wait for ${candidates.length} nodes already`);
+      return this.#book.refuse(
+        call,
+        'queue_full',
+        `${waiting} calls wait for ${candidates.length} nodes already`,
+      );
     }
     if (!this.#keepFirst(call)) return;
     call.state = 'queued';
@@ -72,7 +76,7 @@ export class Placement {
 
   /** Places were freed: the next of the queue go there. */
   advance(node: Running): void {
-    for (let at = 0; at < node.queue.length && takesCalls(node); ) {
+    for (let at = 0; at < node.queue.length && takesCalls(node);) {
       const call = node.queue[at];
       if (call === undefined) return;
       if (call.uploading && node.bulk >= limits.maxBulkCalls) {
@@ -91,7 +95,11 @@ export class Placement {
   refuseBeyond(call: Routed, bytes: number): boolean {
     const { waitingBytes } = call.client;
     if (waitingBytes + bytes <= limits.maxWaitingBytes) return false;
-    this.#book.refuse(call, 'queue_full', `calls of this client that wait at the hub take ${waitingBytes} bytes already`);
+    this.#book.refuse(
+      call,
+      'queue_full',
+      `calls of this client that wait at the hub take ${waitingBytes} bytes already`,
+    );
     return true;
   }
 
@@ -125,7 +133,8 @@ export class Placement {
   #prefer(call: Routed, chosen: Running | undefined): Running | undefined {
     if (call.presumed === 0 || chosen === undefined || chosen.number === call.presumed) return chosen;
     const presumed = this.#book.nodes.get(call.presumed);
-    if (presumed === undefined || this.#options.balance !== 'leastLoaded' || !hasPlace(presumed, call)) return chosen;
+    if (presumed === undefined || this.#options.balance !== 'leastLoaded' || !hasPlace(presumed, call))
+      return chosen;
     if (presumed.assigned.size > chosen.assigned.size || !call.offer?.nodes.includes(presumed)) return chosen;
     return suits(presumed, call.target) ? presumed : chosen;
   }
@@ -250,7 +259,16 @@ export class Placement {
     const { first, firstStart, firstEnd } = call;
     if (first !== undefined) {
       call.first = undefined;
-      outbox.forward(FrameType.CALL, call.flags, client.number, call.attempt, first, firstStart, firstEnd, prefix);
+      outbox.forward(
+        FrameType.CALL,
+        call.flags,
+        client.number,
+        call.attempt,
+        first,
+        firstStart,
+        firstEnd,
+        prefix,
+      );
     }
     if (call.frames.length === 0) return;
     for (const { type, flags, bytes } of this.#book.takeFrames(call)) {

@@ -215,9 +215,17 @@ export class Resumption {
     const known = this.#expected.get(instance);
     if (known !== undefined) return known.node;
     if (this.#book.isGone(instance) || this.#expected.size >= limits.maxPeers) return undefined;
-    for (const node of this.#book.nodes.values()) if (node.id === id && node.state === 'online') return undefined;
+    for (const node of this.#book.nodes.values())
+      if (node.id === id && node.state === 'online') return undefined;
     const now = this.#options.clock.now();
-    const node = createRunning({ number: 0, id, instance, functions: new Map(), labels: {}, maxConcurrent: 0 });
+    const node = createRunning({
+      number: 0,
+      id,
+      instance,
+      functions: new Map(),
+      labels: {},
+      maxConcurrent: 0,
+    });
     node.awaySince = now;
     this.#expected.set(instance, { node, until: now + this.#options.sessionGraceMs });
     return node;
@@ -250,5 +258,8 @@ function name(resuming: Set<number>, attempt: number): void {
 
 function checkCount(calls: number): void {
   if (calls <= limits.maxCallsPerClient + limits.maxUnacknowledged) return;
-  throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `a RESUME of more than ${limits.maxCallsPerClient} calls`);
+  throw new ProtocolViolation(
+    CloseCode.LIMIT_EXCEEDED,
+    `a RESUME of more than ${limits.maxCallsPerClient} calls`,
+  );
 }

@@ -152,9 +152,7 @@ export function createRunning(
   };
 }
 
-export function createAsking(
-  facts: Pick<Asking, 'number' | 'id' | 'instance' | 'bufferedBytes'>,
-): Asking {
+export function createAsking(facts: Pick<Asking, 'number' | 'id' | 'instance' | 'bufferedBytes'>): Asking {
   return {
     ...facts,
     outbox: undefined,

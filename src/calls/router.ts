@@ -200,17 +200,27 @@ export class Router {
     end: number,
   ): void {
     if (end - start < CALL_PREFIX_BYTES) {
-      throw new ProtocolViolation(CloseCode.MALFORMED, `CALL has ${end - start} bytes, fewer than ${CALL_PREFIX_BYTES}`);
+      throw new ProtocolViolation(
+        CloseCode.MALFORMED,
+        `CALL has ${end - start} bytes, fewer than ${CALL_PREFIX_BYTES}`,
+      );
     }
     const fn = readU16(bytes, start);
     const routeBytes = readU16(bytes, start + 2);
     const offer = client.definitions[fn];
     if (offer === undefined) {
-      throw new ProtocolViolation(CloseCode.OUT_OF_ORDER, `CALL of function ${fn}, of which there was no DEFINE`);
+      throw new ProtocolViolation(
+        CloseCode.OUT_OF_ORDER,
+        `CALL of function ${fn}, of which there was no DEFINE`,
+      );
     }
-    if (client.calls.has(attempt)) throw new ProtocolViolation(CloseCode.OUT_OF_ORDER, `CALL ${attempt} came twice`);
+    if (client.calls.has(attempt))
+      throw new ProtocolViolation(CloseCode.OUT_OF_ORDER, `CALL ${attempt} came twice`);
     if (client.calls.size >= limits.maxCallsPerClient + limits.maxUnacknowledged) {
-      throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `more than ${limits.maxCallsPerClient} calls at once`);
+      throw new ProtocolViolation(
+        CloseCode.LIMIT_EXCEEDED,
+        `more than ${limits.maxCallsPerClient} calls at once`,
+      );
     }
     const routeAt = start + CALL_PREFIX_BYTES;
     const now = this.#now;
@@ -242,14 +252,25 @@ export class Router {
     else this.#placement.place(call, now);
   }
 
-  #argumentChunk(client: Asking, flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+  #argumentChunk(
+    client: Asking,
+    flags: number,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     const call = client.calls.get(id);
     // Given back or cancelled meanwhile: the rest may still be under way.
     if (call === undefined || call.state === 'done') return;
-    if (!call.uploading) throw new ProtocolViolation(CloseCode.OUT_OF_ORDER, `CHUNK of call ${id}, which is complete`);
+    if (!call.uploading)
+      throw new ProtocolViolation(CloseCode.OUT_OF_ORDER, `CHUNK of call ${id}, which is complete`);
     call.upBytes += end - start;
     if (call.upBytes > limits.maxUncreditedBytes) {
-      throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `call ${id} sent ${call.upBytes} bytes without credit`);
+      throw new ProtocolViolation(
+        CloseCode.LIMIT_EXCEEDED,
+        `call ${id} sent ${call.upBytes} bytes without credit`,
+      );
     }
     if (call.state === 'assigned') {
       call.node?.outbox?.forward(FrameType.CHUNK, flags, client.number, id, bytes, start, end);
@@ -281,7 +302,9 @@ export class Router {
     this.#placement.advance(node);
   }
 
-  addNode(facts: Pick<Running, 'number' | 'id' | 'instance' | 'functions' | 'labels' | 'maxConcurrent'>): Running {
+  addNode(
+    facts: Pick<Running, 'number' | 'id' | 'instance' | 'functions' | 'labels' | 'maxConcurrent'>,
+  ): Running {
     const node = createRunning(facts);
     this.#resumption.adopt(node);
     this.#book.nodes.set(node.number, node);
@@ -373,12 +396,16 @@ export class Router {
     else {
       call.downBytes += end - start;
       if (call.downBytes > limits.maxUncreditedBytes) {
-        throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `call ${id} answered ${call.downBytes} bytes without credit`);
+        throw new ProtocolViolation(
+          CloseCode.LIMIT_EXCEEDED,
+          `call ${id} answered ${call.downBytes} bytes without credit`,
+        );
       }
     }
     if (call.passing === 'yes') client.outbox?.forward(type, flags, node.number, id, bytes, start, end);
     const ends = type === FrameType.FAILURE || type === FrameType.RESULT;
-    if (ends && (flags & Flag.MORE) === 0) this.#finish(call, node, type === FrameType.RESULT ? 'result' : 'failure');
+    if (ends && (flags & Flag.MORE) === 0)
+      this.#finish(call, node, type === FrameType.RESULT ? 'result' : 'failure');
   }
 
   #finish(call: Routed, node: Running, how: 'result' | 'failure'): void {
@@ -389,7 +416,8 @@ export class Router {
     call.client.finished += 1;
     node.executed += 1;
     const tookMs = this.#now - call.since;
-    node.latencyMs = node.latencyMs === 0 ? tookMs : node.latencyMs + LATENCY_WEIGHT * (tookMs - node.latencyMs);
+    node.latencyMs =
+      node.latencyMs === 0 ? tookMs : node.latencyMs + LATENCY_WEIGHT * (tookMs - node.latencyMs);
     this.#placement.advance(node);
   }
 }

@@ -45,7 +45,10 @@ export class InboundStream implements AsyncIterableIterator<unknown> {
     this.received += 1;
     this.waitingBytes += bytes;
     if (this.waitingBytes > limits.maxUncreditedBytes) {
-      throw new ProtocolViolation(CloseCode.LIMIT_EXCEEDED, `items of ${this.waitingBytes} bytes came without credit`);
+      throw new ProtocolViolation(
+        CloseCode.LIMIT_EXCEEDED,
+        `items of ${this.waitingBytes} bytes came without credit`,
+      );
     }
     const taker = this.#takers.shift();
     if (taker === undefined) {

@@ -69,7 +69,8 @@ export class Uploads {
   }
 
   clear(): void {
-    for (const [client, headers] of this.#headers) for (const attempt of [...headers.keys()]) this.drop(client, attempt);
+    for (const [client, headers] of this.#headers)
+      for (const attempt of [...headers.keys()]) this.drop(client, attempt);
     this.#headers.clear();
   }
 

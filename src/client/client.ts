@@ -4,7 +4,14 @@ import { createSystem, type System } from '../actors/index.ts';
 import { Caller } from '../calls/caller.ts';
 import type { CallOptions } from '../calls/pending.ts';
 import { Link, type LinkUser } from '../links/link.ts';
-import { checkUrl, resolveTimes, wholeNumber, type ExecutionTimes, type LinkTimes, type Preset } from '../links/options.ts';
+import {
+  checkUrl,
+  resolveTimes,
+  wholeNumber,
+  type ExecutionTimes,
+  type LinkTimes,
+  type Preset,
+} from '../links/options.ts';
 import type { Clock, Dialer, Log, Random } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { FrameType } from '../protocol/frames.ts';
@@ -59,11 +66,16 @@ export interface ClientStatus {
 
 /** The same functions, as a caller sees them: everything is a promise. */
 export type Remote<T> = {
-  readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never;
+  readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R
+    ? (...args: A) => Promise<Awaited<R>>
+    : never;
 };
 
 /** A node as the hub describes it. */
-export type NodeDescription = Readonly<Record<string, unknown>> & { readonly id: string; readonly state: string };
+export type NodeDescription = Readonly<Record<string, unknown>> & {
+  readonly id: string;
+  readonly state: string;
+};
 
 export interface Client {
   readonly id: string;
@@ -71,7 +83,11 @@ export interface Client {
   /** Calls a function. @throws HoldfastError by one of the ways in which a call can end */
   call<R = unknown>(name: string, args?: readonly unknown[], options?: CallOptions): Promise<R>;
   /** Calls a function whose result is a stream, with backpressure; leaving the loop cancels it. */
-  stream<R = unknown>(name: string, args?: readonly unknown[], options?: CallOptions): AsyncIterableIterator<R>;
+  stream<R = unknown>(
+    name: string,
+    args?: readonly unknown[],
+    options?: CallOptions,
+  ): AsyncIterableIterator<R>;
   /** `client.functions<{ add(a: number, b: number): number }>().add(1, 2)` */
   functions<T extends object>(options?: CallOptions): Remote<T>;
   /** The nodes that the hub knows. */
@@ -105,7 +121,12 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
     clock: ports.clock,
     encoding,
     executionTimeoutMs: times.executionTimeoutMs,
-    maxCallAttempts: wholeNumber('maxCallAttempts', options.maxCallAttempts ?? defaults.maxCallAttempts, 1, 1_000),
+    maxCallAttempts: wholeNumber(
+      'maxCallAttempts',
+      options.maxCallAttempts ?? defaults.maxCallAttempts,
+      1,
+      1_000,
+    ),
     maxQueueSize: wholeNumber('maxQueueSize', options.maxQueueSize ?? limits.maxClientQueue, 0),
   });
   const questions = new Map<number, Question>();
@@ -194,7 +215,8 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
     caller.refuse(new HoldfastError(`${id} was stopped`, { code: 'stopped' }));
     return (stopping ??= link.stop().then(() => system.stop()));
   };
-  const call = (name: string, args: readonly unknown[] = [], callOptions?: CallOptions) => caller.call(name, args, callOptions);
+  const call = (name: string, args: readonly unknown[] = [], callOptions?: CallOptions) =>
+    caller.call(name, args, callOptions);
   return {
     id,
     system,

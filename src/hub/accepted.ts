@@ -34,9 +34,22 @@ export interface AcceptedOptions {
 const MAX_BUSY_MS = 10;
 
 const peerFrames: ReadonlySet<number> = new Set([
-  FrameType.SYNCED, FrameType.PING, FrameType.CHECK, FrameType.DEPARTING, FrameType.DEFINE, FrameType.CALL,
-  FrameType.CHUNK, FrameType.CREDIT, FrameType.ITEM, FrameType.RESULT, FrameType.FAILURE, FrameType.CANCEL,
-  FrameType.ACK, FrameType.RESUME, FrameType.FATE, FrameType.ASK,
+  FrameType.SYNCED,
+  FrameType.PING,
+  FrameType.CHECK,
+  FrameType.DEPARTING,
+  FrameType.DEFINE,
+  FrameType.CALL,
+  FrameType.CHUNK,
+  FrameType.CREDIT,
+  FrameType.ITEM,
+  FrameType.RESULT,
+  FrameType.FAILURE,
+  FrameType.CANCEL,
+  FrameType.ACK,
+  FrameType.RESUME,
+  FrameType.FATE,
+  FrameType.ASK,
 ]);
 
 export class Accepted {
@@ -173,7 +186,10 @@ export class Accepted {
       if (type === FrameType.REGISTER) this.#options.register(this, readRegister(bytes, start, end));
       else if (!peerFrames.has(type)) {
         const name = `0x${type.toString(16).padStart(2, '0')}`;
-        throw new ProtocolViolation(CloseCode.UNEXPECTED_TYPE, `frame type ${name} does not come from a peer`);
+        throw new ProtocolViolation(
+          CloseCode.UNEXPECTED_TYPE,
+          `frame type ${name} does not come from a peer`,
+        );
       } else if (this.#owner === undefined) {
         // A hub that restarted behind a proxy, or forgot: the peer may register on this very socket.
         const registration = type === FrameType.PING || type === FrameType.CHECK ? id : 0;
@@ -192,7 +208,10 @@ export class Accepted {
 
   #cutOff(waitingBytes: number): void {
     const from = this.remoteAddress;
-    this.#options.log.warn({ from, waitingBytes }, `peer does not read: ${waitingBytes} bytes wait; it is cut off`);
+    this.#options.log.warn(
+      { from, waitingBytes },
+      `peer does not read: ${waitingBytes} bytes wait; it is cut off`,
+    );
     this.breakOff(CloseCode.SLOW_READER, `${waitingBytes} bytes wait and are not read`);
   }
 

@@ -109,7 +109,8 @@ class RunningHub implements Hub {
       heard: (at) => this.#router.heard(at),
       afterInput: this.#router.turn.afterInput,
       afterClients: this.#router.turn.afterClients,
-      register: (link, message) => void this.#register(link, message).catch((error: unknown) => link.fail(error)),
+      register: (link, message) =>
+        void this.#register(link, message).catch((error: unknown) => link.fail(error)),
       closed: (link) => {
         this.#links.delete(link);
         this.#closed.bytesIn += link.bytesIn;
@@ -213,9 +214,18 @@ class RunningHub implements Hub {
     const refuse = (terminal: boolean, reason: string, code: number): void => {
       const { epoch, registrationEpoch } = message;
       const retryAfterMs = terminal ? 0 : this.#resolved.retryAfterMs;
-      link.outbox.json(FrameType.REFUSED, 0, 0, 0, { epoch, registrationEpoch, terminal, retryAfterMs, reason });
+      link.outbox.json(FrameType.REFUSED, 0, 0, 0, {
+        epoch,
+        registrationEpoch,
+        terminal,
+        retryAfterMs,
+        reason,
+      });
       link.breakOff(code, reason);
-      this.#log.warn({ [message.role]: message.id, from: link.remoteAddress }, `refused ${message.id}: ${reason}`);
+      this.#log.warn(
+        { [message.role]: message.id, from: link.remoteAddress },
+        `refused ${message.id}: ${reason}`,
+      );
     };
     if (this.#state !== 'listening') return refuse(false, 'the hub drains', CloseCode.UNAVAILABLE);
     const mayJoin = await this.#mayJoin(message);
@@ -230,11 +240,16 @@ class RunningHub implements Hub {
     }
     let member = this.#members.get(message.instance);
     if (member !== undefined && (member.id !== message.id || member.role !== message.role)) {
-      return refuse(true, `instance ${message.instance} is registered as ${member.role} ${member.id}`, CloseCode.OUT_OF_ORDER);
+      return refuse(
+        true,
+        `instance ${message.instance} is registered as ${member.role} ${member.id}`,
+        CloseCode.OUT_OF_ORDER,
+      );
     }
     if (member === undefined) {
       const number = this.#takeNumber();
-      if (number === undefined) return refuse(false, `the hub has ${limits.maxPeers} peers already`, CloseCode.UNAVAILABLE);
+      if (number === undefined)
+        return refuse(false, `the hub has ${limits.maxPeers} peers already`, CloseCode.UNAVAILABLE);
       member = new Member(this.#home, number, message, this.#historyOf(message));
       this.#members.set(message.instance, member);
     }
@@ -243,7 +258,8 @@ class RunningHub implements Hub {
 
   async #mayJoin({ role, id, token, labels }: RegisterMessage): Promise<boolean> {
     const { verify, token: secret } = this.#options;
-    if (verify === undefined) return secret === undefined || (token !== undefined && equalSecrets(secret, token));
+    if (verify === undefined)
+      return secret === undefined || (token !== undefined && equalSecrets(secret, token));
     try {
       return await verify({ role, id, token, labels });
     } catch (error) {
@@ -348,7 +364,8 @@ class RunningHub implements Hub {
 /** Compares in a time that does not tell how much of the secret was right. */
 function equalSecrets(secret: string, given: string): boolean {
   let difference = secret.length ^ given.length;
-  for (let i = 0; i < secret.length; i++) difference |= secret.charCodeAt(i) ^ (given.charCodeAt(i % (given.length || 1)) || 0);
+  for (let i = 0; i < secret.length; i++)
+    difference |= secret.charCodeAt(i) ^ (given.charCodeAt(i % (given.length || 1)) || 0);
   return difference === 0;
 }
 

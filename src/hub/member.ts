@@ -1,6 +1,11 @@
 // One instance of a node or client, as the hub holds it: its session machine, its socket, its place in the router.
 // Invariant: the session machine decides; this only does what it says and tells it what happened.
-import { sessionEffects, sessionMachine, type SessionEvent, type SessionTimes } from '../../machines/session.ts';
+import {
+  sessionEffects,
+  sessionMachine,
+  type SessionEvent,
+  type SessionTimes,
+} from '../../machines/session.ts';
 import type { Unstamped } from '../../machines/types.ts';
 import { statePath, type Actor, type System } from '../actors/index.ts';
 import { createAsking, type Asking, type Running } from '../calls/roster.ts';
@@ -12,7 +17,7 @@ import { HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
 import { CloseCode, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import { readAsk, readCheck, readDeparting, readSynced, type RegisterMessage } from '../protocol/messages.ts';
-import { encodeValue, type Encoding } from '../protocol/values.ts';
+import { encodeValue, joinEncoded, type Encoding } from '../protocol/values.ts';
 import type { Accepted, Owner } from './accepted.ts';
 import type { Questions } from './questions.ts';
 
@@ -173,10 +178,20 @@ export class Member implements Owner {
     if (link !== undefined) this.#tell({ type: 'socket.closed', epoch: link.epoch, reason });
   }
 
-  frame(type: number, flags: number, peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+  frame(
+    type: number,
+    flags: number,
+    peer: number,
+    id: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     if (type >= FrameType.DEFINE && type <= FrameType.FATE) {
-      if (this.#client !== undefined) this.#home.router.clientFrame(this.#client, type, flags, peer, id, bytes, start, end);
-      else if (this.#node !== undefined) this.#home.router.nodeFrame(this.#node, type, flags, peer, id, bytes, start, end);
+      if (this.#client !== undefined)
+        this.#home.router.clientFrame(this.#client, type, flags, peer, id, bytes, start, end);
+      else if (this.#node !== undefined)
+        this.#home.router.nodeFrame(this.#node, type, flags, peer, id, bytes, start, end);
       return;
     }
     const link = this.#link;
@@ -223,7 +238,8 @@ export class Member implements Owner {
     return home.system.spawn(
       drive(sessionMachine, sessionEffects, {
         attachSocket: () => this.#attach(),
-        dismissSocket: () => this.#pending?.link.breakOff(CloseCode.OBSOLETE, 'a newer socket of this instance is registered'),
+        dismissSocket: () =>
+          this.#pending?.link.breakOff(CloseCode.OBSOLETE, 'a newer socket of this instance is registered'),
         sendRegistered: () => this.#sendRegistered(),
         prepareSync: (registration) => void this.#prepareSync(registration),
         sendSync: ({ registrationEpoch }) =>
@@ -232,7 +248,10 @@ export class Member implements Owner {
         announceSuspect: ({ silentMs }) => {
           if (this.#link !== undefined) this.#link.liveness = 'suspect';
           if (this.#node !== undefined) home.router.nodeLeaving(this.#node);
-          home.log.warn({ [this.role]: this.id, silentMs }, `${this.id} is silent for ${Math.round(silentMs)} ms`);
+          home.log.warn(
+            { [this.role]: this.id, silentMs },
+            `${this.id} is silent for ${Math.round(silentMs)} ms`,
+          );
         },
         announceAbsent: () => this.#detach(),
         announceDraining: () => {
@@ -250,7 +269,8 @@ export class Member implements Owner {
           link?.disown();
           link?.terminate();
         },
-        sendDrain: () => this.#link?.outbox.json(FrameType.DRAINING, 0, 0, 0, { retryAfterMs: home.retryAfterMs }),
+        sendDrain: () =>
+          this.#link?.outbox.json(FrameType.DRAINING, 0, 0, 0, { retryAfterMs: home.retryAfterMs }),
         sendReplaced: () => {
           this.#ending = 'superseded';
           const reason = `another instance of ${this.id} took over`;
@@ -262,7 +282,8 @@ export class Member implements Owner {
         },
       }),
       {
-        id: `session/${this.role}/${this.id}/${this.instance.slice(0, 8)}`,
+        // The number tells apart instances whose names begin alike, or that hold slashes.
+        id: `session/${this.role}/${this.id}/${this.number}`,
         input: {
           ...times,
           totalTasksExecuted: this.history.totalTasksExecuted,
@@ -343,11 +364,14 @@ export class Member implements Owner {
     const { log } = this.#home;
     try {
       const encoded = encodeValue(await this.#home.prepareSync(this), 'json');
-      this.#sync = typeof encoded === 'string' ? new TextEncoder().encode(encoded) : concat(encoded);
+      this.#sync = joinEncoded(encoded);
       if (this.#sync.length > limits.maxControlBytes) {
-        throw new HoldfastError(`the sync has ${this.#sync.length} bytes; at most ${limits.maxControlBytes} are sent`, {
-          code: 'value_too_large',
-        });
+        throw new HoldfastError(
+          `the sync has ${this.#sync.length} bytes; at most ${limits.maxControlBytes} are sent`,
+          {
+            code: 'value_too_large',
+          },
+        );
       }
       this.#tell({ type: 'sync.prepared', ...registration });
     } catch (error) {
@@ -377,14 +401,4 @@ export class Member implements Owner {
       else this.#tell({ type: 'link.active', epoch, silentMs });
     });
   }
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

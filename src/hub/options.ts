@@ -67,17 +67,35 @@ export interface HubOptions {
 export type ResolvedHubOptions = Required<
   Pick<
     HubOptions,
-    | 'host' | 'port' | 'balance' | 'heartbeatIntervalMs' | 'heartbeatTimeoutMs' | 'connectionTimeoutMs' | 'sessionGraceMs'
-    | 'maxQueueSize' | 'failoverAfterMs' | 'noNodeAfterMs' | 'drainTimeoutMs' | 'retryAfterMs' | 'encoding'
+    | 'host'
+    | 'port'
+    | 'balance'
+    | 'heartbeatIntervalMs'
+    | 'heartbeatTimeoutMs'
+    | 'connectionTimeoutMs'
+    | 'sessionGraceMs'
+    | 'maxQueueSize'
+    | 'failoverAfterMs'
+    | 'noNodeAfterMs'
+    | 'drainTimeoutMs'
+    | 'retryAfterMs'
+    | 'encoding'
   >
 >;
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /** @throws HoldfastError `invalid_option` */
-export function resolveHubOptions(options: HubOptions): { [K in keyof ResolvedHubOptions]: NonNullable<ResolvedHubOptions[K]> } {
+export function resolveHubOptions(options: HubOptions): {
+  [K in keyof ResolvedHubOptions]: NonNullable<ResolvedHubOptions[K]>;
+} {
   const given: Partial<LinkTimes> = {};
-  for (const name of ['heartbeatIntervalMs', 'heartbeatTimeoutMs', 'connectionTimeoutMs', 'drainTimeoutMs'] as const) {
+  for (const name of [
+    'heartbeatIntervalMs',
+    'heartbeatTimeoutMs',
+    'connectionTimeoutMs',
+    'drainTimeoutMs',
+  ] as const) {
     const value = options[name];
     if (value !== undefined) given[name] = value;
   }
@@ -91,7 +109,10 @@ export function resolveHubOptions(options: HubOptions): { [K in keyof ResolvedHu
       { code: 'invalid_option' },
     );
   }
-  if (options.token === '') throw new HoldfastError('option token is empty; leave it out or give a secret', { code: 'invalid_option' });
+  if (options.token === '')
+    throw new HoldfastError('option token is empty; leave it out or give a secret', {
+      code: 'invalid_option',
+    });
   return {
     host,
     port: wholeNumber('port', options.port ?? 7_070, 0, 65_535),
@@ -100,7 +121,11 @@ export function resolveHubOptions(options: HubOptions): { [K in keyof ResolvedHu
     heartbeatTimeoutMs: times.heartbeatTimeoutMs,
     connectionTimeoutMs: times.connectionTimeoutMs,
     drainTimeoutMs: times.drainTimeoutMs,
-    sessionGraceMs: wholeNumber('sessionGraceMs', options.sessionGraceMs ?? ofPreset.sessionGraceMs ?? defaults.sessionGraceMs, 1),
+    sessionGraceMs: wholeNumber(
+      'sessionGraceMs',
+      options.sessionGraceMs ?? ofPreset.sessionGraceMs ?? defaults.sessionGraceMs,
+      1,
+    ),
     maxQueueSize: wholeNumber('maxQueueSize', options.maxQueueSize ?? defaults.maxQueueSize, 0),
     failoverAfterMs: wholeNumber('failoverAfterMs', options.failoverAfterMs ?? defaults.failoverAfterMs, 0),
     noNodeAfterMs: wholeNumber('noNodeAfterMs', options.noNodeAfterMs ?? defaults.noNodeAfterMs, 0),

@@ -41,7 +41,11 @@ function json(status: number, body: object): Page {
 }
 
 /** `/healthz` answers while the process lives; `/readyz` while it takes work; `/metrics` for Prometheus. */
-export async function pageOf(path: string, metrics: Metrics, status: () => HubStatus): Promise<Page | undefined> {
+export async function pageOf(
+  path: string,
+  metrics: Metrics,
+  status: () => HubStatus,
+): Promise<Page | undefined> {
   if (path === '/metrics') return metrics.render();
   const { state, uptimeMs, nodes, clients, lagMs } = status();
   if (path === '/healthz') return json(200, { state, uptimeMs, nodes, clients, lagMs });

@@ -51,7 +51,8 @@ function declare(node: AnyStateNode, indent: string, lines: string[]): void {
  */
 function ends(from: AnyStateNode, to: AnyStateNode): { from: AnyStateNode; to: AnyStateNode; note: string } {
   let depth = 0;
-  while (depth < from.path.length && depth < to.path.length && from.path[depth] === to.path[depth]) depth += 1;
+  while (depth < from.path.length && depth < to.path.length && from.path[depth] === to.path[depth])
+    depth += 1;
   if (depth === from.path.length) return { from: to, to, note: ' (anywhere)' };
   const lifted = (node: AnyStateNode): AnyStateNode => {
     let at = node;

@@ -60,7 +60,10 @@ export function connectWith(
   const sockets = new WeakMap<Socket, SocketLike>();
   let present: SocketLike | undefined;
 
-  async function introduce(socket: Socket, registration: { epoch: number; registrationEpoch: number }): Promise<void> {
+  async function introduce(
+    socket: Socket,
+    registration: { epoch: number; registrationEpoch: number },
+  ): Promise<void> {
     const raw = sockets.get(socket);
     if (raw === undefined) return;
     try {

@@ -1,7 +1,12 @@
 // Runs a connection machine over a socket port: dial, measure silence, terminate, release. What is said over the
 // socket is the speaker's business.
 // Invariant: events of a socket carry the epoch of its dial, whatever the machine has moved on to since.
-import { connectionEffects, connectionMachine, type ConnectionEvent, type ConnectionInput } from '../../machines/connection.ts';
+import {
+  connectionEffects,
+  connectionMachine,
+  type ConnectionEvent,
+  type ConnectionInput,
+} from '../../machines/connection.ts';
 import type { Unstamped } from '../../machines/types.ts';
 import type { Actor, System, Transition } from '../actors/index.ts';
 import { drive } from '../engine/drive.ts';

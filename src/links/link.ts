@@ -8,7 +8,13 @@ import { digestOf } from '../protocol/digest.ts';
 import { HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
 import { CloseCode, FrameType } from '../protocol/frames.ts';
 import { SUBPROTOCOL } from '../protocol/limits.ts';
-import { readChecked, readDraining, readRefused, readRegistered, readReplaced } from '../protocol/messages.ts';
+import {
+  readChecked,
+  readDraining,
+  readRefused,
+  readRegistered,
+  readReplaced,
+} from '../protocol/messages.ts';
 import type { RegisteredMessage } from '../protocol/messages.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import { copyBytes, readFrames, type FrameHandler } from '../protocol/read.ts';
@@ -199,7 +205,10 @@ export class Link {
         endOfTurn: (fn: () => void) => clock.endOfTurn(fn),
       };
       const onOverflow = (waitingBytes: number) => {
-        this.#log.warn({ waitingBytes }, `hub does not read: ${waitingBytes} bytes wait; the link is given up`);
+        this.#log.warn(
+          { waitingBytes },
+          `hub does not read: ${waitingBytes} bytes wait; the link is given up`,
+        );
         socket.terminate();
       };
       this.#wire = { socket, outbox: new Outbox(port, { onOverflow }) };
@@ -330,7 +339,10 @@ export class Link {
       // A link that ended meanwhile has another outbox, or none: this one drops what it is given.
       outbox?.json(FrameType.SYNCED, 0, 0, 0, registration);
     } catch (error) {
-      this.#log.error({ error: String(error) }, `sync failed: ${String(error)}; the hub will not send work here`);
+      this.#log.error(
+        { error: String(error) },
+        `sync failed: ${String(error)}; the hub will not send work here`,
+      );
     }
   }
 
@@ -376,7 +388,8 @@ export class Link {
     const to = leaf(transition.to);
     if (from === to) return;
     const { control, ledger } = snapshot.context;
-    const why = to === 'transient_failure' || to === 'rejected' || to === 'failed' ? `: ${ledger.reason}` : '';
+    const why =
+      to === 'transient_failure' || to === 'rejected' || to === 'failed' ? `: ${ledger.reason}` : '';
     const fields = { from, to, epoch: control.epoch, attempts: ledger.failures };
     if (why === '') this.#log.info(fields, `${from} → ${to}`);
     else this.#log.warn(fields, `${from} → ${to}${why}`);

@@ -33,7 +33,9 @@ export interface ExecutionTimes {
   executionTimeoutMs: number;
 }
 
-export const presets: Readonly<Record<Preset, Partial<LinkTimes & ExecutionTimes & { sessionGraceMs: number }>>> = {
+export const presets: Readonly<
+  Record<Preset, Partial<LinkTimes & ExecutionTimes & { sessionGraceMs: number }>>
+> = {
   development: {
     reconnectIntervalMs: 1_000,
     maxRetryAttempts: 5,
@@ -86,7 +88,12 @@ function invalid(name: string, value: unknown, remedy: string): HoldfastError {
 }
 
 /** @throws HoldfastError `invalid_option` unless `value` is a whole number of at least `least` */
-export function wholeNumber(name: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number {
+export function wholeNumber(
+  name: string,
+  value: number,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw invalid(name, value, `it must be a whole number from ${least} to ${most}`);
 }

@@ -4,7 +4,14 @@ import { createSystem, type System } from '../actors/index.ts';
 import { Executor } from '../calls/executor.ts';
 import { checkFunctions, type NodeFunctions } from '../calls/functions.ts';
 import { Link, type LinkUser } from '../links/link.ts';
-import { checkUrl, resolveTimes, wholeNumber, type ExecutionTimes, type LinkTimes, type Preset } from '../links/options.ts';
+import {
+  checkUrl,
+  resolveTimes,
+  wholeNumber,
+  type ExecutionTimes,
+  type LinkTimes,
+  type Preset,
+} from '../links/options.ts';
 import type { Clock, Dialer, Log, Random } from '../ports.ts';
 import type { HoldfastError } from '../protocol/errors.ts';
 import { defaults, limits } from '../protocol/limits.ts';
@@ -86,7 +93,12 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
   const names = [...functions.keys()];
   const id = options.id ?? `node-${ports.random.id().slice(0, 8)}`;
   const instance = ports.random.id();
-  const maxConcurrent = wholeNumber('maxConcurrent', options.maxConcurrent ?? defaults.maxConcurrentExecutions, 1, limits.maxExecutions);
+  const maxConcurrent = wholeNumber(
+    'maxConcurrent',
+    options.maxConcurrent ?? defaults.maxConcurrentExecutions,
+    1,
+    limits.maxExecutions,
+  );
   const system = createSystem({ clock: ports.clock, log: ports.log });
   const encoding = options.encoding ?? 'json';
   const executor = new Executor({
@@ -95,7 +107,11 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
     functions,
     maxConcurrent,
     executionTimeoutMs: times.executionTimeoutMs,
-    maxRetainedResults: wholeNumber('maxRetainedResults', options.maxRetainedResults ?? limits.maxRetainedResults, 1),
+    maxRetainedResults: wholeNumber(
+      'maxRetainedResults',
+      options.maxRetainedResults ?? limits.maxRetainedResults,
+      1,
+    ),
     maxRetainedBytes: wholeNumber('maxRetainedBytes', options.maxRetainedBytes ?? limits.maxRetainedBytes, 1),
     clientGraceMs: 2 * defaults.sessionGraceMs,
   });
@@ -111,7 +127,8 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
       executor.ended();
       options.onEnded?.(error);
     },
-    frame: (type, flags, peer, number, bytes, start, end) => executor.frame(type, flags, peer, number, bytes, start, end),
+    frame: (type, flags, peer, number, bytes, start, end) =>
+      executor.frame(type, flags, peer, number, bytes, start, end),
   };
   const link = new Link({
     system,

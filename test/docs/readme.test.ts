@@ -19,7 +19,10 @@ test('the first example runs as it stands and prints what it says', () => {
   const index = new URL('../../src/index.ts', import.meta.url).href;
   // A free port instead of the one that a reader would remember.
   writeFileSync(file, example.replace("'holdfast'", JSON.stringify(index)).replace('7070', '0'));
-  const { status, stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8', timeout: 25_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
+    encoding: 'utf8',
+    timeout: 25_000,
+  });
   rmSync(folder, { recursive: true });
   expect(stderr).toBe('');
   expect(stdout).toBe('3\n');

@@ -12,7 +12,10 @@ interface Thing {
 const thing = (attempt: number): Thing => ({ attempt, place: -1 });
 
 test('a table by numbers holds what a Map would hold, through growth, collisions and long-lived entries', () => {
-  const step = fc.tuple(fc.constantFrom('set', 'delete'), fc.oneof(fc.nat(40), fc.nat(400), fc.constantFrom(16, 32, 2 ** 20, 2 ** 32 - 1)));
+  const step = fc.tuple(
+    fc.constantFrom('set', 'delete'),
+    fc.oneof(fc.nat(40), fc.nat(400), fc.constantFrom(16, 32, 2 ** 20, 2 ** 32 - 1)),
+  );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
       const table = new Numbered<Thing>();

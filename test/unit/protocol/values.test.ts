@@ -292,11 +292,14 @@ describe('a hostile table of segments', () => {
 });
 
 describe.each(['json', 'msgpack'] as const)('An item in %s', (encoding) => {
-  it.each([undefined, { toJSON: () => undefined }])('takes at least one byte, also when it is undefined', (value) => {
-    const bytes = joinEncoded(encodeItem(value, encoding));
-    expect(bytes.length).toBeGreaterThan(0);
-    expect(decodeValue(bytes, 0, bytes.length, encoding === 'msgpack')).toBeUndefined();
-  });
+  it.each([undefined, { toJSON: () => undefined }])(
+    'takes at least one byte, also when it is undefined',
+    (value) => {
+      const bytes = joinEncoded(encodeItem(value, encoding));
+      expect(bytes.length).toBeGreaterThan(0);
+      expect(decodeValue(bytes, 0, bytes.length, encoding === 'msgpack')).toBeUndefined();
+    },
+  );
 
   it('is otherwise encoded as any value', () => {
     expect(joinEncoded(encodeItem([1, 'ä'], encoding))).toEqual(joinEncoded(encodeValue([1, 'ä'], encoding)));
