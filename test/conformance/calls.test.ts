@@ -7,7 +7,12 @@ import { call, callPayload, define, join, pair, running, startHub } from './flee
 import { frame, jsonOf, textOf, u32s } from './raw.ts';
 
 /** Function, route length and deadline of a CALL as the node gets it, and its arguments. */
-function prefixOf(payload: Uint8Array): { fn: number; routeLength: number; deadlineMs: number; args: string } {
+function prefixOf(payload: Uint8Array): {
+  fn: number;
+  routeLength: number;
+  deadlineMs: number;
+  args: string;
+} {
   const view = new DataView(payload.buffer, payload.byteOffset);
   return {
     fn: view.getUint16(0, true),
@@ -21,7 +26,12 @@ it('A call goes to a node under the number of its function there, without its ro
   const hub = await startHub();
   const fleet = await pair(hub, { labels: { zone: 'a' } });
   const route = '{"labels":{"zone":"a"}}';
-  const { arrived } = await running(fleet, 5, callPayload('[1,"ä"]', { fn: 1, route, deadlineMs: 4_000 }), Flag.STREAM);
+  const { arrived } = await running(
+    fleet,
+    5,
+    callPayload('[1,"ä"]', { fn: 1, route, deadlineMs: 4_000 }),
+    Flag.STREAM,
+  );
   expect(arrived).toMatchObject({ peer: fleet.client.number, flags: Flag.STREAM });
   const { deadlineMs, ...rest } = prefixOf(arrived.payload);
   expect(rest).toEqual({ fn: 1, routeLength: 0, args: '[1,"ä"]' });
@@ -35,7 +45,9 @@ it('The hub never decodes arguments or results: any bytes pass as they are', asy
   const bytes = Uint8Array.from({ length: 256 }, (_, index) => index);
   const { arrived } = await running({ node, client }, 1, callPayload(bytes), Flag.MSGPACK);
   expect([...arrived.payload.subarray(8)]).toEqual([...bytes]);
-  node.peer.send(frame(FrameType.RESULT, bytes.toReversed(), { peer: arrived.peer, id: 1, flags: Flag.MSGPACK }));
+  node.peer.send(
+    frame(FrameType.RESULT, bytes.toReversed(), { peer: arrived.peer, id: 1, flags: Flag.MSGPACK }),
+  );
   expect([...(await client.peer.take(FrameType.RESULT)).payload]).toEqual([...bytes].toReversed());
 });
 
@@ -64,7 +76,10 @@ describe('PEER and ASSIGNED:', () => {
     expect(types.indexOf(FrameType.PEER)).toBeLessThan(types.indexOf(FrameType.CALL));
     const told = fleet.node.peer.seen(FrameType.PEER)[0]!;
     expect(told.peer).toBe(fleet.client.number);
-    expect(jsonOf(told)).toEqual({ id: fleet.client.message['id'], instance: fleet.client.message['instance'] });
+    expect(jsonOf(told)).toEqual({
+      id: fleet.client.message['id'],
+      instance: fleet.client.message['instance'],
+    });
   });
 
   it('The node gets a call only after the client was told of the assignment', async () => {
@@ -72,14 +87,17 @@ describe('PEER and ASSIGNED:', () => {
     const { node, client } = await pair(hub, { maxConcurrent: 100 });
     const order: string[] = [];
     const note = (what: string) => (it: { id: number }) => void order.push(`${what} ${it.id}`);
-    const told = (id: number) => client.peer.take(FrameType.ASSIGNED, (it) => it.id === id).then(note('assigned'));
+    const told = (id: number) =>
+      client.peer.take(FrameType.ASSIGNED, (it) => it.id === id).then(note('assigned'));
     const came = (id: number) => node.peer.take(FrameType.CALL, (it) => it.id === id).then(note('called'));
     for (let id = 1; id <= 20; id += 1) {
       const both = Promise.all([told(id), came(id)]);
       client.peer.send(call(id));
       await both;
     }
-    expect(order).toEqual(Array.from({ length: 20 }, (_, at) => [`assigned ${at + 1}`, `called ${at + 1}`]).flat());
+    expect(order).toEqual(
+      Array.from({ length: 20 }, (_, at) => [`assigned ${at + 1}`, `called ${at + 1}`]).flat(),
+    );
   });
 
   it('A client whose socket does not take the assignment has its call held back from the node', async () => {
@@ -118,7 +136,10 @@ describe('PEER and ASSIGNED:', () => {
     const hub = await startHub();
     const fleet = await pair(hub);
     fleet.client.peer.send(frame(FrameType.CALL, callPayload(), { id: 1, peer: fleet.node.number }));
-    expect(await fleet.client.peer.take(FrameType.ASSIGNED)).toMatchObject({ id: 1, peer: fleet.node.number });
+    expect(await fleet.client.peer.take(FrameType.ASSIGNED)).toMatchObject({
+      id: 1,
+      peer: fleet.node.number,
+    });
   });
 
   it('A presumption that does not come true is corrected by ASSIGNED', async () => {
@@ -130,7 +151,9 @@ describe('PEER and ASSIGNED:', () => {
     }
     const went = await Promise.all([0, 1].map(() => other.peer.take(FrameType.CALL)));
     for (const { id } of went) {
-      expect(await fleet.client.peer.take(FrameType.ASSIGNED, (it) => it.id === id)).toMatchObject({ peer: other.number });
+      expect(await fleet.client.peer.take(FrameType.ASSIGNED, (it) => it.id === id)).toMatchObject({
+        peer: other.number,
+      });
     }
   });
 
@@ -159,7 +182,9 @@ describe('DEFINE:', () => {
   it('maxDefinitionsPerClient names can be defined, and one more closes with 4404', async () => {
     const hub = await startHub();
     const { peer } = await join(hub, 'client');
-    peer.send(...Array.from({ length: limits.maxDefinitionsPerClient }, (_, number) => define(number, `f${number}`)));
+    peer.send(
+      ...Array.from({ length: limits.maxDefinitionsPerClient }, (_, number) => define(number, `f${number}`)),
+    );
     await peer.barrier();
     peer.send(define(limits.maxDefinitionsPerClient, 'more'));
     expect(await peer.closed).toMatchObject({ code: CloseCode.LIMIT_EXCEEDED });
@@ -223,7 +248,11 @@ describe('CALL:', () => {
     ['whose route is a list', callPayload('[]', { route: '[]' }), CloseCode.MALFORMED],
     ['whose route is null', callPayload('[]', { route: 'null' }), CloseCode.MALFORMED],
     ['whose route names a node by number', callPayload('[]', { route: '{"node":1}' }), CloseCode.MALFORMED],
-    ['whose route has a label that is no text', callPayload('[]', { route: '{"labels":{"gpu":true}}' }), CloseCode.MALFORMED],
+    [
+      'whose route has a label that is no text',
+      callPayload('[]', { route: '{"labels":{"gpu":true}}' }),
+      CloseCode.MALFORMED,
+    ],
     [
       'whose route is longer than maxRouteBytes',
       callPayload('[]', { route: `{"node":"n1"${' '.repeat(limits.maxRouteBytes)}}` }),
@@ -245,25 +274,34 @@ describe('CALL:', () => {
     await running(fleet, 1, callPayload('[]', { route }));
   });
 
-  it.each(['__proto__', 'constructor', 'prototype'])('A route by a label %s is none, and closes with 4400', async (name) => {
-    const hub = await startHub();
-    const { client } = await pair(hub);
-    client.peer.send(call(1, callPayload('[]', { route: `{"labels":{${JSON.stringify(name)}:"x"}}` })));
-    expect(await client.peer.closed).toMatchObject({ code: CloseCode.MALFORMED });
-  });
+  it.each(['__proto__', 'constructor', 'prototype'])(
+    'A route by a label %s is none, and closes with 4400',
+    async (name) => {
+      const hub = await startHub();
+      const { client } = await pair(hub);
+      client.peer.send(call(1, callPayload('[]', { route: `{"labels":{${JSON.stringify(name)}:"x"}}` })));
+      expect(await client.peer.closed).toMatchObject({ code: CloseCode.MALFORMED });
+    },
+  );
 
-  it.each(['toString', 'valueOf'])('A route by a label %s finds nobody who has it from a prototype only', async (name) => {
-    const hub = await startHub({ noNodeAfterMs: 1 });
-    const { client } = await pair(hub);
-    client.peer.send(call(1, callPayload('[]', { route: `{"labels":{${JSON.stringify(name)}:"x"}}` })));
-    expect(jsonOf(await client.peer.take(FrameType.FAILURE))).toMatchObject({ code: 'no_node' });
-  });
+  it.each(['toString', 'valueOf'])(
+    'A route by a label %s finds nobody who has it from a prototype only',
+    async (name) => {
+      const hub = await startHub({ noNodeAfterMs: 1 });
+      const { client } = await pair(hub);
+      client.peer.send(call(1, callPayload('[]', { route: `{"labels":{${JSON.stringify(name)}:"x"}}` })));
+      expect(jsonOf(await client.peer.take(FrameType.FAILURE))).toMatchObject({ code: 'no_node' });
+    },
+  );
 
   it('The same attempt twice closes with 4402', async () => {
     const hub = await startHub();
     const { client } = await pair(hub);
     client.peer.send(call(1), call(1));
-    expect(await client.peer.closed).toMatchObject({ code: CloseCode.OUT_OF_ORDER, reason: 'CALL 1 came twice' });
+    expect(await client.peer.closed).toMatchObject({
+      code: CloseCode.OUT_OF_ORDER,
+      reason: 'CALL 1 came twice',
+    });
   });
 
   it('A call that no node takes in time is answered by no_node, by peer 0', async () => {
@@ -296,7 +334,7 @@ describe('CALL:', () => {
     const hub = await startHub();
     const { node, client } = await pair(hub, { maxConcurrent: 1_000_000 });
     const most = limits.maxCallsPerClient + limits.maxUnacknowledged;
-    for (let id = 1; id <= most; ) {
+    for (let id = 1; id <= most;) {
       const batch: Uint8Array[] = [];
       for (; batch.length < 10_000 && id <= most; id += 1) batch.push(call(id));
       client.peer.send(...batch);
@@ -320,7 +358,9 @@ describe('Outcomes:', () => {
       frame(FrameType.FAILURE, { code: 'failed', message: 'no' }, { peer: client.number, id: 2 }),
     );
     const failure = await client.peer.take(FrameType.FAILURE);
-    const frames = client.peer.inbox.filter(({ type }) => type === FrameType.ITEM || type === FrameType.RESULT);
+    const frames = client.peer.inbox.filter(
+      ({ type }) => type === FrameType.ITEM || type === FrameType.RESULT,
+    );
     expect(frames.map(({ payload }) => textOf(payload))).toEqual(['"a"', '"b"', '"c"']);
     expect(frames.map(({ peer, id }) => [peer, id])).toEqual(frames.map(() => [node.number, 1]));
     expect(failure).toMatchObject({ peer: node.number, id: 2 });

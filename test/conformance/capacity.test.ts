@@ -47,6 +47,8 @@ it('The number of a peer that is gone goes to another, and stands for it', async
   const third = await join(hub, 'node', { id: 'third' });
   expect(third.number).toBe(first.number);
   client.peer.send(call(2));
-  expect(await client.peer.take(FrameType.ASSIGNED, ({ id }) => id === 2)).toMatchObject({ peer: third.number });
+  expect(await client.peer.take(FrameType.ASSIGNED, ({ id }) => id === 2)).toMatchObject({
+    peer: third.number,
+  });
   expect(jsonOf(await client.peer.take(FrameType.PEER))).toMatchObject({ id: 'third' });
 });

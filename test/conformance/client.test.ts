@@ -66,9 +66,13 @@ describe('Calls:', () => {
     const { client, peer } = await connected();
     void codeOf(client.it.call('add', [1]));
     void codeOf(client.it.call('mul', [2]));
-    void codeOf(client.it.call('add', [3], { node: 'n7', labels: { zone: 'a' }, idempotent: true, deadlineMs: 5_000 }));
+    void codeOf(
+      client.it.call('add', [3], { node: 'n7', labels: { zone: 'a' }, idempotent: true, deadlineMs: 5_000 }),
+    );
     await peer.take(FrameType.CALL, ({ id }) => id === 3);
-    const frames = peer.messages.flat().filter(({ type }) => type === FrameType.DEFINE || type === FrameType.CALL);
+    const frames = peer.messages
+      .flat()
+      .filter(({ type }) => type === FrameType.DEFINE || type === FrameType.CALL);
     expect(frames.map(({ type, id }) => [type, id])).toEqual([
       [FrameType.DEFINE, 0],
       [FrameType.CALL, 1],
@@ -131,21 +135,31 @@ describe('Calls:', () => {
     expect(await call).toBe('second');
   });
 
-  it.each(['{', '', '{"code":"unheard"}', '[]', '\u0000'])('A FAILURE %j that cannot be read counts as invalid, and the link stays', async (payload) => {
-    const { client, peer } = await connected();
-    const call = codeOf(client.it.call('add', [1]));
-    await peer.take(FrameType.CALL);
-    peer.send(introduce(), frame(FrameType.FAILURE, payload, { peer: 12, id: 1 }));
-    expect(await call).toBe('invalid_argument');
-    await read(peer);
-  });
+  it.each(['{', '', '{"code":"unheard"}', '[]', '\u0000'])(
+    'A FAILURE %j that cannot be read counts as invalid, and the link stays',
+    async (payload) => {
+      const { client, peer } = await connected();
+      const call = codeOf(client.it.call('add', [1]));
+      await peer.take(FrameType.CALL);
+      peer.send(introduce(), frame(FrameType.FAILURE, payload, { peer: 12, id: 1 }));
+      expect(await call).toBe('invalid_argument');
+      await read(peer);
+    },
+  );
 
   it('Frames of attempts that are not awaited are ignored', async () => {
     const { client, peer } = await connected();
     peer.send(
-      introduce(), assigned(5), result(5, '1'), failure(6, 'failed'), frame(FrameType.ITEM, '1', { peer: 12, id: 7 }),
-      frame(FrameType.CHUNK, 'abc', { peer: 12, id: 8 }), frame(FrameType.CREDIT, u32s(9), { peer: 12, id: 9 }),
-      fate(10, Fate.UNSTARTED), frame(FrameType.ANSWER, { ok: true }, { id: 3 }), result(11, '', Flag.MORE),
+      introduce(),
+      assigned(5),
+      result(5, '1'),
+      failure(6, 'failed'),
+      frame(FrameType.ITEM, '1', { peer: 12, id: 7 }),
+      frame(FrameType.CHUNK, 'abc', { peer: 12, id: 8 }),
+      frame(FrameType.CREDIT, u32s(9), { peer: 12, id: 9 }),
+      fate(10, Fate.UNSTARTED),
+      frame(FrameType.ANSWER, { ok: true }, { id: 3 }),
+      result(11, '', Flag.MORE),
     );
     await read(peer);
     expect(client.it.status()).toMatchObject({ state: 'connected', inFlight: 0 });
@@ -223,7 +237,8 @@ describe('Long values:', () => {
       [12, 1],
       [12, 1],
     ]);
-    for (const credit of credits) expect(idsOf(credit)[0]).toBeGreaterThanOrEqual(limits.creditWindowBytes / 4);
+    for (const credit of credits)
+      expect(idsOf(credit)[0]).toBeGreaterThanOrEqual(limits.creditWindowBytes / 4);
   });
 
   it.each([
@@ -250,7 +265,8 @@ describe('Long values:', () => {
     const third = codeOf(calls[2]!);
     void Promise.allSettled(calls);
     await peer.take(FrameType.CALL, ({ id }) => id === 3);
-    const announce = (id: number): Uint8Array => result(id, concat([u32s(limits.maxValueBytes), new Uint8Array(5)]), Flag.MORE);
+    const announce = (id: number): Uint8Array =>
+      result(id, concat([u32s(limits.maxValueBytes), new Uint8Array(5)]), Flag.MORE);
     peer.send(introduce(), announce(1), announce(2), announce(3));
     expect(await third).not.toMatch(/^no error/);
     await read(peer);
@@ -266,9 +282,16 @@ describe('Long values:', () => {
         .filter((it) => it.id === id && (it.type === FrameType.CALL || it.type === FrameType.CHUNK))
         .reduce((sum, { payload }) => sum + payload.length, 0);
     const window = limits.creditWindowBytes;
-    await expect.poll(() => [sentOf(1), sentOf(2)].every((sent) => sent > window - most && sent <= window + 8)).toBe(true);
+    await expect
+      .poll(() => [sentOf(1), sentOf(2)].every((sent) => sent > window - most && sent <= window + 8))
+      .toBe(true);
     // One ends without its arguments: credit for it later is credit for nothing.
-    peer.send(introduce(), assigned(1), failure(1, 'failed'), frame(FrameType.CREDIT, u32s(window), { peer: 12, id: 1 }));
+    peer.send(
+      introduce(),
+      assigned(1),
+      failure(1, 'failed'),
+      frame(FrameType.CREDIT, u32s(window), { peer: 12, id: 1 }),
+    );
     expect(await calls[0]).toBe('function_failed');
     peer.send(frame(FrameType.CREDIT, u32s(window / 2), { peer: 12, id: 2 }));
     await expect.poll(() => sentOf(2)).toBeGreaterThan(window + window / 2 - most);
@@ -284,7 +307,11 @@ describe('Streams:', () => {
     const stream = client.it.stream<string>('items');
     await peer.take(FrameType.CALL);
     const item = `"${'y'.repeat(49_998)}"`;
-    peer.send(introduce(), assigned(1), ...Array.from({ length: 8 }, () => frame(FrameType.ITEM, item, { peer: 12, id: 1 })));
+    peer.send(
+      introduce(),
+      assigned(1),
+      ...Array.from({ length: 8 }, () => frame(FrameType.ITEM, item, { peer: 12, id: 1 })),
+    );
     peer.send(result(1, '"end"', Flag.STREAM));
     let count = 0;
     for await (const each of stream) {
@@ -298,7 +325,13 @@ describe('Streams:', () => {
     const { client, peer } = await connected();
     const stream = client.it.stream('items');
     await peer.take(FrameType.CALL);
-    peer.send(introduce(), assigned(1), ...Array.from({ length: 8 }, () => frame(FrameType.ITEM, `"${'y'.repeat(50_000)}"`, { peer: 12, id: 1 })));
+    peer.send(
+      introduce(),
+      assigned(1),
+      ...Array.from({ length: 8 }, () =>
+        frame(FrameType.ITEM, `"${'y'.repeat(50_000)}"`, { peer: 12, id: 1 }),
+      ),
+    );
     peer.send(frame(FrameType.UNKNOWN));
     await peer.take(FrameType.REGISTER);
     expect(peer.seen(FrameType.CREDIT)).toEqual([]);
@@ -370,7 +403,13 @@ describe('Resume:', () => {
     void codeOf(client.it.call('add', [1]));
     void codeOf(client.it.call('add', [2]));
     await peer.take(FrameType.CALL, ({ id }) => id === 2);
-    peer.send(introduce(12), introduce(13), assigned(1, 12), assigned(2, 13), frame(FrameType.RESUME, '', { peer: 13 }));
+    peer.send(
+      introduce(12),
+      introduce(13),
+      assigned(1, 12),
+      assigned(2, 13),
+      frame(FrameType.RESUME, '', { peer: 13 }),
+    );
     const asked = await peer.take(FrameType.RESUME);
     expect(asked.peer).toBe(13);
     expect(jsonOf(asked)).toMatchObject({ nodes: [{ id: 'n13', calls: [{ attempt: 2 }] }], unassigned: [] });
@@ -428,17 +467,20 @@ describe('Questions:', () => {
     expect((await nodes).map(({ id }) => id)).toEqual(['n0', 'n1', 'n2']);
   });
 
-  it.each([{ ok: true }, { ok: false }, { ok: true, status: {} }, { ok: true, nodes: [] }, { ok: true, total: 1 }])(
-    'An answer %j to another question than ours rejects it, and the link stays',
-    async (answer) => {
-      const { client, peer } = await connected();
-      const nodes = codeOf(client.it.nodes());
-      const asked = await peer.take(FrameType.ASK);
-      peer.json(FrameType.ANSWER, answer, { id: asked.id });
-      expect(await nodes).toBe('protocol_violation');
-      await read(peer);
-    },
-  );
+  it.each([
+    { ok: true },
+    { ok: false },
+    { ok: true, status: {} },
+    { ok: true, nodes: [] },
+    { ok: true, total: 1 },
+  ])('An answer %j to another question than ours rejects it, and the link stays', async (answer) => {
+    const { client, peer } = await connected();
+    const nodes = codeOf(client.it.nodes());
+    const asked = await peer.take(FrameType.ASK);
+    peer.json(FrameType.ANSWER, answer, { id: asked.id });
+    expect(await nodes).toBe('protocol_violation');
+    await read(peer);
+  });
 
   it('A question to a hub that cannot be reached any more is rejected', async () => {
     const { client, peer } = await connected();
@@ -460,34 +502,76 @@ describe('Questions:', () => {
 const violations: readonly (readonly [string, Uint8Array, number])[] = [
   ['A truncated frame', new Uint8Array(3), CloseCode.MALFORMED],
   ['A type that does not exist', frame(0x2f, ''), CloseCode.UNEXPECTED_TYPE],
-  ...(['REGISTER', 'SYNCED', 'PING', 'CHECK', 'DEPARTING', 'DEFINE', 'CALL', 'CANCEL', 'ACK', 'QUERY', 'ASK'] as const).map(
-    (name) => [`A ${name}`, concat([introduce(), frame(FrameType[name], '{}', { peer: 12 })]), CloseCode.UNEXPECTED_TYPE] as const,
+  ...(
+    [
+      'REGISTER',
+      'SYNCED',
+      'PING',
+      'CHECK',
+      'DEPARTING',
+      'DEFINE',
+      'CALL',
+      'CANCEL',
+      'ACK',
+      'QUERY',
+      'ASK',
+    ] as const
+  ).map(
+    (name) =>
+      [
+        `A ${name}`,
+        concat([introduce(), frame(FrameType[name], '{}', { peer: 12 })]),
+        CloseCode.UNEXPECTED_TYPE,
+      ] as const,
   ),
   ['A CREDIT of 3 bytes', frame(FrameType.CREDIT, new Uint8Array(3), { id: 1 }), CloseCode.MALFORMED],
   ['A CREDIT of nothing', frame(FrameType.CREDIT, u32s(0), { id: 77 }), CloseCode.MALFORMED],
   ['A FATE of 4 bytes', frame(FrameType.FATE, new Uint8Array(4), { peer: 12 }), CloseCode.MALFORMED],
-  ['A FATE that does not exist', frame(FrameType.FATE, Uint8Array.of(1, 0, 0, 0, 9), { peer: 12 }), CloseCode.MALFORMED],
+  [
+    'A FATE that does not exist',
+    frame(FrameType.FATE, Uint8Array.of(1, 0, 0, 0, 9), { peer: 12 }),
+    CloseCode.MALFORMED,
+  ],
   ['An ANSWER that is no JSON', frame(FrameType.ANSWER, '{', { id: 1 }), CloseCode.MALFORMED],
-  ['An ANSWER whose nodes are no list', frame(FrameType.ANSWER, { ok: true, nodes: 'none', total: 1 }, { id: 1 }), CloseCode.MALFORMED],
-  ['An ANSWER whose nodes are none', frame(FrameType.ANSWER, { ok: true, nodes: [null], total: 1 }, { id: 1 }), CloseCode.MALFORMED],
-  ['An ANSWER with a negative total', frame(FrameType.ANSWER, { ok: true, nodes: [], total: -1 }, { id: 1 }), CloseCode.MALFORMED],
+  [
+    'An ANSWER whose nodes are no list',
+    frame(FrameType.ANSWER, { ok: true, nodes: 'none', total: 1 }, { id: 1 }),
+    CloseCode.MALFORMED,
+  ],
+  [
+    'An ANSWER whose nodes are none',
+    frame(FrameType.ANSWER, { ok: true, nodes: [null], total: 1 }, { id: 1 }),
+    CloseCode.MALFORMED,
+  ],
+  [
+    'An ANSWER with a negative total',
+    frame(FrameType.ANSWER, { ok: true, nodes: [], total: -1 }, { id: 1 }),
+    CloseCode.MALFORMED,
+  ],
   ['An ANSWER without ok', frame(FrameType.ANSWER, '{}', { id: 1 }), CloseCode.MALFORMED],
   ['A PEER without an instance', frame(FrameType.PEER, { id: 'n1' }, { peer: 12 }), CloseCode.MALFORMED],
-  ['A PEER with a poisoned key', frame(FrameType.PEER, '{"id":"n","instance":"i","__proto__":{"a":1}}', { peer: 12 }), CloseCode.MALFORMED],
+  [
+    'A PEER with a poisoned key',
+    frame(FrameType.PEER, '{"id":"n","instance":"i","__proto__":{"a":1}}', { peer: 12 }),
+    CloseCode.MALFORMED,
+  ],
 ];
 
-it.each(violations)('From a hub, %s is broken off with its code, the client comes back, and its calls are not lost', async (_, message, code) => {
-  const { hub, client, peer } = await connected();
-  const call = client.it.call('add', [1]);
-  await peer.take(FrameType.CALL);
-  peer.ws.send(message);
-  expect((await peer.closed).code).toBe(code);
-  const again = await hub.welcome();
-  expect(jsonOf(await again.take(FrameType.RESUME))).toMatchObject({ unassigned: [1] });
-  again.send(introduce(12), result(1, '"kept"'));
-  expect(await call).toBe('kept');
-  expect(client.ended).toEqual([]);
-});
+it.each(violations)(
+  'From a hub, %s is broken off with its code, the client comes back, and its calls are not lost',
+  async (_, message, code) => {
+    const { hub, client, peer } = await connected();
+    const call = client.it.call('add', [1]);
+    await peer.take(FrameType.CALL);
+    peer.ws.send(message);
+    expect((await peer.closed).code).toBe(code);
+    const again = await hub.welcome();
+    expect(jsonOf(await again.take(FrameType.RESUME))).toMatchObject({ unassigned: [1] });
+    again.send(introduce(12), result(1, '"kept"'));
+    expect(await call).toBe('kept');
+    expect(client.ended).toEqual([]);
+  },
+);
 
 it('Calls of a client whose link ends for good are lost, and say whether they were started', async () => {
   const { client, peer } = await connected();

@@ -60,11 +60,17 @@ export class FakeHub {
 }
 
 /** Answers REGISTER, and waits for SYNCED. */
-export async function welcome(peer: RawPeer, more: object = {}): Promise<{ epoch: number; registrationEpoch: number }> {
+export async function welcome(
+  peer: RawPeer,
+  more: object = {},
+): Promise<{ epoch: number; registrationEpoch: number }> {
   const { epoch, registrationEpoch } = jsonOf<{ epoch: number; registrationEpoch: number }>(
     await peer.take(FrameType.REGISTER),
   );
-  peer.send(registered({ epoch, registrationEpoch, ...more }), frame(FrameType.SYNC, '', { id: registrationEpoch }));
+  peer.send(
+    registered({ epoch, registrationEpoch, ...more }),
+    frame(FrameType.SYNC, '', { id: registrationEpoch }),
+  );
   await peer.take(FrameType.SYNCED);
   return { epoch, registrationEpoch };
 }
@@ -107,7 +113,10 @@ export function startNode(hub: { url: string }, options: Partial<NodeOptions> = 
         for (let at = 0; at < to; at += 1) yield at;
         return 'end';
       },
-      never: withCall(({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))),
+      never: withCall(
+        ({ signal }) =>
+          new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+      ),
       fail: () => {
         throw new RangeError('no such row');
       },

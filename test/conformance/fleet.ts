@@ -57,12 +57,19 @@ export async function register(peer: RawPeer, message: Record<string, unknown>):
   return { peer, message, number: Number(registered['session']) };
 }
 
-export async function join(hub: Pick<Hub, 'url'>, role: 'node' | 'client', more: object = {}): Promise<Joined> {
+export async function join(
+  hub: Pick<Hub, 'url'>,
+  role: 'node' | 'client',
+  more: object = {},
+): Promise<Joined> {
   return register(await dial(hub), registration(role, more));
 }
 
 /** A node that offers `echo` and `slow`, and a client that defined both as 0 and 1. */
-export async function pair(hub: Pick<Hub, 'url'>, more: object = {}): Promise<{ node: Joined; client: Joined }> {
+export async function pair(
+  hub: Pick<Hub, 'url'>,
+  more: object = {},
+): Promise<{ node: Joined; client: Joined }> {
   const node = await join(hub, 'node', more);
   const client = await join(hub, 'client');
   client.peer.send(define(0, 'echo'), define(1, 'slow'));

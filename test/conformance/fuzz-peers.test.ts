@@ -50,9 +50,13 @@ async function rave(role: Role, peer: RawPeer, dice: Dice, madness: Madness): Pr
   if ('code' in register) return register;
   const { epoch, registrationEpoch } = jsonOf<{ epoch: number; registrationEpoch: number }>(register);
   say(welcomeFrames(epoch, registrationEpoch), dice.once(4) ? share : 0);
-  for (let messages = 1 + dice.below(30); messages > 0 && peer.ws.readyState === peer.ws.OPEN; messages -= 1) {
+  for (
+    let messages = 1 + dice.below(30);
+    messages > 0 && peer.ws.readyState === peer.ws.OPEN;
+    messages -= 1
+  ) {
     const said: Uint8Array[] = [];
-    for (let count = 1 + dice.below(20); said.length < count; ) said.push(...hubFrames(role, dice));
+    for (let count = 1 + dice.below(20); said.length < count;) said.push(...hubFrames(role, dice));
     say(said, share);
     peer.inbox.length = 0;
     peer.messages.length = 0;
@@ -118,13 +122,27 @@ it.each(['node', 'client'] as const)(
       const closed = await rave(role, peer, new Dice(seed, `${role} ${number}`), madness);
       madness.codes.set(closed.code, (madness.codes.get(closed.code) ?? 0) + 1);
       if (!documented.has(closed.code)) odd.push(`connection ${number}: ${closed.code} ${closed.reason}`);
-      defects.push(...present.log.complaints.filter(({ message }) => message.startsWith('defect')).map(({ message }) => message));
+      defects.push(
+        ...present.log.complaints
+          .filter(({ message }) => message.startsWith('defect'))
+          .map(({ message }) => message),
+      );
       present.log.complaints.length = 0;
       // A damaged REPLACED or REFUSED may be final all the same: then another one takes its place.
       if (present.ended.length > 0) present = live();
     }
     const after = heapBytes();
-    console.log(JSON.stringify({ role, ...madness, codes: Object.fromEntries(madness.codes), lives, asked, before, after }));
+    console.log(
+      JSON.stringify({
+        role,
+        ...madness,
+        codes: Object.fromEntries(madness.codes),
+        lives,
+        asked,
+        before,
+        after,
+      }),
+    );
     expect(defects).toEqual([]);
     expect(odd).toEqual([]);
     expect([...madness.codes.keys()]).toEqual(expect.arrayContaining([4400, 4403]));

@@ -24,52 +24,67 @@ function documentedCodes(): Set<number> {
   return new Set(rows.filter(([, , by]) => !by!.includes('not sent')).map(([, code]) => Number(code)));
 }
 
-it(`A hub outlives ${FRAMES} damaged frames: each offender gets a code that PROTOCOL.md names, and bystanders notice nothing`, { timeout: 120_000 }, async () => {
-  const seed = seedOf();
-  console.log(`FUZZ_SEED=${seed}`);
-  const hub = await HubProcess.start();
-  const bystanders = await startBystanders(hub.url);
-  const documented = documentedCodes();
-  const codes = new Map<number, number>();
-  const odd: string[] = [];
-  let mutatedFrames = 0;
-  let offenders = 0;
-  let next = 0;
+it(
+  `A hub outlives ${FRAMES} damaged frames: each offender gets a code that PROTOCOL.md names, and bystanders notice nothing`,
+  { timeout: 120_000 },
+  async () => {
+    const seed = seedOf();
+    console.log(`FUZZ_SEED=${seed}`);
+    const hub = await HubProcess.start();
+    const bystanders = await startBystanders(hub.url);
+    const documented = documentedCodes();
+    const codes = new Map<number, number>();
+    const odd: string[] = [];
+    let mutatedFrames = 0;
+    let offenders = 0;
+    let next = 0;
 
-  async function lane(): Promise<void> {
-    while (mutatedFrames < FRAMES) {
-      const number = next;
-      next += 1;
-      const offence = await offend(hub.url, seed, number);
-      mutatedFrames += offence.mutatedFrames;
-      offenders += 1;
-      const code = offence.closed?.code ?? 0;
-      codes.set(code, (codes.get(code) ?? 0) + 1);
-      if (offence.closed !== undefined && !documented.has(code)) odd.push(`offender ${number}: ${code} ${offence.closed.reason}`);
+    async function lane(): Promise<void> {
+      while (mutatedFrames < FRAMES) {
+        const number = next;
+        next += 1;
+        const offence = await offend(hub.url, seed, number);
+        mutatedFrames += offence.mutatedFrames;
+        offenders += 1;
+        const code = offence.closed?.code ?? 0;
+        codes.set(code, (codes.get(code) ?? 0) + 1);
+        if (offence.closed !== undefined && !documented.has(code))
+          odd.push(`offender ${number}: ${code} ${offence.closed.reason}`);
+      }
     }
-  }
-  const before = await hub.memory();
-  const startedAt = performance.now();
-  await Promise.all(Array.from({ length: LANES }, lane));
-  const seconds = (performance.now() - startedAt) / 1_000;
-  const experience = await bystanders.experience();
-  // Sessions of those who left are held for a while.
-  await expect
-    .poll(async () => (await hub.status()).status, { timeout: 20_000, interval: 100 })
-    .toMatchObject({ nodes: 1, clients: 1, connections: 2, waiting: 0, running: 0 });
-  const after = await hub.memory();
-  const { status, names } = await hub.status();
-  console.log(JSON.stringify({ seconds, offenders, mutatedFrames, codes: Object.fromEntries(codes), experience, before, after }));
+    const before = await hub.memory();
+    const startedAt = performance.now();
+    await Promise.all(Array.from({ length: LANES }, lane));
+    const seconds = (performance.now() - startedAt) / 1_000;
+    const experience = await bystanders.experience();
+    // Sessions of those who left are held for a while.
+    await expect
+      .poll(async () => (await hub.status()).status, { timeout: 20_000, interval: 100 })
+      .toMatchObject({ nodes: 1, clients: 1, connections: 2, waiting: 0, running: 0 });
+    const after = await hub.memory();
+    const { status, names } = await hub.status();
+    console.log(
+      JSON.stringify({
+        seconds,
+        offenders,
+        mutatedFrames,
+        codes: Object.fromEntries(codes),
+        experience,
+        before,
+        after,
+      }),
+    );
 
-  expect(hub.defects).toEqual([]);
-  expect(odd).toEqual([]);
-  expect([...codes.keys()]).toEqual(expect.arrayContaining([0, 4400, 4402, 4403, 4404]));
-  expect(status).toMatchObject({ unexpectedEvents: 0 });
-  expect(names).toBe(1);
-  expect(after.heapBytes - before.heapBytes).toBeLessThan(KEPT_BYTES);
-  expect(after.bufferBytes - before.bufferBytes).toBeLessThan(KEPT_BYTES);
-  expect(after.peakRssBytes).toBeLessThan(PEAK_RSS_BYTES);
-  expect(experience).toMatchObject({ failures: [], nodeReconnects: 0, clientReconnects: 0, retries: 0 });
-  expect(experience.calls).toBeGreaterThan(1_000);
-  expect(experience.p99Ms).toBeLessThan(P99_MS);
-});
+    expect(hub.defects).toEqual([]);
+    expect(odd).toEqual([]);
+    expect([...codes.keys()]).toEqual(expect.arrayContaining([0, 4400, 4402, 4403, 4404]));
+    expect(status).toMatchObject({ unexpectedEvents: 0 });
+    expect(names).toBe(1);
+    expect(after.heapBytes - before.heapBytes).toBeLessThan(KEPT_BYTES);
+    expect(after.bufferBytes - before.bufferBytes).toBeLessThan(KEPT_BYTES);
+    expect(after.peakRssBytes).toBeLessThan(PEAK_RSS_BYTES);
+    expect(experience).toMatchObject({ failures: [], nodeReconnects: 0, clientReconnects: 0, retries: 0 });
+    expect(experience.calls).toBeGreaterThan(1_000);
+    expect(experience.p99Ms).toBeLessThan(P99_MS);
+  },
+);

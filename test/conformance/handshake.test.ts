@@ -1,5 +1,6 @@
 // PROTOCOL.md, handshake: which connections become links.
-import { connect } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
 
 import { expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
@@ -53,14 +54,19 @@ it('An upgrade that offers other subprotocols only is answered by HTTP 426', asy
 it('Bytes that are no HTTP end the connection and nothing else', async () => {
   const hub = await startHub();
   expect(await statusLine(hub.port, '\u0001\u0002 no http\r\n\r\n')).toMatch(/^HTTP\/1.1 400 /);
-  expect(await statusLine(hub.port, 'POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n')).toMatch(/ 405 /);
+  expect(await statusLine(hub.port, 'POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n')).toMatch(
+    / 405 /,
+  );
   await join(hub, 'node');
 });
 
 it('A peer that does not register in time is closed with 4408', async () => {
   const hub = await startHub({ connectionTimeoutMs: 60 });
   const peer = await dial(hub);
-  expect(await peer.closed).toEqual({ code: CloseCode.REGISTRATION_TIMEOUT, reason: 'no REGISTER within 60 ms' });
+  expect(await peer.closed).toEqual({
+    code: CloseCode.REGISTRATION_TIMEOUT,
+    reason: 'no REGISTER within 60 ms',
+  });
 });
 
 it('Frames other than REGISTER do not postpone the time for it', async () => {
@@ -149,9 +155,48 @@ it('A hub that drains refuses newcomers with 4503 and says when to come back', a
   const stopped = hub.stop();
   await node.peer.take(FrameType.DRAINING);
   peer.json(FrameType.REGISTER, registration('client'));
-  const refused = JSON.parse(new TextDecoder().decode((await peer.take(FrameType.REFUSED)).payload)) as object;
+  const refused = JSON.parse(
+    new TextDecoder().decode((await peer.take(FrameType.REFUSED)).payload),
+  ) as object;
   expect(refused).toMatchObject({ terminal: false, retryAfterMs: 700, reason: 'the hub drains' });
   expect(await peer.closed).toMatchObject({ code: CloseCode.UNAVAILABLE });
   node.peer.send(frame(FrameType.RESULT, '1', { peer: number, id: 1 }));
   await stopped;
+});
+
+/** A WebSocket by hand, to break RFC 6455 itself with; resolves when the hub has agreed to the upgrade. */
+async function upgraded(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  socket.write(
+    'GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
+      `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n\r\n`,
+  );
+  const answer = await new Promise<string>((resolve) => socket.once('data', (data) => resolve(data.toString())));
+  expect(answer).toMatch(/^HTTP\/1.1 101 /);
+  return socket;
+}
+
+it.each([
+  ['a frame without a mask', [0x82, 0x01, 0x00]],
+  ['an opcode that does not exist', [0x83, 0x80, 0, 0, 0, 0]],
+  ['a reserved bit', [0xc2, 0x80, 0, 0, 0, 0]],
+  ['a control frame in fragments', [0x09, 0x80, 0, 0, 0, 0]],
+  ['a control frame of 126 bytes', [0x89, 0xfe, 0, 126, 0, 0, 0, 0]],
+  ['a continuation of nothing', [0x80, 0x80, 0, 0, 0, 0]],
+  ['a length beyond 2^53', [0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]],
+  ['a close frame of one byte', [0x88, 0x81, 0, 0, 0, 0, 3]],
+  ['a close code that does not exist', [0x88, 0x82, 0, 0, 0, 0, 0, 5]],
+])('What breaks RFC 6455 (%s) is ended by a code of RFC 6455, and nobody else notices', async (_, bytes) => {
+  const hub = await startHub();
+  const other = await join(hub, 'node');
+  const socket = await upgraded(hub.port);
+  const said: Buffer[] = [];
+  socket.on('data', (data: Buffer) => said.push(data));
+  socket.write(Uint8Array.from(bytes));
+  await new Promise((resolve) => socket.once('end', resolve));
+  const close = Buffer.concat(said);
+  expect(close[0]).toBe(0x88);
+  expect([1002, 1009]).toContain(close.readUInt16BE(2));
+  await other.peer.barrier();
 });

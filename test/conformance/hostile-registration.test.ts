@@ -46,20 +46,31 @@ const malformed: readonly (readonly [rule: string, payload: object | string | Ui
   ['A label __proto__', withText('"labels":{}', '"labels":{"__proto__":"x"}')],
   ['A label constructor', registration('node', { labels: { constructor: 'x' } })],
   ['A label prototype', registration('node', { labels: { prototype: 'x' } })],
-  ['10 000 labels', registration('node', { labels: Object.fromEntries(many(10_000).map((name) => [name, 'x'])) })],
+  [
+    '10 000 labels',
+    registration('node', { labels: Object.fromEntries(many(10_000).map((name) => [name, 'x'])) }),
+  ],
   [
     'One label more than maxLabels',
-    registration('node', { labels: Object.fromEntries(many(limits.maxLabels + 1).map((name) => [name, 'x'])) }),
+    registration('node', {
+      labels: Object.fromEntries(many(limits.maxLabels + 1).map((name) => [name, 'x'])),
+    }),
   ],
   ['A label whose name is too long', registration('node', { labels: { [long]: 'x' } })],
   ['A label whose value is too long', registration('node', { labels: { zone: long } })],
   ['A label whose value is no text', registration('node', { labels: { gpu: true } })],
   ['A label whose value has a control character', registration('node', { labels: { zone: 'a\u0000' } })],
   ['Labels in a list', registration('node', { labels: ['a'] })],
-  ['One function more than maxFunctionsPerNode', registration('node', { functions: many(limits.maxFunctionsPerNode + 1) })],
+  [
+    'One function more than maxFunctionsPerNode',
+    registration('node', { functions: many(limits.maxFunctionsPerNode + 1) }),
+  ],
   ['A function without a name', registration('node', { functions: [''] })],
   ['A function whose name is too long', registration('node', { functions: [long] })],
-  ['A token that is longer than maxTokenLength', registration('node', { token: 'x'.repeat(limits.maxTokenLength + 1) })],
+  [
+    'A token that is longer than maxTokenLength',
+    registration('node', { token: 'x'.repeat(limits.maxTokenLength + 1) }),
+  ],
   ['A token that is no text', registration('node', { token: { a: 1 } })],
   ['A negative maxConcurrent', registration('node', { maxConcurrent: -1 })],
   ['No encoding', registration('node', { encodings: [] })],
@@ -99,10 +110,7 @@ it.each(['toString', 'hasOwnProperty', 'valueOf', '__defineGetter__', 'then'])(
     await join(hub, 'node', { id: name, functions: [name], labels: { [name]: name } });
     expect(hub.nodes()).toMatchObject([{ id: name, functions: [name], state: 'online' }]);
     const client = await join(hub, 'client', { id: name });
-    client.peer.send(
-      frame(FrameType.DEFINE, name),
-      frame(FrameType.ASK, { ask: 'nodes' }, { id: 1 }),
-    );
+    client.peer.send(frame(FrameType.DEFINE, name), frame(FrameType.ASK, { ask: 'nodes' }, { id: 1 }));
     expect(textOf((await client.peer.take(FrameType.ANSWER)).payload)).toContain(`"${name}"`);
   },
 );

@@ -11,20 +11,30 @@ import { concat, frame, jsonOf, textOf, u32s, type Frame, type RawPeer } from '.
 const introduce = (number = 9, more: object = {}): Uint8Array =>
   frame(FrameType.PEER, { id: `c${number}`, instance: `ci${number}`, ...more }, { peer: number });
 
-const call = (id: number, args: string | Uint8Array, number: number = fn.echo, flags = 0, peer = 9): Uint8Array =>
-  frame(FrameType.CALL, callPayload(args, { fn: number }), { id, peer, flags });
+const call = (
+  id: number,
+  args: string | Uint8Array,
+  number: number = fn.echo,
+  flags = 0,
+  peer = 9,
+): Uint8Array => frame(FrameType.CALL, callPayload(args, { fn: number }), { id, peer, flags });
 
 const ack = (...ids: number[]): Uint8Array => frame(FrameType.ACK, u32s(...ids), { peer: 9 });
 
 function fatesOf({ payload }: Frame): [number, number][] {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-  return Array.from({ length: payload.length / 5 }, (_, at) => [view.getUint32(at * 5, true), view.getUint8(at * 5 + 4)]);
+  return Array.from({ length: payload.length / 5 }, (_, at) => [
+    view.getUint32(at * 5, true),
+    view.getUint8(at * 5 + 4),
+  ]);
 }
 
 const query = (...entries: readonly (readonly [number, number?, number?])[]): Uint8Array =>
   frame(
     FrameType.QUERY,
-    concat(entries.map(([id, received = 0, window = limits.creditWindowBytes]) => u32s(id, received, window))),
+    concat(
+      entries.map(([id, received = 0, window = limits.creditWindowBytes]) => u32s(id, received, window)),
+    ),
     { peer: 9 },
   );
 
@@ -80,7 +90,10 @@ describe('The handshake:', () => {
     startNode(hub, { connectionTimeoutMs: 50 });
     const first = await hub.accept();
     expect((await first.closed).code).toBe(CloseCode.LOST);
-    expect(jsonOf(await (await hub.accept()).take(FrameType.REGISTER))).toMatchObject({ epoch: 2, registrationEpoch: 2 });
+    expect(jsonOf(await (await hub.accept()).take(FrameType.REGISTER))).toMatchObject({
+      epoch: 2,
+      registrationEpoch: 2,
+    });
   });
 
   it('REGISTERED and REFUSED of other epochs are late, and ignored', async () => {
@@ -91,7 +104,13 @@ describe('The handshake:', () => {
     peer.send(
       registered({ epoch: 1, registrationEpoch: 7 }),
       registered({ epoch: 2, registrationEpoch: 1 }),
-      frame(FrameType.REFUSED, { epoch: 1, registrationEpoch: 9, terminal: true, retryAfterMs: 0, reason: 'late' }),
+      frame(FrameType.REFUSED, {
+        epoch: 1,
+        registrationEpoch: 9,
+        terminal: true,
+        retryAfterMs: 0,
+        reason: 'late',
+      }),
       registered({ epoch: 1, registrationEpoch: 1 }),
       frame(FrameType.SYNC, '', { id: 1 }),
     );
@@ -128,7 +147,10 @@ describe('The handshake:', () => {
     });
     const peer = await hub.accept();
     await peer.take(FrameType.REGISTER);
-    peer.send(registered({ epoch: 1, registrationEpoch: 1 }), frame(FrameType.SYNC, '{"round":17}', { id: 1 }));
+    peer.send(
+      registered({ epoch: 1, registrationEpoch: 1 }),
+      frame(FrameType.SYNC, '{"round":17}', { id: 1 }),
+    );
     await read(peer);
     expect(values).toEqual([{ round: 17 }]);
     expect(peer.seen(FrameType.SYNCED)).toEqual([]);
@@ -251,18 +273,31 @@ describe('Liveness:', () => {
 });
 
 describe('Close codes:', () => {
-  it.each([CloseCode.UNAUTHORIZED, CloseCode.REPLACED, CloseCode.SUBPROTOCOL])('%i is final', async (code) => {
-    const { hub, node, peer } = await connected();
-    peer.ws.close(code, 'no');
-    await expect.poll(() => node.ended).toHaveLength(1);
-    expect(node.it.status().state).toBe('rejected');
-    expect(hub.peers).toHaveLength(1);
-  });
+  it.each([CloseCode.UNAUTHORIZED, CloseCode.REPLACED, CloseCode.SUBPROTOCOL])(
+    '%i is final',
+    async (code) => {
+      const { hub, node, peer } = await connected();
+      peer.ws.close(code, 'no');
+      await expect.poll(() => node.ended).toHaveLength(1);
+      expect(node.it.status().state).toBe('rejected');
+      expect(hub.peers).toHaveLength(1);
+    },
+  );
 
   it.each([
-    CloseCode.NORMAL, CloseCode.TOO_BIG, CloseCode.INTERNAL, CloseCode.MALFORMED, CloseCode.OUT_OF_ORDER,
-    CloseCode.UNEXPECTED_TYPE, CloseCode.LIMIT_EXCEEDED, CloseCode.REGISTRATION_TIMEOUT, CloseCode.UNAVAILABLE,
-    CloseCode.SILENT, CloseCode.SLOW_READER, CloseCode.OBSOLETE, 4999,
+    CloseCode.NORMAL,
+    CloseCode.TOO_BIG,
+    CloseCode.INTERNAL,
+    CloseCode.MALFORMED,
+    CloseCode.OUT_OF_ORDER,
+    CloseCode.UNEXPECTED_TYPE,
+    CloseCode.LIMIT_EXCEEDED,
+    CloseCode.REGISTRATION_TIMEOUT,
+    CloseCode.UNAVAILABLE,
+    CloseCode.SILENT,
+    CloseCode.SLOW_READER,
+    CloseCode.OBSOLETE,
+    4999,
   ])('After %i the node comes back under the next epoch', async (code) => {
     const { hub, node, peer } = await connected();
     peer.ws.close(code, 'go');
@@ -277,8 +312,16 @@ const violations: readonly (readonly [string, Uint8Array, number])[] = [
   ['An empty message', new Uint8Array(), CloseCode.MALFORMED],
   ['A truncated header', new Uint8Array(11), CloseCode.MALFORMED],
   ['A truncated payload', frame(FrameType.PONG, '', { length: 1 }), CloseCode.MALFORMED],
-  ['A control payload that is too long', frame(FrameType.PONG, new Uint8Array(limits.maxControlBytes + 1)), CloseCode.LIMIT_EXCEEDED],
-  ['A value payload that is too long', frame(FrameType.CALL, new Uint8Array(limits.maxChunkBytes + 1)), CloseCode.LIMIT_EXCEEDED],
+  [
+    'A control payload that is too long',
+    frame(FrameType.PONG, new Uint8Array(limits.maxControlBytes + 1)),
+    CloseCode.LIMIT_EXCEEDED,
+  ],
+  [
+    'A value payload that is too long',
+    frame(FrameType.CALL, new Uint8Array(limits.maxChunkBytes + 1)),
+    CloseCode.LIMIT_EXCEEDED,
+  ],
   ['A message that is too long', new Uint8Array(limits.maxMessageBytes + 1), CloseCode.TOO_BIG],
   ['A type that does not exist', frame(0x1e, ''), CloseCode.UNEXPECTED_TYPE],
   ['Type 0', frame(0, ''), CloseCode.UNEXPECTED_TYPE],
@@ -286,34 +329,75 @@ const violations: readonly (readonly [string, Uint8Array, number])[] = [
     (name) => [`A ${name}`, frame(FrameType[name], '{}'), CloseCode.UNEXPECTED_TYPE] as const,
   ),
   ...(['ASSIGNED', 'ITEM', 'RESULT', 'FAILURE', 'RESUME', 'FATE', 'ASK', 'ANSWER'] as const).map(
-    (name) => [`A ${name} of a known peer`, concat([introduce(), frame(FrameType[name], '{}', { peer: 9 })]), CloseCode.UNEXPECTED_TYPE] as const,
+    (name) =>
+      [
+        `A ${name} of a known peer`,
+        concat([introduce(), frame(FrameType[name], '{}', { peer: 9 })]),
+        CloseCode.UNEXPECTED_TYPE,
+      ] as const,
   ),
   ...(['REGISTERED', 'REFUSED', 'CHECKED', 'DRAINING', 'REPLACED', 'PEER'] as const).flatMap((name) => [
     [`A ${name} that is no JSON`, frame(FrameType[name], '{'), CloseCode.MALFORMED] as const,
     [`A ${name} without its fields`, frame(FrameType[name], '{}'), CloseCode.MALFORMED] as const,
   ]),
-  ['A PEER with a control character', frame(FrameType.PEER, { id: 'a\u0001', instance: 'i' }, { peer: 9 }), CloseCode.MALFORMED],
+  [
+    'A PEER with a control character',
+    frame(FrameType.PEER, { id: 'a\u0001', instance: 'i' }, { peer: 9 }),
+    CloseCode.MALFORMED,
+  ],
   ...(['CALL', 'CHUNK', 'CREDIT', 'CANCEL', 'ACK', 'QUERY'] as const).map(
-    (name) => [`A ${name} of a peer that no PEER explained`, frame(FrameType[name], new Uint8Array(12), { peer: 3 }), CloseCode.OUT_OF_ORDER] as const,
+    (name) =>
+      [
+        `A ${name} of a peer that no PEER explained`,
+        frame(FrameType[name], new Uint8Array(12), { peer: 3 }),
+        CloseCode.OUT_OF_ORDER,
+      ] as const,
   ),
-  ['A CALL of 7 bytes', concat([introduce(), frame(FrameType.CALL, new Uint8Array(7), { peer: 9, id: 1 })]), CloseCode.MALFORMED],
-  ['A CALL of a function that it did not register', concat([introduce(), call(1, '[]', 5)]), CloseCode.MALFORMED],
-  ['A CREDIT of 3 bytes', concat([introduce(), frame(FrameType.CREDIT, new Uint8Array(3), { peer: 9, id: 1 })]), CloseCode.MALFORMED],
-  ['A CREDIT of nothing', concat([introduce(), frame(FrameType.CREDIT, u32s(0), { peer: 9, id: 1 })]), CloseCode.MALFORMED],
-  ['An ACK of 5 bytes', concat([introduce(), frame(FrameType.ACK, new Uint8Array(5), { peer: 9 })]), CloseCode.MALFORMED],
-  ['A QUERY of 11 bytes', concat([introduce(), frame(FrameType.QUERY, new Uint8Array(11), { peer: 9 })]), CloseCode.MALFORMED],
+  [
+    'A CALL of 7 bytes',
+    concat([introduce(), frame(FrameType.CALL, new Uint8Array(7), { peer: 9, id: 1 })]),
+    CloseCode.MALFORMED,
+  ],
+  [
+    'A CALL of a function that it did not register',
+    concat([introduce(), call(1, '[]', 5)]),
+    CloseCode.MALFORMED,
+  ],
+  [
+    'A CREDIT of 3 bytes',
+    concat([introduce(), frame(FrameType.CREDIT, new Uint8Array(3), { peer: 9, id: 1 })]),
+    CloseCode.MALFORMED,
+  ],
+  [
+    'A CREDIT of nothing',
+    concat([introduce(), frame(FrameType.CREDIT, u32s(0), { peer: 9, id: 1 })]),
+    CloseCode.MALFORMED,
+  ],
+  [
+    'An ACK of 5 bytes',
+    concat([introduce(), frame(FrameType.ACK, new Uint8Array(5), { peer: 9 })]),
+    CloseCode.MALFORMED,
+  ],
+  [
+    'A QUERY of 11 bytes',
+    concat([introduce(), frame(FrameType.QUERY, new Uint8Array(11), { peer: 9 })]),
+    CloseCode.MALFORMED,
+  ],
   ['A QUERY of nothing', concat([introduce(), frame(FrameType.QUERY, '', { peer: 9 })]), CloseCode.MALFORMED],
 ];
 
 describe('From a hub,', () => {
-  it.each(violations)('%s is broken off with its code, and the node comes back with backoff', async (_, message, code) => {
-    const { hub, node, peer } = await connected();
-    peer.ws.send(message);
-    expect((await peer.closed).code).toBe(code);
-    await hub.welcome();
-    expect(node.it.status().attempt).toBe(1);
-    expect(node.ended).toEqual([]);
-  });
+  it.each(violations)(
+    '%s is broken off with its code, and the node comes back with backoff',
+    async (_, message, code) => {
+      const { hub, node, peer } = await connected();
+      peer.ws.send(message);
+      expect((await peer.closed).code).toBe(code);
+      await hub.welcome();
+      expect(node.it.status().attempt).toBe(1);
+      expect(node.ended).toEqual([]);
+    },
+  );
 
   it('a text message is broken off with 4400', async () => {
     const { hub, peer } = await connected();
@@ -363,7 +447,10 @@ describe('Calls:', () => {
 
   it.each([
     ['an object without a prototype', Object.create(null) as unknown],
-    ['an error with a name of a thousand characters', Object.assign(new Error('m'), { name: 'N'.repeat(1_000) })],
+    [
+      'an error with a name of a thousand characters',
+      Object.assign(new Error('m'), { name: 'N'.repeat(1_000) }),
+    ],
     ['an error whose message is no text', Object.assign(new Error('m'), { message: { a: 1 } })],
     ['a text of a MiB', 'x'.repeat(1_048_576)],
     ['an error with a message of a MiB', new Error('x'.repeat(1_048_576))],
@@ -406,14 +493,21 @@ describe('Calls:', () => {
 
   it('MessagePack that cannot be decoded is answered by FAILURE invalid', async () => {
     const { peer } = await connected();
-    peer.send(introduce(), call(1, new Uint8Array([0xc1]), fn.echo, Flag.MSGPACK), call(2, new Uint8Array([0xdc, 0xff, 0xff]), fn.echo, Flag.MSGPACK));
+    peer.send(
+      introduce(),
+      call(1, new Uint8Array([0xc1]), fn.echo, Flag.MSGPACK),
+      call(2, new Uint8Array([0xdc, 0xff, 0xff]), fn.echo, Flag.MSGPACK),
+    );
     expect(jsonOf(await peer.take(FrameType.FAILURE))).toMatchObject({ code: 'invalid' });
     expect(jsonOf(await peer.take(FrameType.FAILURE))).toMatchObject({ code: 'invalid' });
   });
 
   it('A route whose length lies is answered by FAILURE invalid', async () => {
     const { peer } = await connected();
-    peer.send(introduce(), frame(FrameType.CALL, callPayload('[]', { routeLength: 60_000 }), { peer: 9, id: 1 }));
+    peer.send(
+      introduce(),
+      frame(FrameType.CALL, callPayload('[]', { routeLength: 60_000 }), { peer: 9, id: 1 }),
+    );
     expect(jsonOf(await peer.take(FrameType.FAILURE))).toMatchObject({ code: 'invalid' });
   });
 
@@ -437,7 +531,10 @@ describe('Calls:', () => {
 
   it('A call whose deadline is over is answered by FAILURE timed_out', async () => {
     const { peer } = await connected();
-    peer.send(introduce(), frame(FrameType.CALL, callPayload('[]', { fn: fn.never, deadlineMs: 30 }), { peer: 9, id: 1 }));
+    peer.send(
+      introduce(),
+      frame(FrameType.CALL, callPayload('[]', { fn: fn.never, deadlineMs: 30 }), { peer: 9, id: 1 }),
+    );
     expect(jsonOf(await peer.take(FrameType.FAILURE))).toMatchObject({ code: 'timed_out' });
   });
 
@@ -485,7 +582,9 @@ describe('Long arguments:', () => {
     const frames = upload(1, bytesValue(700_000));
     for (const each of frames) peer.send(each);
     expect(textOf((await peer.take(FrameType.RESULT)).payload)).toBe('700000');
-    const credits = peer.seen(FrameType.CREDIT).map(({ payload }) => new DataView(payload.buffer, payload.byteOffset).getUint32(0, true));
+    const credits = peer
+      .seen(FrameType.CREDIT)
+      .map(({ payload }) => new DataView(payload.buffer, payload.byteOffset).getUint32(0, true));
     expect(credits).toHaveLength(2);
     for (const credit of credits) {
       expect(credit).toBeGreaterThanOrEqual(limits.creditWindowBytes / 4);
@@ -517,7 +616,8 @@ describe('Long arguments:', () => {
   it('More at once than maxAssemblyBytes fails the call that exceeds it, and the others go on', async () => {
     const { peer } = await connected();
     peer.send(introduce());
-    const announce = (id: number): Uint8Array => call(id, concat([u32s(limits.maxValueBytes), new Uint8Array(8)]), fn.size, Flag.MORE);
+    const announce = (id: number): Uint8Array =>
+      call(id, concat([u32s(limits.maxValueBytes), new Uint8Array(8)]), fn.size, Flag.MORE);
     peer.send(announce(1), announce(2), announce(3));
     expect(await peer.take(FrameType.FAILURE)).toMatchObject({ id: 3 });
     peer.send(frame(FrameType.CANCEL, '', { peer: 9, id: 1 }), announce(4));
@@ -527,7 +627,11 @@ describe('Long arguments:', () => {
 
   it('A CHUNK that continues nothing is ignored', async () => {
     const { peer } = await connected();
-    peer.send(introduce(), frame(FrameType.CHUNK, 'abc', { peer: 9, id: 5 }), frame(FrameType.CHUNK, '', { peer: 9, id: 5, flags: Flag.MORE }));
+    peer.send(
+      introduce(),
+      frame(FrameType.CHUNK, 'abc', { peer: 9, id: 5 }),
+      frame(FrameType.CHUNK, '', { peer: 9, id: 5, flags: Flag.MORE }),
+    );
     await read(peer);
   });
 });
@@ -559,7 +663,9 @@ describe('Streams and credit:', () => {
     peer.send(frame(FrameType.CREDIT, u32s(120_000), { peer: 9, id: 1 }));
     await expect.poll(() => peer.seen(FrameType.ITEM).length).toBe(most + 2);
     // More than was sent makes no larger window.
-    peer.send(...Array.from({ length: 5 }, () => frame(FrameType.CREDIT, u32s(0xffff_ffff), { peer: 9, id: 1 })));
+    peer.send(
+      ...Array.from({ length: 5 }, () => frame(FrameType.CREDIT, u32s(0xffff_ffff), { peer: 9, id: 1 })),
+    );
     await expect.poll(() => peer.seen(FrameType.ITEM).length).toBeGreaterThan(most + 2);
     await read(peer);
     expect(peer.seen(FrameType.ITEM).length).toBeLessThanOrEqual(2 * most + 4);
@@ -579,12 +685,17 @@ describe('Streams and credit:', () => {
       return peer.seen(FrameType.ITEM).length;
     };
     let before = -1;
-    await expect.poll(async () => {
-      const now = await count();
-      const same = now === before && now > 0;
-      before = now;
-      return same;
-    }, { timeout: 20_000 }).toBe(true);
+    await expect
+      .poll(
+        async () => {
+          const now = await count();
+          const same = now === before && now > 0;
+          before = now;
+          return same;
+        },
+        { timeout: 20_000 },
+      )
+      .toBe(true);
     const bytes = peer.seen(FrameType.ITEM).reduce((sum, { payload }) => sum + payload.length, 0);
     expect(bytes).toBeLessThanOrEqual(limits.creditWindowBytes);
   });
@@ -641,7 +752,10 @@ describe('Resume:', () => {
     await peer.take(FrameType.RESULT);
     peer.vanish();
     const again = await hub.welcome();
-    again.send(introduce(21, { id: 'c9', instance: 'ci9' }), frame(FrameType.QUERY, u32s(1, 0, 100), { peer: 21 }));
+    again.send(
+      introduce(21, { id: 'c9', instance: 'ci9' }),
+      frame(FrameType.QUERY, u32s(1, 0, 100), { peer: 21 }),
+    );
     const told = await again.take(FrameType.FATE);
     expect(told.peer).toBe(21);
     expect(fatesOf(told)).toEqual([[1, Fate.DONE]]);

@@ -147,7 +147,11 @@ export class RawPeer {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
-        reject(new Error(`no ${types.map(nameOf).join(' or ')} came; there are ${this.inbox.map((it) => nameOf(it.type)).join(', ')}`));
+        reject(
+          new Error(
+            `no ${types.map(nameOf).join(' or ')} came; there are ${this.inbox.map((it) => nameOf(it.type)).join(', ')}`,
+          ),
+        );
       }, PATIENCE_MS);
       const waiter: Waiter = {
         wants,

@@ -122,7 +122,10 @@ it('A newer dial of the same instance takes over at once, and the socket before 
   const older = await join(hub, 'node', message);
   const newer = await dial(hub);
   newer.json(FrameType.REGISTER, { ...message, epoch: 2, registrationEpoch: 2 });
-  expect(jsonOf(await newer.take(FrameType.REGISTERED))).toMatchObject({ session: older.number, resumed: true });
+  expect(jsonOf(await newer.take(FrameType.REGISTERED))).toMatchObject({
+    session: older.number,
+    resumed: true,
+  });
   await older.peer.closed;
   expect(hub.nodes()).toHaveLength(1);
 });
@@ -164,6 +167,16 @@ it('An instance that was replaced is refused for good with 4409', async () => {
   back.json(FrameType.REGISTER, { ...older.message, epoch: 2, registrationEpoch: 2 });
   expect(jsonOf(await back.take(FrameType.REFUSED))).toMatchObject({ terminal: true });
   expect(await back.closed).toMatchObject({ code: CloseCode.REPLACED });
+});
+
+it.each([
+  ['begin alike', 'n1', 'instance-1', 'n1', 'instance-2'],
+  ['hold slashes', 'a/b', 'c', 'a', 'b/c'],
+])('Instances whose names %s are told apart', async (_, id, instance, otherId, otherInstance) => {
+  const hub = await startHub();
+  await join(hub, 'node', { id, instance });
+  await join(hub, 'node', { id: otherId, instance: otherInstance });
+  expect(hub.nodes()).toContainEqual(expect.objectContaining({ id: otherId, instance: otherInstance, state: 'online' }));
 });
 
 it('A node and a client of one id do not know of each other', async () => {

@@ -3,7 +3,18 @@ import { describe, expect, it } from 'vitest';
 
 import { CloseCode, Fate, Flag, FrameType } from '../../src/protocol/frames.ts';
 import { limits } from '../../src/protocol/limits.ts';
-import { call, define, dial, join, pair, register, registration, running, startHub, type Joined } from './fleet.ts';
+import {
+  call,
+  define,
+  dial,
+  join,
+  pair,
+  register,
+  registration,
+  running,
+  startHub,
+  type Joined,
+} from './fleet.ts';
 import { frame, jsonOf, textOf, u32s, type Frame, type RawPeer } from './raw.ts';
 
 function resumed(attempt: number, more: object = {}): object {
@@ -11,14 +22,21 @@ function resumed(attempt: number, more: object = {}): object {
 }
 
 /** A RESUME that names `calls` at this node. */
-function resume({ message }: Joined, calls: readonly object[], unassigned: readonly number[] = []): Uint8Array {
+function resume(
+  { message }: Joined,
+  calls: readonly object[],
+  unassigned: readonly number[] = [],
+): Uint8Array {
   const nodes = calls.length === 0 ? [] : [{ id: message['id'], instance: message['instance'], calls }];
   return frame(FrameType.RESUME, { nodes, unassigned });
 }
 
 function fatesOf({ payload }: Frame): [number, number][] {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-  return Array.from({ length: payload.length / 5 }, (_, at) => [view.getUint32(at * 5, true), view.getUint8(at * 5 + 4)]);
+  return Array.from({ length: payload.length / 5 }, (_, at) => [
+    view.getUint32(at * 5, true),
+    view.getUint8(at * 5 + 4),
+  ]);
 }
 
 function fate(peer: number, ...fates: readonly (readonly [number, number])[]): Uint8Array {
@@ -34,12 +52,17 @@ function fate(peer: number, ...fates: readonly (readonly [number, number])[]): U
 /** The client's next link: registered again under a newer epoch, with its dictionary. */
 async function comeBack(hub: { url: string }, { message }: Joined): Promise<Joined> {
   const epoch = Number(message['epoch']) + 1;
-  const again = await join(hub, message['role'] as 'node' | 'client', { ...message, epoch, registrationEpoch: epoch });
+  const again = await join(hub, message['role'] as 'node' | 'client', {
+    ...message,
+    epoch,
+    registrationEpoch: epoch,
+  });
   if (message['role'] === 'client') again.peer.send(define(0, 'echo'), define(1, 'slow'));
   return again;
 }
 
-const nextFates = async (peer: RawPeer): Promise<[number, number][]> => fatesOf(await peer.take(FrameType.FATE));
+const nextFates = async (peer: RawPeer): Promise<[number, number][]> =>
+  fatesOf(await peer.take(FrameType.FATE));
 
 it('A client that comes back has its node queried, and hears the fates and the outcomes under the number of the node', async () => {
   const hub = await startHub();
@@ -84,8 +107,13 @@ it('A hub without memory takes the word of the client, and passes on what the no
   const node = await join(hub, 'node');
   const client = await join(hub, 'client');
   client.peer.send(resume(node, [resumed(41)]));
-  expect([...(await node.peer.take(FrameType.QUERY)).payload]).toEqual([...u32s(41, 0, limits.creditWindowBytes)]);
-  node.peer.send(fate(client.number, [41, Fate.DONE]), frame(FrameType.RESULT, '41', { peer: client.number, id: 41 }));
+  expect([...(await node.peer.take(FrameType.QUERY)).payload]).toEqual([
+    ...u32s(41, 0, limits.creditWindowBytes),
+  ]);
+  node.peer.send(
+    fate(client.number, [41, Fate.DONE]),
+    frame(FrameType.RESULT, '41', { peer: client.number, id: 41 }),
+  );
   expect(await client.peer.take(FrameType.RESULT)).toMatchObject({ id: 41, peer: node.number });
 });
 
@@ -99,8 +127,16 @@ it('A node that is expected, because a client spoke of it, is queried when it is
   // The hub asks the client first, who knows best what it has by now.
   const question = await client.peer.take(FrameType.RESUME);
   expect(question).toMatchObject({ peer: node.number, payload: new Uint8Array() });
-  client.peer.send(frame(FrameType.RESUME, jsonOf({ payload: resume(node, [resumed(7, { received: 2 })]).subarray(12) } as Frame), { peer: node.number }));
-  expect([...(await node.peer.take(FrameType.QUERY)).payload]).toEqual([...u32s(7, 2, limits.creditWindowBytes)]);
+  client.peer.send(
+    frame(
+      FrameType.RESUME,
+      jsonOf({ payload: resume(node, [resumed(7, { received: 2 })]).subarray(12) } as Frame),
+      { peer: node.number },
+    ),
+  );
+  expect([...(await node.peer.take(FrameType.QUERY)).payload]).toEqual([
+    ...u32s(7, 2, limits.creditWindowBytes),
+  ]);
 });
 
 it('A node that does not come within sessionGraceMs has its calls vanish', async () => {
@@ -195,7 +231,11 @@ it('With MORE the list goes on: nothing is forgotten before its end', async () =
   await running(fleet, 2);
   const client = await comeBack(hub, fleet.client);
   const part = (attempt: number, flags: number): Uint8Array =>
-    frame(FrameType.RESUME, jsonOf({ payload: resume(fleet.node, [resumed(attempt)]).subarray(12) } as Frame), { flags });
+    frame(
+      FrameType.RESUME,
+      jsonOf({ payload: resume(fleet.node, [resumed(attempt)]).subarray(12) } as Frame),
+      { flags },
+    );
   client.peer.send(part(1, Flag.MORE), part(2, 0));
   await fleet.node.peer.take(FrameType.QUERY);
   await fleet.node.peer.take(FrameType.QUERY);
@@ -219,7 +259,11 @@ it('A node that comes back to its calls has its clients asked, and answers what 
   const node = await comeBack(hub, fleet.node);
   const question = await fleet.client.peer.take(FrameType.RESUME);
   expect(question.peer).toBe(node.number);
-  fleet.client.peer.send(frame(FrameType.RESUME, jsonOf({ payload: resume(node, [resumed(1)]).subarray(12) } as Frame), { peer: node.number }));
+  fleet.client.peer.send(
+    frame(FrameType.RESUME, jsonOf({ payload: resume(node, [resumed(1)]).subarray(12) } as Frame), {
+      peer: node.number,
+    }),
+  );
   const query = await node.peer.take(FrameType.QUERY);
   expect(query.peer).toBe(fleet.client.number);
   expect(node.peer.seen(FrameType.PEER)[0]).toMatchObject({ peer: fleet.client.number });
@@ -259,7 +303,10 @@ describe('FATE:', () => {
     await running(fleet, 1);
     fleet.client.peer.send(call(2));
     await fleet.client.peer.barrier();
-    other.peer.send(fate(fleet.client.number, [1, Fate.UNSTARTED], [9, Fate.VANISHED]), fate(999, [1, Fate.UNSTARTED]));
+    other.peer.send(
+      fate(fleet.client.number, [1, Fate.UNSTARTED], [9, Fate.VANISHED]),
+      fate(999, [1, Fate.UNSTARTED]),
+    );
     // It waits for this very node, which was not handed it.
     fleet.node.peer.send(fate(fleet.client.number, [2, Fate.VANISHED]));
     await other.peer.barrier();
@@ -292,8 +339,19 @@ describe('RESUME:', () => {
     ['with a negative attempt', { nodes: [], unassigned: [-1] }],
     ['with an attempt of text', { nodes: [], unassigned: ['1'] }],
     ['with a node that has no instance', { nodes: [{ id: 'n1', calls: [] }], unassigned: [] }],
-    ['with a window beyond the largest', { nodes: [{ id: 'n', instance: 'i', calls: [resumed(1, { windowBytes: limits.creditWindowBytes + 1 })] }], unassigned: [] }],
-    ['with a received count below 0', { nodes: [{ id: 'n', instance: 'i', calls: [resumed(1, { received: -1 })] }], unassigned: [] }],
+    [
+      'with a window beyond the largest',
+      {
+        nodes: [
+          { id: 'n', instance: 'i', calls: [resumed(1, { windowBytes: limits.creditWindowBytes + 1 })] },
+        ],
+        unassigned: [],
+      },
+    ],
+    [
+      'with a received count below 0',
+      { nodes: [{ id: 'n', instance: 'i', calls: [resumed(1, { received: -1 })] }], unassigned: [] },
+    ],
   ])('one %s closes with 4400', async (_, payload) => {
     const hub = await startHub();
     const { peer } = await join(hub, 'client');
@@ -301,24 +359,33 @@ describe('RESUME:', () => {
     expect(await peer.closed).toMatchObject({ code: CloseCode.MALFORMED });
   });
 
-  it.each(['unassigned', 'at a node'])('more attempts (%s) than a client may have close with 4404', async (where) => {
-    const hub = await startHub();
-    const client = await join(hub, 'client');
-    const most = limits.maxCallsPerClient + limits.maxUnacknowledged;
-    const node = { message: registration('node') } as Joined;
-    const sendUpTo = (from: number, to: number): void => {
-      for (let at = from; at < to; ) {
-        const ids = Array.from({ length: Math.min(3_000, to - at) }, (_, index) => at + index + 1);
-        const list = where === 'unassigned' ? resume(node, [], ids) : resume(node, ids.map((id) => resumed(id)));
-        client.peer.send(frame(FrameType.RESUME, list.subarray(12), { flags: Flag.MORE }));
-        at += ids.length;
-      }
-    };
-    sendUpTo(0, most);
-    await client.peer.barrier();
-    sendUpTo(most, most + 1);
-    expect(await client.peer.closed).toMatchObject({ code: CloseCode.LIMIT_EXCEEDED });
-  });
+  it.each(['unassigned', 'at a node'])(
+    'more attempts (%s) than a client may have close with 4404',
+    async (where) => {
+      const hub = await startHub();
+      const client = await join(hub, 'client');
+      const most = limits.maxCallsPerClient + limits.maxUnacknowledged;
+      const node = { message: registration('node') } as Joined;
+      const sendUpTo = (from: number, to: number): void => {
+        for (let at = from; at < to;) {
+          const ids = Array.from({ length: Math.min(3_000, to - at) }, (_, index) => at + index + 1);
+          const list =
+            where === 'unassigned'
+              ? resume(node, [], ids)
+              : resume(
+                  node,
+                  ids.map((id) => resumed(id)),
+                );
+          client.peer.send(frame(FrameType.RESUME, list.subarray(12), { flags: Flag.MORE }));
+          at += ids.length;
+        }
+      };
+      sendUpTo(0, most);
+      await client.peer.barrier();
+      sendUpTo(most, most + 1);
+      expect(await client.peer.closed).toMatchObject({ code: CloseCode.LIMIT_EXCEEDED });
+    },
+  );
 
   it('attempts of many lists are counted as those of one', async () => {
     const hub = await startHub();
@@ -328,7 +395,10 @@ describe('RESUME:', () => {
     for (let at = 0; at <= most; at += 2_500) {
       const ids = Array.from({ length: 2_500 }, (_, index) => at + index + 1);
       // About one node: nothing is forgotten at its end.
-      const list = resume(node, ids.map((id) => resumed(id))).subarray(12);
+      const list = resume(
+        node,
+        ids.map((id) => resumed(id)),
+      ).subarray(12);
       client.peer.send(frame(FrameType.RESUME, list, { peer: 999 }));
     }
     expect(await client.peer.closed).toMatchObject({ code: CloseCode.LIMIT_EXCEEDED });
@@ -337,7 +407,11 @@ describe('RESUME:', () => {
   it('nodes without calls are not expected', async () => {
     const hub = await startHub();
     const client = await join(hub, 'client');
-    const nodes = Array.from({ length: 4_000 }, (_, index) => ({ id: `n${index}`, instance: `i${index}`, calls: [] }));
+    const nodes = Array.from({ length: 4_000 }, (_, index) => ({
+      id: `n${index}`,
+      instance: `i${index}`,
+      calls: [],
+    }));
     for (let count = 0; count < 20; count += 1) client.peer.json(FrameType.RESUME, { nodes, unassigned: [] });
     await client.peer.barrier();
     expect(hub.nodes()).toEqual([]);

@@ -4,7 +4,18 @@ import { expect, it } from 'vitest';
 import { CloseCode, FrameType } from '../../src/protocol/frames.ts';
 import { digestOf } from '../../src/protocol/digest.ts';
 import { limits } from '../../src/protocol/limits.ts';
-import { call, callPayload, define, dial, join, pair, register, registration, running, startHub } from './fleet.ts';
+import {
+  call,
+  callPayload,
+  define,
+  dial,
+  join,
+  pair,
+  register,
+  registration,
+  running,
+  startHub,
+} from './fleet.ts';
 import { frame, jsonOf, type RawPeer } from './raw.ts';
 
 const epochs = { epoch: 1, registrationEpoch: 1 };
@@ -157,7 +168,9 @@ it('A peer that is silent for two of its intervals gets no new calls, and is ter
   await fleet.client.peer.barrier();
   expect(fleet.client.peer.seen(FrameType.ASSIGNED)).toEqual([]);
   expect(await fleet.node.peer.closed).toMatchObject({ code: CloseCode.LOST });
-  expect(hub.nodes()).toMatchObject([{ state: 'absent', reason: expect.stringMatching(/^silent for/) as unknown }]);
+  expect(hub.nodes()).toMatchObject([
+    { state: 'absent', reason: expect.stringMatching(/^silent for/) as unknown },
+  ]);
 });
 
 it('Any frame makes a suspect peer online again', async () => {

@@ -27,10 +27,13 @@ async function beside(env: Readonly<Record<string, string>> = {}) {
       const { peakRssBytes } = await hub.memory();
       expect(peakRssBytes - before.peakRssBytes).toBeLessThan(mostBytes);
       await expect
-        .poll(async () => {
-          const { heapBytes, bufferBytes } = await hub.memory();
-          return Math.max(heapBytes - before.heapBytes, bufferBytes - before.bufferBytes);
-        }, { timeout: 10_000, interval: 100 })
+        .poll(
+          async () => {
+            const { heapBytes, bufferBytes } = await hub.memory();
+            return Math.max(heapBytes - before.heapBytes, bufferBytes - before.bufferBytes);
+          },
+          { timeout: 10_000, interval: 100 },
+        )
         .toBeLessThan(16 * MIB);
     },
   };
@@ -41,7 +44,9 @@ const bytesOf = (reason: string): number => Number(/^(\d+) bytes wait/.exec(reas
 
 /** Resolves when the hub has noticed a peer that does not read. */
 async function noticed(hub: HubProcess): Promise<void> {
-  await expect.poll(() => hub.warnings.filter((text) => text.startsWith('peer does not read')), { timeout: 30_000 }).toHaveLength(1);
+  await expect
+    .poll(() => hub.warnings.filter((text) => text.startsWith('peer does not read')), { timeout: 30_000 })
+    .toHaveLength(1);
 }
 
 /** Sends frames until the hub takes no more of them or `until` has come; answers how many. */
@@ -59,88 +64,104 @@ async function pour(peer: RawPeer, next: () => Uint8Array, until: () => boolean)
 }
 
 describe('A peer that does not read', () => {
-  it('what results pour in for it, is cut off with 4505 when more than maxOutboxBytes wait, and others are not delayed', { timeout: 90_000 }, async () => {
-    const { hub, settle } = await beside();
-    const node = await join(hub, 'node', { functions: ['pour'], maxConcurrent: 100_000 });
-    const client = await join(hub, 'client');
-    const count = (limits.maxOutboxBytes + 16 * MIB) / chunk.length;
-    client.peer.send(define(0, 'pour'), ...Array.from({ length: count }, (_, at) => call(at + 1)));
-    await node.peer.take(FrameType.CALL, ({ id }) => id === count);
-    client.peer.ws.pause();
-    for (let id = 1; id <= count; id += 1) {
-      node.peer.send(frame(FrameType.RESULT, chunk, { peer: client.number, id }));
-    }
-    await noticed(hub);
-    client.peer.ws.resume();
-    const { code, reason } = await client.peer.closed;
-    expect(code).toBe(CloseCode.SLOW_READER);
-    expect(bytesOf(reason)).toBeGreaterThan(limits.maxOutboxBytes);
-    expect(bytesOf(reason)).toBeLessThan(limits.maxOutboxBytes + 2 * MIB);
-    await node.peer.barrier();
-    await settle(3 * limits.maxOutboxBytes);
-  });
-
-  it('and goes on not reading is ended all the same, and what waited for it is freed', { timeout: 90_000 }, async () => {
-    const { hub, settle } = await beside();
-    const node = await join(hub, 'node', { functions: ['pour'], maxConcurrent: 100_000 });
-    const client = await join(hub, 'client');
-    const count = (limits.maxOutboxBytes + 16 * MIB) / chunk.length;
-    client.peer.send(define(0, 'pour'), ...Array.from({ length: count }, (_, at) => call(at + 1)));
-    await node.peer.take(FrameType.CALL, ({ id }) => id === count);
-    client.peer.ws.pause();
-    for (let id = 1; id <= count; id += 1) {
-      node.peer.send(frame(FrameType.RESULT, chunk, { peer: client.number, id }));
-    }
-    await noticed(hub);
-    // Bystanders, and the node: the client's socket is gone although it never read its close frame.
-    await expect.poll(async () => (await hub.status()).status['connections'], { timeout: 10_000 }).toBe(3);
-    await settle(3 * limits.maxOutboxBytes);
-  });
-
-  it.each(['node', 'client'] as const)('the answers to what it asks (%s) is cut off with 4505', { timeout: 90_000 }, async (role) => {
-    const { hub, settle } = await beside();
-    const functions = Array.from({ length: 900 }, (_, at) => `${at}`.padStart(250, 'f'));
-    const large = await join(hub, 'node', { functions });
-    const peer = role === 'node' ? large.peer : (await join(hub, 'client')).peer;
-    const question = frame(FrameType.ASK, { ask: 'nodes' }, { id: 1 });
-    peer.ws.pause();
-    peer.send(...Array.from({ length: 500 }, () => question));
-    await noticed(hub);
-    peer.ws.resume();
-    const { code, reason } = await peer.closed;
-    expect(code).toBe(CloseCode.SLOW_READER);
-    expect(bytesOf(reason)).toBeGreaterThan(limits.maxOutboxBytes);
-    expect(bytesOf(reason)).toBeLessThan(limits.maxOutboxBytes + 2 * MIB);
-    await settle(3 * limits.maxOutboxBytes);
-  });
-
-  it('its calls (a node) has them wait at the hub, up to what may wait there, and others are not delayed', { timeout: 90_000 }, async () => {
-    const { hub, settle } = await beside();
-    const node = await join(hub, 'node', { functions: ['swallow'], maxConcurrent: 100_000 });
-    node.peer.ws.pause();
-    const clients: Joined[] = [];
-    const args = callPayload(new Uint8Array(60_000));
-    // More than the kernel, the node's outbox and its queue take together.
-    const calls = 1_000;
-    for (let count = 0; count < 3; count += 1) {
+  it(
+    'what results pour in for it, is cut off with 4505 when more than maxOutboxBytes wait, and others are not delayed',
+    { timeout: 90_000 },
+    async () => {
+      const { hub, settle } = await beside();
+      const node = await join(hub, 'node', { functions: ['pour'], maxConcurrent: 100_000 });
       const client = await join(hub, 'client');
-      clients.push(client);
-      client.peer.send(define(0, 'swallow'));
-      for (let id = 1; id <= calls; id += 1) client.peer.send(call(id, args));
-      await client.peer.barrier();
-    }
-    const refused = clients.map(({ peer }) => peer.seen(FrameType.FAILURE).length);
-    expect(refused.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(0);
-    const { status } = await hub.status();
-    expect(Number(status['waiting']) * args.length).toBeLessThan(limits.maxQueueBytes + 2 * args.length);
-    expect(hub.warnings).toEqual([]);
-    // When it reads again, it gets what waited.
-    node.peer.ws.resume();
-    await expect.poll(async () => (await hub.status()).status['waiting'], { timeout: 20_000 }).toBe(0);
-    node.peer.vanish();
-    for (const { peer } of clients) peer.vanish();
-    await settle(3 * limits.maxOutboxBytes);
-  });
+      const count = (limits.maxOutboxBytes + 16 * MIB) / chunk.length;
+      client.peer.send(define(0, 'pour'), ...Array.from({ length: count }, (_, at) => call(at + 1)));
+      await node.peer.take(FrameType.CALL, ({ id }) => id === count);
+      client.peer.ws.pause();
+      for (let id = 1; id <= count; id += 1) {
+        node.peer.send(frame(FrameType.RESULT, chunk, { peer: client.number, id }));
+      }
+      await noticed(hub);
+      client.peer.ws.resume();
+      const { code, reason } = await client.peer.closed;
+      expect(code).toBe(CloseCode.SLOW_READER);
+      expect(bytesOf(reason)).toBeGreaterThan(limits.maxOutboxBytes);
+      expect(bytesOf(reason)).toBeLessThan(limits.maxOutboxBytes + 2 * MIB);
+      await node.peer.barrier();
+      await settle(3 * limits.maxOutboxBytes);
+    },
+  );
+
+  it(
+    'and goes on not reading is ended all the same, and what waited for it is freed',
+    { timeout: 90_000 },
+    async () => {
+      const { hub, settle } = await beside();
+      const node = await join(hub, 'node', { functions: ['pour'], maxConcurrent: 100_000 });
+      const client = await join(hub, 'client');
+      const count = (limits.maxOutboxBytes + 16 * MIB) / chunk.length;
+      client.peer.send(define(0, 'pour'), ...Array.from({ length: count }, (_, at) => call(at + 1)));
+      await node.peer.take(FrameType.CALL, ({ id }) => id === count);
+      client.peer.ws.pause();
+      for (let id = 1; id <= count; id += 1) {
+        node.peer.send(frame(FrameType.RESULT, chunk, { peer: client.number, id }));
+      }
+      await noticed(hub);
+      // Bystanders, and the node: the client's socket is gone although it never read its close frame.
+      await expect.poll(async () => (await hub.status()).status['connections'], { timeout: 10_000 }).toBe(3);
+      await settle(3 * limits.maxOutboxBytes);
+    },
+  );
+
+  it.each(['node', 'client'] as const)(
+    'the answers to what it asks (%s) is cut off with 4505',
+    { timeout: 90_000 },
+    async (role) => {
+      const { hub, settle } = await beside();
+      const functions = Array.from({ length: 900 }, (_, at) => `${at}`.padStart(250, 'f'));
+      const large = await join(hub, 'node', { functions });
+      const peer = role === 'node' ? large.peer : (await join(hub, 'client')).peer;
+      const question = frame(FrameType.ASK, { ask: 'nodes' }, { id: 1 });
+      peer.ws.pause();
+      peer.send(...Array.from({ length: 500 }, () => question));
+      await noticed(hub);
+      peer.ws.resume();
+      const { code, reason } = await peer.closed;
+      expect(code).toBe(CloseCode.SLOW_READER);
+      expect(bytesOf(reason)).toBeGreaterThan(limits.maxOutboxBytes);
+      expect(bytesOf(reason)).toBeLessThan(limits.maxOutboxBytes + 2 * MIB);
+      await settle(3 * limits.maxOutboxBytes);
+    },
+  );
+
+  it(
+    'its calls (a node) has them wait at the hub, up to what may wait there, and others are not delayed',
+    { timeout: 90_000 },
+    async () => {
+      const { hub, settle } = await beside();
+      const node = await join(hub, 'node', { functions: ['swallow'], maxConcurrent: 100_000 });
+      node.peer.ws.pause();
+      const clients: Joined[] = [];
+      const args = callPayload(new Uint8Array(60_000));
+      // More than the kernel, the node's outbox and its queue take together.
+      const calls = 1_000;
+      for (let count = 0; count < 3; count += 1) {
+        const client = await join(hub, 'client');
+        clients.push(client);
+        client.peer.send(define(0, 'swallow'));
+        for (let id = 1; id <= calls; id += 1) client.peer.send(call(id, args));
+        await client.peer.barrier();
+      }
+      const refused = clients.map(({ peer }) => peer.seen(FrameType.FAILURE).length);
+      expect(refused.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(0);
+      const { status } = await hub.status();
+      expect(Number(status['waiting']) * args.length).toBeLessThan(limits.maxQueueBytes + 2 * args.length);
+      expect(hub.warnings).toEqual([]);
+      // When it reads again, it gets what waited.
+      node.peer.ws.resume();
+      await expect.poll(async () => (await hub.status()).status['waiting'], { timeout: 20_000 }).toBe(0);
+      node.peer.vanish();
+      for (const { peer } of clients) peer.vanish();
+      await settle(3 * limits.maxOutboxBytes);
+    },
+  );
 
   it('pings of WebSocket itself is ended before their pongs take memory', { timeout: 60_000 }, async () => {
     const { hub, settle } = await beside();
@@ -166,7 +187,8 @@ describe('A peer that floods', () => {
   /** The hub has one processor, which the flood keeps busy. */
   const FLOODED_P99_MS = 750;
 
-  const many = (count: number, make: (at: number) => Uint8Array): Uint8Array => concat(Array.from({ length: count }, (_, at) => make(at)));
+  const many = (count: number, make: (at: number) => Uint8Array): Uint8Array =>
+    concat(Array.from({ length: count }, (_, at) => make(at)));
   const pings = many(5_000, (id) => frame(FrameType.PING, '', { id }));
   const checks = many(1_000, () => frame(FrameType.CHECK, { functions: 1, digest: 'x' }));
   const large = frame(FrameType.PING, new Uint8Array(limits.maxControlBytes));
@@ -184,21 +206,26 @@ describe('A peer that floods', () => {
     ['calls that nobody can run', 'client', calls],
     ['large control frames', 'node', () => large],
     ['frames before it registers', 'nobody', () => cancels],
-  ] as const)('the hub with %s costs others little time and the hub little memory', { timeout: 60_000 }, async (_, role, next) => {
-    const { hub, settle } = await beside();
-    const peer = role === 'nobody' ? await RawPeer.dial(hub.url) : (await join(hub, role, { functions: [] })).peer;
-    if (role === 'client') peer.send(define(0, 'nobody'));
-    peer.ws.on('message', () => {
-      peer.inbox.length = 0;
-      peer.messages.length = 0;
-    });
-    const until = performance.now() + FLOOD_MS;
-    const sent = await pour(peer, next, () => performance.now() > until);
-    expect(sent).toBeGreaterThan(10);
-    expect(peer.ws.readyState).toBe(peer.ws.OPEN);
-    peer.vanish();
-    await settle(256 * MIB, FLOODED_P99_MS);
-  });
+  ] as const)(
+    'the hub with %s costs others little time and the hub little memory',
+    { timeout: 60_000 },
+    async (_, role, next) => {
+      const { hub, settle } = await beside();
+      const peer =
+        role === 'nobody' ? await RawPeer.dial(hub.url) : (await join(hub, role, { functions: [] })).peer;
+      if (role === 'client') peer.send(define(0, 'nobody'));
+      peer.ws.on('message', () => {
+        peer.inbox.length = 0;
+        peer.messages.length = 0;
+      });
+      const until = performance.now() + FLOOD_MS;
+      const sent = await pour(peer, next, () => performance.now() > until);
+      expect(sent).toBeGreaterThan(10);
+      expect(peer.ws.readyState).toBe(peer.ws.OPEN);
+      peer.vanish();
+      await settle(256 * MIB, FLOODED_P99_MS);
+    },
+  );
 
   it('the hub with registrations of its instance costs others little time', { timeout: 60_000 }, async () => {
     const { hub, settle } = await beside();

@@ -70,7 +70,11 @@ it('Chunks of results pass the hub, and a small RESULT of another call overtakes
   await running({ node, client }, 2);
   const to = { peer: client.number };
   node.peer.send(
-    frame(FrameType.RESULT, concat([u32s(500_000), new Uint8Array(chunkBytes - 4)]), { ...to, id: 1, flags: Flag.MORE }),
+    frame(FrameType.RESULT, concat([u32s(500_000), new Uint8Array(chunkBytes - 4)]), {
+      ...to,
+      id: 1,
+      flags: Flag.MORE,
+    }),
     ...Array.from({ length: 6 }, () => chunk(1, chunkBytes, Flag.MORE, client.number)),
     frame(FrameType.RESULT, '"small"', { ...to, id: 2 }),
   );
@@ -100,10 +104,17 @@ it('A CHUNK behind the last one closes with 4402', async () => {
 it('A CHUNK of an attempt that is not known, was cancelled or has ended is ignored', async () => {
   const hub = await startHub();
   const { node, client } = await pair(hub);
-  client.peer.send(chunk(9, 5), firstOf(1, 700_000), frame(FrameType.CANCEL, '', { id: 1 }), chunk(1, 5, Flag.MORE));
+  client.peer.send(
+    chunk(9, 5),
+    firstOf(1, 700_000),
+    frame(FrameType.CANCEL, '', { id: 1 }),
+    chunk(1, 5, Flag.MORE),
+  );
   client.peer.send(firstOf(2, 700_000));
   await node.peer.take(FrameType.CALL, ({ id }) => id === 2);
-  node.peer.send(frame(FrameType.FAILURE, { code: 'invalid', message: 'no' }, { peer: client.number, id: 2 }));
+  node.peer.send(
+    frame(FrameType.FAILURE, { code: 'invalid', message: 'no' }, { peer: client.number, id: 2 }),
+  );
   await client.peer.take(FrameType.FAILURE);
   client.peer.send(chunk(2, 5, Flag.MORE), chunk(2, 5));
   await client.peer.barrier();
@@ -175,18 +186,22 @@ describe('Arguments without credit:', () => {
 });
 
 describe('Results and items without credit:', () => {
-  it.each([FrameType.ITEM, FrameType.CHUNK])('A window and two chunks of frames %i pass, one byte more closes with 4404', async (type) => {
-    const hub = await startHub();
-    const fleet = await pair(hub);
-    await running(fleet, 1, callPayload(), Flag.STREAM);
-    const { node, client } = fleet;
-    const part = (bytes: number): Uint8Array => frame(type, new Uint8Array(bytes).fill(0x31), { peer: client.number, id: 1 });
-    for (let bytes = 0; bytes < most; bytes += chunkBytes) node.peer.send(part(chunkBytes));
-    await node.peer.barrier();
-    node.peer.send(part(1));
-    expect(await node.peer.closed).toMatchObject({ code: CloseCode.LIMIT_EXCEEDED });
-    await client.peer.barrier();
-  });
+  it.each([FrameType.ITEM, FrameType.CHUNK])(
+    'A window and two chunks of frames %i pass, one byte more closes with 4404',
+    async (type) => {
+      const hub = await startHub();
+      const fleet = await pair(hub);
+      await running(fleet, 1, callPayload(), Flag.STREAM);
+      const { node, client } = fleet;
+      const part = (bytes: number): Uint8Array =>
+        frame(type, new Uint8Array(bytes).fill(0x31), { peer: client.number, id: 1 });
+      for (let bytes = 0; bytes < most; bytes += chunkBytes) node.peer.send(part(chunkBytes));
+      await node.peer.barrier();
+      node.peer.send(part(1));
+      expect(await node.peer.closed).toMatchObject({ code: CloseCode.LIMIT_EXCEEDED });
+      await client.peer.barrier();
+    },
+  );
 
   it('Credit from the client makes room, and reaches the node', async () => {
     const hub = await startHub();

@@ -17,7 +17,12 @@ export interface Experience {
 
 const url = process.env['HUB_URL'] ?? '';
 const quiet = noLog();
-const node = createNode({ hub: url, id: 'bystander', log: quiet, functions: { [BYSTANDER]: (...args: unknown[]) => args } });
+const node = createNode({
+  hub: url,
+  id: 'bystander',
+  log: quiet,
+  functions: { [BYSTANDER]: (...args: unknown[]) => args },
+});
 const client = createClient({ hub: url, id: 'bystander', log: quiet });
 await Promise.all([node.ready(), client.ready()]);
 
@@ -32,7 +37,8 @@ async function keepCalling(lane: number): Promise<void> {
     const before = performance.now();
     try {
       const [echoed] = await client.call<[string]>(BYSTANDER, [`${lane}/${count}`], { deadlineMs: 10_000 });
-      if (echoed !== `${lane}/${count}`) failures.push(`${lane}/${count} was answered by ${JSON.stringify(echoed)}`);
+      if (echoed !== `${lane}/${count}`)
+        failures.push(`${lane}/${count} was answered by ${JSON.stringify(echoed)}`);
     } catch (error) {
       failures.push(String(error));
     }

@@ -74,7 +74,8 @@ function heard<T extends Told>(child: ChildProcess, kind: Told['kind']): Promise
 /** Bystanders that call from now on, until they are asked how it was. */
 export async function startBystanders(url: string): Promise<{ experience(): Promise<Experience> }> {
   const child = start('./bystander-process.ts', { HUB_URL: url });
-  const next = <T>(): Promise<T> => new Promise((resolve) => child.once('message', (message) => resolve(message as T)));
+  const next = <T>(): Promise<T> =>
+    new Promise((resolve) => child.once('message', (message) => resolve(message as T)));
   await next<'ready'>();
   return {
     experience: () => {

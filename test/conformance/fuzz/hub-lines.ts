@@ -20,10 +20,14 @@ export function welcomeFrames(epoch: number, registrationEpoch: number): Uint8Ar
     heartbeatTimeoutMs: 15_000,
     sessionGraceMs: 60_000,
   };
-  return [frame(FrameType.REGISTERED, registered), frame(FrameType.SYNC, '{"round":1}', { id: registrationEpoch })];
+  return [
+    frame(FrameType.REGISTERED, registered),
+    frame(FrameType.SYNC, '{"round":1}', { id: registrationEpoch }),
+  ];
 }
 
-const introduce = (peer: number): Uint8Array => frame(FrameType.PEER, { id: `p${peer}`, instance: `pi${peer}` }, { peer });
+const introduce = (peer: number): Uint8Array =>
+  frame(FrameType.PEER, { id: `p${peer}`, instance: `pi${peer}` }, { peer });
 
 function toEither(dice: Dice): Uint8Array[] {
   return dice.pick([
@@ -41,10 +45,21 @@ function toNode(dice: Dice): Uint8Array[] {
   const id = 1 + dice.below(60);
   const fn = dice.below(5);
   return dice.pick([
-    () => [introduce(peer), frame(FrameType.CALL, callPayload('[3]', { fn, deadlineMs: 50 }), { peer, id, flags: dice.pick([0, Flag.STREAM]) })],
     () => [
       introduce(peer),
-      frame(FrameType.CALL, callPayload(concat([u32s(900), new Uint8Array(300)]), { fn, deadlineMs: 50 }), { peer, id, flags: Flag.MORE }),
+      frame(FrameType.CALL, callPayload('[3]', { fn, deadlineMs: 50 }), {
+        peer,
+        id,
+        flags: dice.pick([0, Flag.STREAM]),
+      }),
+    ],
+    () => [
+      introduce(peer),
+      frame(FrameType.CALL, callPayload(concat([u32s(900), new Uint8Array(300)]), { fn, deadlineMs: 50 }), {
+        peer,
+        id,
+        flags: Flag.MORE,
+      }),
       frame(FrameType.CHUNK, new Uint8Array(300), { peer, id, flags: Flag.MORE }),
       frame(FrameType.CHUNK, new Uint8Array(300), { peer, id }),
     ],
@@ -52,7 +67,10 @@ function toNode(dice: Dice): Uint8Array[] {
     () => [introduce(peer), frame(FrameType.ACK, '', { peer })],
     () => [introduce(peer), frame(FrameType.CANCEL, '', { peer, id })],
     () => [introduce(peer), frame(FrameType.CREDIT, u32s(1 + dice.below(100_000)), { peer, id })],
-    () => [introduce(peer), frame(FrameType.QUERY, u32s(id, dice.below(4), dice.below(limits.creditWindowBytes)), { peer })],
+    () => [
+      introduce(peer),
+      frame(FrameType.QUERY, u32s(id, dice.below(4), dice.below(limits.creditWindowBytes)), { peer }),
+    ],
   ])();
 }
 
@@ -68,7 +86,13 @@ function toClient(dice: Dice): Uint8Array[] {
       frame(FrameType.CHUNK, new Uint8Array(400), to),
     ],
     () => [frame(FrameType.ITEM, '"i"', to), frame(FrameType.RESULT, '', { ...to, flags: Flag.STREAM })],
-    () => [frame(FrameType.FAILURE, { code: dice.pick(['failed', 'unstarted', 'vanished', 'no_node']), message: 'm' }, to)],
+    () => [
+      frame(
+        FrameType.FAILURE,
+        { code: dice.pick(['failed', 'unstarted', 'vanished', 'no_node']), message: 'm' },
+        to,
+      ),
+    ],
     () => [frame(FrameType.FATE, fates, { peer: to.peer })],
     () => [frame(FrameType.RESUME, '', { peer: to.peer })],
     () => [frame(FrameType.CREDIT, u32s(1 + dice.below(2_000_000)), to)],

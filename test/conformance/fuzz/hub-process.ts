@@ -6,7 +6,12 @@ import { createHub } from '../../../src/index.ts';
 export type Asked = 'memory' | 'status' | 'stop';
 export type Told =
   | { readonly kind: 'listening'; readonly url: string }
-  | { readonly kind: 'memory'; readonly heapBytes: number; readonly bufferBytes: number; readonly peakRssBytes: number }
+  | {
+      readonly kind: 'memory';
+      readonly heapBytes: number;
+      readonly bufferBytes: number;
+      readonly peakRssBytes: number;
+    }
   | { readonly kind: 'status'; readonly status: Readonly<Record<string, unknown>>; readonly names: number }
   | { readonly kind: 'warning'; readonly message: string }
   | { readonly kind: 'defect'; readonly message: string };
@@ -27,7 +32,10 @@ const hub = await createHub({
   failoverAfterMs: 100,
   ...(process.env['HEARTBEAT_MS'] === undefined
     ? {}
-    : { heartbeatIntervalMs: Number(process.env['HEARTBEAT_MS']) / 4, heartbeatTimeoutMs: Number(process.env['HEARTBEAT_MS']) }),
+    : {
+        heartbeatIntervalMs: Number(process.env['HEARTBEAT_MS']) / 4,
+        heartbeatTimeoutMs: Number(process.env['HEARTBEAT_MS']),
+      }),
   onSync: ({ id }) => ({ welcome: id }),
   log: {
     debug: nothing,

@@ -6,9 +6,27 @@ import type { Dice } from './dice.ts';
 
 /** Values that JSON may hold and that nobody expects. */
 const odd: readonly string[] = [
-  'null', 'true', '0', '-1', '1.5', '1e999', '-1e999', '9007199254740993', '4294967296', '""', '" "', '"\\u0000"', '"\\ud800"',
-  '"__proto__"', '[]', '{}', '[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]', '{"__proto__":{"polluted":1}}', '{"constructor":{"prototype":1}}',
-  `"${'x'.repeat(300)}"`, `[${'0,'.repeat(2_000)}0]`,
+  'null',
+  'true',
+  '0',
+  '-1',
+  '1.5',
+  '1e999',
+  '-1e999',
+  '9007199254740993',
+  '4294967296',
+  '""',
+  '" "',
+  '"\\u0000"',
+  '"\\ud800"',
+  '"__proto__"',
+  '[]',
+  '{}',
+  '[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]',
+  '{"__proto__":{"polluted":1}}',
+  '{"constructor":{"prototype":1}}',
+  `"${'x'.repeat(300)}"`,
+  `[${'0,'.repeat(2_000)}0]`,
 ];
 const numbers = [0, 1, 2, 3, 0xff, 0xffff, 0x7fff_ffff, 0xffff_ffff];
 const types = Object.values(FrameType);
@@ -47,7 +65,10 @@ function damagedJson(bytes: Uint8Array, dice: Dice): Uint8Array {
   let damaged: string;
   if (values.length === 0 || dice.once(6)) {
     const at = dice.below(text.length + 1);
-    damaged = text.slice(0, at) + dice.pick(['{', '}', '[', ']', ',', ':', '"', '\\', '\u0000', '']) + text.slice(at + 1);
+    damaged =
+      text.slice(0, at) +
+      dice.pick(['{', '}', '[', ']', ',', ':', '"', '\\', '\u0000', '']) +
+      text.slice(at + 1);
   } else {
     const value = dice.pick(values);
     const at = value.index;
@@ -58,11 +79,16 @@ function damagedJson(bytes: Uint8Array, dice: Dice): Uint8Array {
 
 /** Changes that few rules forbid: numbers and values that nobody expects. They lead deepest. */
 const subtle: readonly Mutation[] = [
-  (bytes, dice) => edited(bytes, (view) => view.setUint8(1, view.getUint8(1) ^ (dice.below(256) & ~Flag.MORE))),
-  (bytes, dice) => edited(bytes, (view) => view.setUint16(2, dice.pick([...numbers, dice.below(32), dice.uint32()]) & 0xffff, true)),
+  (bytes, dice) =>
+    edited(bytes, (view) => view.setUint8(1, view.getUint8(1) ^ (dice.below(256) & ~Flag.MORE))),
+  (bytes, dice) =>
+    edited(bytes, (view) =>
+      view.setUint16(2, dice.pick([...numbers, dice.below(32), dice.uint32()]) & 0xffff, true),
+    ),
   (bytes, dice) => edited(bytes, (view) => view.setUint32(4, dice.uint32(), true)),
   (bytes, dice) => (isOpaque(bytes) ? flipped(bytes, bytes.length - 1, dice) : bytes),
-  (bytes, dice) => (isOpaque(bytes) ? withPayload(bytes, concat([payloadOf(bytes), dice.bytes(1 + dice.below(200))])) : bytes),
+  (bytes, dice) =>
+    isOpaque(bytes) ? withPayload(bytes, concat([payloadOf(bytes), dice.bytes(1 + dice.below(200))])) : bytes,
   (_, dice) => {
     const type = dice.pick([FrameType.ACK, FrameType.CANCEL, FrameType.PING, FrameType.CREDIT]);
     return frame(type, u32s(1 + dice.below(0xffff_ffff)), { id: dice.below(60), peer: dice.below(32) });
@@ -72,21 +98,40 @@ const subtle: readonly Mutation[] = [
 /** Frames whose payload the hub never looks at, or only at its beginning. */
 function isOpaque(bytes: Uint8Array): boolean {
   const type = bytes[0];
-  return type === FrameType.CALL || type === FrameType.RESULT || type === FrameType.ITEM || type === FrameType.FAILURE;
+  return (
+    type === FrameType.CALL ||
+    type === FrameType.RESULT ||
+    type === FrameType.ITEM ||
+    type === FrameType.FAILURE
+  );
 }
 
 /** Changes after which the message is still a sequence of frames. */
 const gentle: readonly Mutation[] = [
-  (bytes, dice) => edited(bytes, (view) => view.setUint8(1, dice.pick([0, Flag.MORE, Flag.STREAM, Flag.MSGPACK, dice.below(256)]))),
-  (bytes, dice) => edited(bytes, (view) => view.setUint16(2, dice.pick([...numbers, dice.uint32()]) & 0xffff, true)),
-  (bytes, dice) => edited(bytes, (view) => view.setUint32(4, dice.pick([...numbers, dice.below(64), dice.uint32()]), true)),
+  (bytes, dice) =>
+    edited(bytes, (view) =>
+      view.setUint8(1, dice.pick([0, Flag.MORE, Flag.STREAM, Flag.MSGPACK, dice.below(256)])),
+    ),
+  (bytes, dice) =>
+    edited(bytes, (view) => view.setUint16(2, dice.pick([...numbers, dice.uint32()]) & 0xffff, true)),
+  (bytes, dice) =>
+    edited(bytes, (view) => view.setUint32(4, dice.pick([...numbers, dice.below(64), dice.uint32()]), true)),
   (bytes, dice) => flipped(bytes, HEADER_BYTES, dice),
   (bytes, dice, all) => withPayload(bytes, payloadOf(dice.pick(all))),
-  (bytes, dice) => withPayload(bytes, payloadOf(bytes).subarray(0, dice.below(bytes.length - HEADER_BYTES + 1))),
+  (bytes, dice) =>
+    withPayload(bytes, payloadOf(bytes).subarray(0, dice.below(bytes.length - HEADER_BYTES + 1))),
   (bytes, dice) => withPayload(bytes, concat([payloadOf(bytes), dice.bytes(1 + dice.below(40))])),
-  (bytes, dice) => withPayload(bytes, u32s(...Array.from({ length: 1 + dice.below(12) }, () => dice.pick([...numbers, dice.below(64)])))),
+  (bytes, dice) =>
+    withPayload(
+      bytes,
+      u32s(...Array.from({ length: 1 + dice.below(12) }, () => dice.pick([...numbers, dice.below(64)]))),
+    ),
   // Longer than a route, a chunk, a control frame may be; mostly by just a little.
-  (bytes, dice) => withPayload(bytes, concat([payloadOf(bytes), new Uint8Array(dice.pick([300, 300, 4_097, 65_537, 262_145])).fill(0x20)])),
+  (bytes, dice) =>
+    withPayload(
+      bytes,
+      concat([payloadOf(bytes), new Uint8Array(dice.pick([300, 300, 4_097, 65_537, 262_145])).fill(0x20)]),
+    ),
   (bytes, dice) => longRoute(bytes, dice.pick([1, 4_096, 4_097, 60_000])),
   damagedJson,
   damagedJson,
@@ -104,11 +149,19 @@ const rough: readonly Mutation[] = [
   (bytes, dice) => flipped(bytes, 0, dice),
   (bytes, dice) => edited(bytes, (view) => view.setUint8(0, dice.below(256))),
   (bytes, dice) => edited(bytes, (view) => view.setUint8(0, dice.pick(types))),
-  (bytes, dice) => edited(bytes, (view) => view.setUint32(8, dice.pick([...numbers, bytes.length, bytes.length - 11, dice.uint32()]), true)),
+  (bytes, dice) =>
+    edited(bytes, (view) =>
+      view.setUint32(8, dice.pick([...numbers, bytes.length, bytes.length - 11, dice.uint32()]), true),
+    ),
   (bytes, dice) => bytes.slice(0, dice.below(bytes.length)),
   (bytes, dice) => concat([bytes, dice.bytes(1 + dice.below(30))]),
   (_, dice) => dice.bytes(dice.below(60)),
-  (_, dice) => frame(dice.below(0x24), dice.bytes(dice.below(40)), { id: dice.below(8), peer: dice.below(8), flags: dice.below(16) }),
+  (_, dice) =>
+    frame(dice.below(0x24), dice.bytes(dice.below(40)), {
+      id: dice.below(8),
+      peer: dice.below(8),
+      flags: dice.below(16),
+    }),
 ];
 
 export type Manner = 'subtle' | 'gentle' | 'rough';

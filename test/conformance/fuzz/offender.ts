@@ -32,17 +32,21 @@ export async function offend(url: string, seed: number, number: number): Promise
     pulses += 1;
     const id = pulses;
     if (peer.ws.readyState === peer.ws.OPEN) peer.send(frame(FrameType.PING, '', { id }));
-    return peer.takeAny([FrameType.PONG, FrameType.UNKNOWN], (it) => it.id === id).then(
-      () => 'alive',
-      () => peer.closed,
-    );
+    return peer
+      .takeAny([FrameType.PONG, FrameType.UNKNOWN], (it) => it.id === id)
+      .then(
+        () => 'alive',
+        () => peer.closed,
+      );
   }
   /** False when there is nobody to talk to any more. */
   async function say(said: readonly Uint8Array[]): Promise<boolean> {
     const mutated = mutate(said, dice, share, manner);
     peer.send(...mutated.frames);
     const waits = pace === 'waiting';
-    const state = waits ? await read() : await Promise.race([peer.closed, new Promise<'alive'>((go) => setImmediate(() => go('alive')))]);
+    const state = waits
+      ? await read()
+      : await Promise.race([peer.closed, new Promise<'alive'>((go) => setImmediate(() => go('alive')))]);
     mutatedFrames += !waits || state !== 'alive' ? Math.min(1, mutated.count) : mutated.count;
     return state === 'alive' && peer.ws.readyState === peer.ws.OPEN;
   }
@@ -60,10 +64,14 @@ export async function offend(url: string, seed: number, number: number): Promise
     await Promise.race([peer.take(FrameType.SYNC).catch(() => undefined), peer.closed]);
     if (peer.ws.readyState === peer.ws.OPEN) peer.send(synced, ...(role === 'client' ? dictionary : []));
   }
-  for (let messages = 1 + dice.below(MESSAGES); messages > 0 && peer.ws.readyState === peer.ws.OPEN; messages -= 1) {
+  for (
+    let messages = 1 + dice.below(MESSAGES);
+    messages > 0 && peer.ws.readyState === peer.ws.OPEN;
+    messages -= 1
+  ) {
     const said: Uint8Array[] = [];
     const calls = handed();
-    for (let count = 1 + dice.below(24); said.length < count; ) {
+    for (let count = 1 + dice.below(24); said.length < count;) {
       said.push(...(role === 'client' ? clientFrames(dice, () => (attempts += 1)) : nodeFrames(dice, calls)));
     }
     if (!(await say(said))) break;

@@ -62,16 +62,33 @@ export function clientFrames(dice: Dice, next: () => number): Uint8Array[] {
     case 2:
       return [frame(FrameType.CALL, payload, { id }), frame(FrameType.CANCEL, '', { id: earlier })];
     case 3:
-      return [frame(FrameType.CALL, payload, { id }), frame(FrameType.ACK, u32s(earlier), { peer: dice.below(16) })];
+      return [
+        frame(FrameType.CALL, payload, { id }),
+        frame(FrameType.ACK, u32s(earlier), { peer: dice.below(16) }),
+      ];
     case 4:
       return [frame(FrameType.CREDIT, u32s(1 + dice.below(100_000)), { id: earlier, peer: dice.below(16) })];
     case 5: {
-      const call = { attempt: earlier, received: dice.below(3), windowBytes: dice.below(1_048_577), idempotent: dice.once(2) };
-      const nodes = [{ id: dice.pick(['bystander', 'nobody', 'n1']), instance: `i${dice.below(50)}`, calls: [call] }];
-      return [frame(FrameType.RESUME, { nodes, unassigned: [id] }, { peer: dice.below(4), flags: dice.below(2) })];
+      const call = {
+        attempt: earlier,
+        received: dice.below(3),
+        windowBytes: dice.below(1_048_577),
+        idempotent: dice.once(2),
+      };
+      const nodes = [
+        { id: dice.pick(['bystander', 'nobody', 'n1']), instance: `i${dice.below(50)}`, calls: [call] },
+      ];
+      return [
+        frame(FrameType.RESUME, { nodes, unassigned: [id] }, { peer: dice.below(4), flags: dice.below(2) }),
+      ];
     }
     default:
-      return [frame(FrameType.CALL, payload, { id, flags: dice.pick([0, Flag.IDEMPOTENT, Flag.STREAM, Flag.MSGPACK]) })];
+      return [
+        frame(FrameType.CALL, payload, {
+          id,
+          flags: dice.pick([0, Flag.IDEMPOTENT, Flag.STREAM, Flag.MSGPACK]),
+        }),
+      ];
   }
 }
 
@@ -83,7 +100,8 @@ export interface Handed {
 
 /** A node's next frames: answers to `calls`, or whatever a node says unasked. */
 export function nodeFrames(dice: Dice, calls: readonly Handed[]): Uint8Array[] {
-  const to = calls.length > 0 && !dice.once(5) ? dice.pick(calls) : { peer: dice.below(16), id: 1 + dice.below(40) };
+  const to =
+    calls.length > 0 && !dice.once(5) ? dice.pick(calls) : { peer: dice.below(16), id: 1 + dice.below(40) };
   const fates = Uint8Array.of(to.id, 0, 0, 0, dice.pick(Object.values(Fate)));
   switch (dice.below(8)) {
     case 0:
