@@ -126,16 +126,17 @@ const gentle: readonly Mutation[] = [
       bytes,
       u32s(...Array.from({ length: 1 + dice.below(12) }, () => dice.pick([...numbers, dice.below(64)]))),
     ),
-  // Longer than a route, a chunk, a control frame may be; mostly by just a little.
+  // Longer than a route, a chunk or a control frame may be; mostly by not so much.
   (bytes, dice) =>
-    withPayload(
-      bytes,
-      concat([payloadOf(bytes), new Uint8Array(dice.pick([300, 300, 4_097, 65_537, 262_145])).fill(0x20)]),
-    ),
-  (bytes, dice) => longRoute(bytes, dice.pick([1, 4_096, 4_097, 60_000])),
+    withPayload(bytes, concat([payloadOf(bytes), blanks(dice.once(12) ? dice.pick([4_097, 65_537, 262_145]) : 300)])),
+  (bytes, dice) => longRoute(bytes, dice.pick([1, 4_096, 4_097])),
   damagedJson,
   damagedJson,
 ];
+
+function blanks(length: number): Uint8Array {
+  return new Uint8Array(length).fill(0x20);
+}
 
 /** As the payload of a CALL: a route of that many bytes. */
 function longRoute(bytes: Uint8Array, length: number): Uint8Array {

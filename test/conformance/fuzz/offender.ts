@@ -14,12 +14,12 @@ export interface Offence {
 }
 
 /** Some offenders wait after each message until the hub has read it; the others pour. */
-const MESSAGES = 40;
+const MESSAGES = 60;
 
 export async function offend(url: string, seed: number, number: number): Promise<Offence> {
   const dice = new Dice(seed, `offender ${number}`);
   const role = dice.pick(['node', 'client'] as const);
-  const manner = dice.pick(['subtle', 'subtle', 'gentle', 'gentle', 'rough'] as const);
+  const manner = dice.pick(['subtle', 'subtle', 'subtle', 'gentle', 'gentle', 'rough'] as const);
   const share = dice.pick([0.05, 0.2, 0.6, 0.9]);
   const pace = dice.pick(['waiting', 'waiting', 'pouring'] as const);
   const peer = await RawPeer.dial(url);
