@@ -172,8 +172,9 @@ test('a thousand nodes that join within a second get their sync once each, and n
   onTestFinished(async () => void (await Promise.all(nodes.map((node) => node.stop()))));
   await eventually(
     'all are online',
-    () => hub.nodes().filter(({ state }) => state === 'online').length === 1_000,
-    25_000,
+    // The whole list is looked at only when it can be complete: on a busy machine looking is most of the work.
+    () => synced.size === 1_000 && hub.nodes().every(({ state }) => state === 'online'),
+    45_000,
   );
   expect([...asked.values()].every((count) => count === 1)).toBe(true);
   expect(asked.size).toBe(1_000);
