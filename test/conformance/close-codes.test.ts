@@ -54,7 +54,8 @@ const scenarios: Readonly<Record<number, () => Promise<Closed>>> = {
   [CloseCode.OUT_OF_ORDER]: () => closedBy(frame(FrameType.CALL, new Uint8Array(8), { id: 1 })),
   [CloseCode.UNEXPECTED_TYPE]: () => closedBy(frame(0x7f)),
   [CloseCode.LIMIT_EXCEEDED]: () => closedBy(frame(FrameType.PING, '', { length: 0xffff_ffff })),
-  [CloseCode.REGISTRATION_TIMEOUT]: async () => (await dial(await startHub({ connectionTimeoutMs: 50 }))).closed,
+  [CloseCode.REGISTRATION_TIMEOUT]: async () =>
+    (await dial(await startHub({ connectionTimeoutMs: 50 }))).closed,
   [CloseCode.REPLACED]: async () => {
     const hub = await startHub();
     const { peer } = await join(hub, 'node', { id: 'n1' });
@@ -99,11 +100,13 @@ const scenarios: Readonly<Record<number, () => Promise<Closed>>> = {
 };
 
 const document = readFileSync(new URL('../../src/protocol/PROTOCOL.md', import.meta.url), 'utf8');
-const rows = [...document.matchAll(/^\| (\d{4}) \| ([A-Z_]+) \| [^|]+ \| ([^|]+) \|$/gm)].map(([, code, name, what]) => ({
-  code: Number(code),
-  name: name!,
-  what: what!,
-}));
+const rows = [...document.matchAll(/^\| (\d{4}) \| ([A-Z_]+) \| [^|]+ \| ([^|]+) \|$/gm)].map(
+  ([, code, name, what]) => ({
+    code: Number(code),
+    name: name!,
+    what: what!,
+  }),
+);
 
 it('Every close code of the table has its scenario here, and the other way round', () => {
   expect(rows.map(({ code }) => code).sort()).toEqual(Object.keys(scenarios).map(Number).sort());

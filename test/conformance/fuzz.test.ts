@@ -61,7 +61,13 @@ it(
     await expect
       .poll(async () => (await hub.status()).status, { timeout: 20_000, interval: 100 })
       .toMatchObject({ nodes: 1, clients: 1, connections: 2, waiting: 0, running: 0 });
-    const after = await hub.memory();
+    // What sockets held is freed a while after them.
+    let after = before;
+    const keptBytes = async (): Promise<number> => {
+      after = await hub.memory();
+      return Math.max(after.heapBytes - before.heapBytes, after.bufferBytes - before.bufferBytes);
+    };
+    await expect.poll(keptBytes, { timeout: 10_000, interval: 200 }).toBeLessThan(KEPT_BYTES);
     const { status, names } = await hub.status();
     console.log(
       JSON.stringify({
@@ -80,8 +86,6 @@ it(
     expect([...codes.keys()]).toEqual(expect.arrayContaining([0, 4400, 4402, 4403, 4404]));
     expect(status).toMatchObject({ unexpectedEvents: 0 });
     expect(names).toBe(1);
-    expect(after.heapBytes - before.heapBytes).toBeLessThan(KEPT_BYTES);
-    expect(after.bufferBytes - before.bufferBytes).toBeLessThan(KEPT_BYTES);
     expect(after.peakRssBytes).toBeLessThan(PEAK_RSS_BYTES);
     expect(experience).toMatchObject({ failures: [], nodeReconnects: 0, clientReconnects: 0, retries: 0 });
     expect(experience.calls).toBeGreaterThan(1_000);

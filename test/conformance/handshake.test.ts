@@ -172,7 +172,9 @@ async function upgraded(port: number): Promise<Socket> {
     'GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
       `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n\r\n`,
   );
-  const answer = await new Promise<string>((resolve) => socket.once('data', (data) => resolve(data.toString())));
+  const answer = await new Promise<string>((resolve) =>
+    socket.once('data', (data) => resolve(data.toString())),
+  );
   expect(answer).toMatch(/^HTTP\/1.1 101 /);
   return socket;
 }

@@ -176,7 +176,9 @@ it.each([
   const hub = await startHub();
   await join(hub, 'node', { id, instance });
   await join(hub, 'node', { id: otherId, instance: otherInstance });
-  expect(hub.nodes()).toContainEqual(expect.objectContaining({ id: otherId, instance: otherInstance, state: 'online' }));
+  expect(hub.nodes()).toContainEqual(
+    expect.objectContaining({ id: otherId, instance: otherInstance, state: 'online' }),
+  );
 });
 
 it('A node and a client of one id do not know of each other', async () => {

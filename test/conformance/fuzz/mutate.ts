@@ -128,7 +128,10 @@ const gentle: readonly Mutation[] = [
     ),
   // Longer than a route, a chunk or a control frame may be; mostly by not so much.
   (bytes, dice) =>
-    withPayload(bytes, concat([payloadOf(bytes), blanks(dice.once(12) ? dice.pick([4_097, 65_537, 262_145]) : 300)])),
+    withPayload(
+      bytes,
+      concat([payloadOf(bytes), blanks(dice.once(12) ? dice.pick([4_097, 65_537, 262_145]) : 300)]),
+    ),
   (bytes, dice) => longRoute(bytes, dice.pick([1, 4_096, 4_097])),
   damagedJson,
   damagedJson,
