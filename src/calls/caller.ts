@@ -1,33 +1,32 @@
 // The side that asks: begins calls, hears what becomes of them, and settles each.
 // Invariant: a call settles once, with what the machine says.
-import { callEffects, callMachine } from '../../machines/call.ts';
+import { callEffects, callMachine, type CallEvent } from '../../machines/call.ts';
 import { compile } from '../engine/compile.ts';
 import type { Clock } from '../ports.ts';
-import { type HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
-import { CloseCode, Fate, Flag, FrameType } from '../protocol/frames.ts';
+import type { HoldfastError } from '../protocol/errors.ts';
+import { Fate, Flag, FrameType } from '../protocol/frames.ts';
 import { readCredit, readFates, writeCredit } from '../protocol/lists.ts';
 import { readFailure, readPeer } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
-import { hex } from '../protocol/read.ts';
-import { encodeValue, type Encoded, type Encoding } from '../protocol/values.ts';
+import { unexpectedType } from '../protocol/read.ts';
+import { encodeValue, type Encoded } from '../protocol/values.ts';
 import { Acknowledgements } from './acks.ts';
 import { Admission } from './admission.ts';
 import { Arrivals } from './arrivals.ts';
 import { Deadlines } from './deadlines.ts';
 import { Departures } from './departures.ts';
 import * as outcome from './outcome.ts';
-import { newCall, Peers, routeOf, type Call, type CallOptions, type Waiter } from './pending.ts';
+import {
+  factsOf,
+  newCall,
+  Peers,
+  routeOf,
+  type Call,
+  type CallerOptions,
+  type CallOptions,
+  type Waiter,
+} from './pending.ts';
 import { brokenStream, InboundStream } from './stream.ts';
-
-export interface CallerOptions {
-  readonly clock: Clock;
-  readonly encoding: Encoding;
-  readonly executionTimeoutMs: number;
-  /** Attempts of one call, the first included. */
-  readonly maxCallAttempts: number;
-  /** Calls that wait for the link. */
-  readonly maxQueueSize: number;
-}
 
 export class Caller {
   readonly #options: CallerOptions;
@@ -62,7 +61,7 @@ export class Caller {
         this.#arrived(call, type, flags, value, creditBytes),
       broken: (call, error) => {
         call.error = error;
-        this.#fail(call);
+        this.#step(call, 'attempt.failed');
       },
     });
     this.#departures = new Departures({
@@ -212,10 +211,7 @@ export class Caller {
         return this.#peers.name(peer, node, instance);
       }
       default:
-        throw new ProtocolViolation(
-          CloseCode.UNEXPECTED_TYPE,
-          `frame type ${hex(type)} does not go to a client`,
-        );
+        throw unexpectedType(type, 'a hub');
     }
   }
 
@@ -263,11 +259,7 @@ export class Caller {
     const call = this.#departures.attempts.get(id);
     if (call === undefined) return this.#late();
     call.node = this.#peers.get(peer);
-    this.#machine.send(call, {
-      type: 'attempt.assigned',
-      epoch: call.context.control.epoch,
-      at: this.#clock.now(),
-    });
+    this.#step(call, 'attempt.assigned');
   }
 
   #value(
@@ -309,12 +301,11 @@ export class Caller {
     this.#machine.send(call, this.#succeeded);
   }
 
-  #fail(call: Call): void {
-    this.#machine.send(call, {
-      type: 'attempt.failed',
-      epoch: call.context.control.epoch,
-      at: this.#clock.now(),
-    });
+  /** What became of the present attempt. */
+  #step(call: Call, type: Extract<CallEvent, { epoch: number }>['type']): void {
+    this.#machine.send(call, { type, epoch: call.context.control.epoch, at: this.#clock.now() });
+    // It may be queued again.
+    this.#departures.pump();
   }
 
   #failure(peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
@@ -325,20 +316,8 @@ export class Caller {
       return this.#late();
     }
     call.error = outcome.errorOf(this.#facts(call), failure);
-    const of = { epoch: call.context.control.epoch, at: this.#clock.now() };
-    switch (failure.code) {
-      case 'timed_out':
-        return void this.#machine.send(call, { type: 'attempt.expired', ...of });
-      case 'unstarted':
-        return this.#unstarted(call);
-      case 'vanished':
-        return this.#vanished(call);
-      case 'queue_full':
-      case 'no_node':
-        return void this.#machine.send(call, { type: 'attempt.refused', ...of });
-      default:
-        return void this.#machine.send(call, { type: 'attempt.failed', ...of });
-    }
+    if (failure.code === 'vanished') this.#vanished(call);
+    else this.#step(call, outcome.stepOf(failure.code));
   }
 
   #fate(peer: number, attempt: number, fate: number): void {
@@ -346,7 +325,7 @@ export class Caller {
     if (call === undefined) return this.#unwanted(peer, attempt, fate);
     if (fate === Fate.UNSTARTED) {
       call.error = outcome.lost(this.#facts(call), 'notStarted', 'its node never started it');
-      this.#unstarted(call);
+      this.#step(call, 'attempt.unstarted');
     } else if (fate === Fate.VANISHED) {
       call.error = outcome.lost(this.#facts(call), 'unknown', 'its node is gone');
       this.#vanished(call);
@@ -363,20 +342,10 @@ export class Caller {
     if (fate === Fate.WAITING) this.#outbox?.frame(FrameType.CANCEL, 0, 0, attempt);
   }
 
-  #unstarted(call: Call): void {
-    const { epoch } = call.context.control;
-    this.#machine.send(call, { type: 'attempt.unstarted', epoch, at: this.#clock.now() });
-    this.#departures.pump();
-  }
-
   #vanished(call: Call): void {
-    const of = { epoch: call.context.control.epoch, at: this.#clock.now() };
-    if (call.stream !== undefined && call.stream.received > 0) {
-      call.error = brokenStream(call.name, call.stream.received);
-      return this.#fail(call);
-    }
-    this.#machine.send(call, { type: 'attempt.vanished', ...of });
-    this.#departures.pump();
+    if (call.stream === undefined || call.stream.received === 0) return this.#step(call, 'attempt.vanished');
+    call.error = brokenStream(call.name, call.stream.received);
+    this.#step(call, 'attempt.failed');
   }
 
   #cancel(call: Call, cause: unknown): void {
@@ -408,6 +377,7 @@ export class Caller {
     this.#unsettled -= 1;
     if (this.#machine.states[call.state] === 'succeeded') call.resolve(call.result);
     else call.reject(call.error);
+    if (this.#departures.waiting > 0) this.#departures.pump();
     if (this.#unsettled === 0 && this.#idle.length > 0) this.#rest();
   }
 
@@ -425,9 +395,6 @@ export class Caller {
   }
 
   #facts(call: Call): outcome.CallFacts {
-    const state = this.#machine.states[call.state] ?? '';
-    // Before the hub said so, its node is only presumed.
-    const node = state === 'sent' || state === 'queued' ? undefined : call.node?.id;
-    return { name: call.name, attempt: call.attempt, deadlineMs: call.deadlineMs, node, state };
+    return factsOf(call, this.#machine.states[call.state] ?? '');
   }
 }

@@ -3,16 +3,31 @@
 import type { ExecutionContext } from '../../machines/execution.ts';
 import type { CompiledActor } from '../engine/compile.ts';
 import type { Clock } from '../ports.ts';
-import { HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
-import { CloseCode, FrameType } from '../protocol/frames.ts';
+import { HoldfastError } from '../protocol/errors.ts';
+import { Fate, Flag, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
+import { readQueries } from '../protocol/lists.ts';
 import type { FailureMessage } from '../protocol/messages.ts';
-import { hex } from '../protocol/read.ts';
-import type { Encoded } from '../protocol/values.ts';
+import { decodeValue, type Encoded, type Encoding } from '../protocol/values.ts';
 import type { Waiting } from './deadlines.ts';
-import type { CallFacts, NodeFunction } from './functions.ts';
+import { takesCall, type CallFacts, type NodeFunction } from './functions.ts';
 import type { Numbered } from './numbered.ts';
 import type { OutboundStream } from './outbound.ts';
+
+export interface ExecutorOptions {
+  readonly clock: Clock;
+  readonly encoding: Encoding;
+  /** Functions by name, in the order in which they were registered with the hub. */
+  readonly functions: ReadonlyMap<string, NodeFunction>;
+  /** Functions that run at once; more wait. */
+  readonly maxConcurrent: number;
+  /** No function runs longer, whatever its caller's deadline, in milliseconds. */
+  readonly executionTimeoutMs: number;
+  readonly maxRetainedResults: number;
+  readonly maxRetainedBytes: number;
+  /** A client that the hub does not speak of for this long after a reconnect is forgotten. */
+  readonly clientGraceMs: number;
+}
 
 /** One client instance, across links and hubs. */
 export interface Customer {
@@ -83,8 +98,21 @@ export function controllerOf(execution: Execution): AbortController {
   return execution.controller;
 }
 
+/**
+ * Calls the function with its arguments, which are let go. What it answers may be a promise or a stream.
+ * @throws what it throws; HoldfastError `invalid_argument` when the arguments are no list
+ */
+export function callFunction(execution: Execution, clock: Clock): unknown {
+  const { args: bytes, argsStart, argsEnd, flags, fn } = execution;
+  execution.args = undefined;
+  if (bytes === undefined) throw new HoldfastError('the arguments are gone', { code: 'invalid_argument' });
+  const args = decodeValue(bytes, argsStart, argsEnd, (flags & Flag.MSGPACK) !== 0);
+  if (!Array.isArray(args)) throw new HoldfastError('arguments must be a list', { code: 'invalid_argument' });
+  return takesCall(fn) ? fn(factsOf(execution, clock), ...args) : fn(...(args as unknown[]));
+}
+
 /** What a function made by `withCall` gets before its arguments. */
-export function factsOf(execution: Execution, clock: Clock): CallFacts {
+function factsOf(execution: Execution, clock: Clock): CallFacts {
   return {
     // Most functions never look at it, and a controller costs more than a small call.
     get signal() {
@@ -138,6 +166,25 @@ export const takenFrames: ReadonlySet<number> = new Set([
   FrameType.QUERY,
 ]);
 
-export function unexpected(type: number): ProtocolViolation {
-  return new ProtocolViolation(CloseCode.UNEXPECTED_TYPE, `frame type ${hex(type)} does not go to a node`);
+/** What became of the attempts that a QUERY names; `unknown` is called for those of which nothing is known. */
+export function answerQueries(
+  { executions, evictedUpTo }: Customer,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  unknown: (attempt: number) => void,
+) {
+  const fates: [number, Fate][] = [];
+  const known: { execution: Execution; received: number; windowBytes: number }[] = [];
+  readQueries(bytes, start, end, (attempt, received, windowBytes) => {
+    const execution = executions.get(attempt);
+    if (execution === undefined) {
+      unknown(attempt);
+      fates.push([attempt, attempt <= evictedUpTo ? Fate.VANISHED : Fate.UNSTARTED]);
+    } else {
+      fates.push([attempt, execution.keptBytes >= 0 ? Fate.DONE : Fate.RUNNING]);
+      known.push({ execution, received, windowBytes });
+    }
+  });
+  return { fates, known };
 }

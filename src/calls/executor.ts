@@ -1,52 +1,41 @@
 // The side that runs: calls that came in, the functions they name, and outcomes that are kept until acknowledged.
 // Invariant: an attempt of one client instance is executed at most once, however often it is sent.
 import { executionEffects, executionMachine } from '../../machines/execution.ts';
+import { Fifo } from '../actors/fifo.ts';
 import { compile } from '../engine/compile.ts';
 import type { Clock } from '../ports.ts';
 import { HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
-import { CALL_PREFIX_BYTES, CloseCode, Fate, Flag, FrameType } from '../protocol/frames.ts';
+import { CloseCode, Flag, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
-import { readCredit, readIds, readQueries, writeFates } from '../protocol/lists.ts';
+import { readCredit, readIds, writeFates } from '../protocol/lists.ts';
 import type { FailureMessage } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
-import { copyBytes, readU16, readU32 } from '../protocol/read.ts';
-import { decodeValue, encodedBytes, encodeValue, type Encoding } from '../protocol/values.ts';
+import { copyBytes, unexpectedType } from '../protocol/read.ts';
+import { encodedBytes, encodeValue } from '../protocol/values.ts';
 import { Customers } from './customers.ts';
 import { Deadlines } from './deadlines.ts';
 import {
+  answerQueries,
+  callFunction,
   controllerOf,
-  factsOf,
   failureOf,
   isAsyncIterator,
   isThenable,
   takenFrames,
-  unexpected,
   newExecution,
   type Customer,
   type Execution,
+  type ExecutorOptions,
 } from './execution.ts';
-import { takesCall, type NodeFunction } from './functions.ts';
+import type { NodeFunction } from './functions.ts';
 import { Leaving } from './leaving.ts';
 import { OutboundStream, type Route } from './outbound.ts';
 import { Retention } from './retention.ts';
-import { Uploads, type Header } from './uploads.ts';
+import { readHeader, Uploads, type Header } from './uploads.ts';
 
-export interface ExecutorOptions {
-  readonly clock: Clock;
-  readonly encoding: Encoding;
-  /** Functions by name, in the order in which they were registered with the hub. */
-  readonly functions: ReadonlyMap<string, NodeFunction>;
-  /** Functions that run at once; more wait. */
-  readonly maxConcurrent: number;
-  /** No function runs longer, whatever its caller's deadline, in milliseconds. */
-  readonly executionTimeoutMs: number;
-  readonly maxRetainedResults: number;
-  readonly maxRetainedBytes: number;
-  /** A client that the hub does not speak of for this long after a reconnect is forgotten. */
-  readonly clientGraceMs: number;
-}
-
+/** What an outcome without a value counts for in memory. */
 const FAILED_BYTES = 256;
+
 export class Executor {
   readonly #options: ExecutorOptions;
   readonly #clock: Clock;
@@ -56,8 +45,7 @@ export class Executor {
   readonly #retained: Retention;
   readonly #clients: Customers;
   #outbox: Outbox | undefined;
-  #queue: Execution[] = [];
-  #queueFrom = 0;
+  readonly #queue = new Fifo<Execution>();
   #running = 0;
   #held = 0;
   readonly #leaving: Leaving;
@@ -120,7 +108,7 @@ export class Executor {
     return this.#running;
   }
   get waiting(): number {
-    return this.#queue.length - this.#queueFrom;
+    return this.#queue.size;
   }
   get retained(): number {
     return this.#retained.size;
@@ -148,10 +136,6 @@ export class Executor {
   /** Nothing new comes: calls `finished` when nothing runs or waits and outcomes were acknowledged, or had time to be. */
   drained(finished: () => void): void {
     this.#leaving.wait(finished);
-    this.#settleLeaving();
-  }
-
-  #settleLeaving(): void {
     this.#leaving.look(this.#held, this.#retained.size);
   }
 
@@ -174,7 +158,7 @@ export class Executor {
     if (type === FrameType.PEER) return this.#clients.introduce(peer, bytes, start, end);
     const client = this.#clients.get(peer);
     if (client === undefined) {
-      if (!takenFrames.has(type)) throw unexpected(type);
+      if (!takenFrames.has(type)) throw unexpectedType(type, 'a hub');
       throw new ProtocolViolation(
         CloseCode.OUT_OF_ORDER,
         `frame 0x${type.toString(16)} of peer ${peer} before its PEER`,
@@ -197,7 +181,7 @@ export class Executor {
       case FrameType.QUERY:
         return this.#query(client, bytes, start, end);
       default:
-        throw unexpected(type);
+        throw unexpectedType(type, 'a hub');
     }
   }
 
@@ -209,17 +193,19 @@ export class Executor {
     start: number,
     end: number,
   ): void {
-    if (end - start < CALL_PREFIX_BYTES) {
-      throw new ProtocolViolation(
-        CloseCode.MALFORMED,
-        `CALL has ${end - start} bytes, fewer than ${CALL_PREFIX_BYTES}`,
-      );
-    }
     // Sent again by a hub that does not know better: it runs, or has run.
     if (client.executions.has(attempt)) return;
-    const valueAt = start + CALL_PREFIX_BYTES + readU16(bytes, start + 2);
-    const deadlineAt = this.#now + Math.min(readU32(bytes, start + 4), this.#options.executionTimeoutMs);
-    const header = { client, attempt, fn: readU16(bytes, start), flags, deadlineAt };
+    const header = readHeader(
+      client,
+      flags,
+      attempt,
+      bytes,
+      start,
+      end,
+      this.#now,
+      this.#options.executionTimeoutMs,
+    );
+    const { valueAt } = header;
     if ((flags & Flag.MORE) !== 0) this.#uploads.begin(header, this.#outbox, bytes, valueAt, end);
     else this.#accept(header, bytes, valueAt, end);
   }
@@ -273,17 +259,11 @@ export class Executor {
 
   /** Grants free slots to those who wait. */
   #fill(): void {
-    if (this.#queue.length === 0) return;
-    while (this.#running < this.#options.maxConcurrent && this.#queueFrom < this.#queue.length) {
-      const next = this.#queue[this.#queueFrom];
-      this.#queueFrom += 1;
-      if (next !== undefined && this.#machine.states[next.state] === 'queued') {
-        this.#grant(next, this.#clock.now());
-      }
-    }
-    if (this.#queueFrom === this.#queue.length) {
-      this.#queue.length = 0;
-      this.#queueFrom = 0;
+    while (this.#running < this.#options.maxConcurrent && this.#queue.size > 0) {
+      const next = this.#queue.shift();
+      // It may have been cancelled, or have timed out.
+      if (next === undefined || this.#machine.states[next.state] !== 'queued') continue;
+      this.#grant(next, this.#clock.now());
     }
   }
 
@@ -292,33 +272,17 @@ export class Executor {
     this.executed += 1;
     let answer: unknown;
     try {
-      const { args: bytes, argsStart, argsEnd, flags } = execution;
-      if (bytes === undefined)
-        throw new HoldfastError('the arguments are gone', { code: 'invalid_argument' });
-      execution.args = undefined;
-      const args = decodeValue(bytes, argsStart, argsEnd, (flags & Flag.MSGPACK) !== 0);
-      if (!Array.isArray(args))
-        throw new HoldfastError('arguments must be a list', { code: 'invalid_argument' });
-      answer = takesCall(execution.fn)
-        ? execution.fn(factsOf(execution, this.#clock), ...args)
-        : execution.fn(...(args as unknown[]));
+      answer = callFunction(execution, this.#clock);
     } catch (error) {
-      this.#threw(execution, error);
-      return;
+      return this.#threw(execution, error);
     }
-    if (isAsyncIterator(answer)) this.#stream(execution, answer);
-    else if (isThenable(answer)) {
-      answer.then(
-        (value) => this.#returned(execution, value, this.#clock.now()),
-        (error: unknown) => this.#threw(execution, error),
-      );
-    } else this.#returned(execution, answer, this.#now);
-  }
-
-  #stream(execution: Execution, iterator: AsyncIterator<unknown>): void {
-    const { signal } = controllerOf(execution);
-    execution.stream = new OutboundStream(iterator, this.#options.encoding, this.#routeTo(execution));
-    execution.stream.run(signal).then(
+    if (isAsyncIterator(answer)) {
+      const { signal } = controllerOf(execution);
+      execution.stream = new OutboundStream(answer, this.#options.encoding, this.#routeTo(execution));
+      answer = execution.stream.run(signal);
+    }
+    if (!isThenable(answer)) return this.#returned(execution, answer, this.#now);
+    answer.then(
       (value) => this.#returned(execution, value, this.#clock.now()),
       (error: unknown) => this.#threw(execution, error),
     );
@@ -329,8 +293,7 @@ export class Executor {
     try {
       execution.value = encodeValue(value, this.#options.encoding);
     } catch (error) {
-      this.#threw(execution, error);
-      return;
+      return this.#threw(execution, error);
     }
     this.#running -= 1;
     this.#returnedEvent.at = at;
@@ -357,7 +320,7 @@ export class Executor {
     this.#send(execution);
     const bytes = execution.value === undefined ? FAILED_BYTES : encodedBytes(execution.value);
     this.#retained.add(execution, bytes + (execution.stream?.keptBytes ?? 0));
-    this.#settleLeaving();
+    this.#leaving.look(this.#held, this.#retained.size);
   }
 
   #send(execution: Execution): void {
@@ -378,7 +341,7 @@ export class Executor {
     execution.client.executions.delete(execution.attempt);
     this.#retained.delete(execution);
     this.#held -= 1;
-    this.#settleLeaving();
+    this.#leaving.look(this.#held, this.#retained.size);
   }
 
   #acknowledged(client: Customer, attempt: number): void {
@@ -405,20 +368,11 @@ export class Executor {
 
   /** The caller asks what became of its calls; outcomes that are there follow the answer. */
   #query(client: Customer, bytes: Uint8Array, start: number, end: number): void {
-    const fates: [number, Fate][] = [];
-    const known: [Execution, number, number][] = [];
-    readQueries(bytes, start, end, (attempt, received, windowBytes) => {
-      const execution = client.executions.get(attempt);
-      if (execution === undefined) {
-        this.#uploads.drop(client, attempt);
-        fates.push([attempt, attempt <= client.evictedUpTo ? Fate.VANISHED : Fate.UNSTARTED]);
-        return;
-      }
-      fates.push([attempt, this.#retained.has(execution) ? Fate.DONE : Fate.RUNNING]);
-      known.push([execution, received, windowBytes]);
-    });
+    const { fates, known } = answerQueries(client, bytes, start, end, (attempt) =>
+      this.#uploads.drop(client, attempt),
+    );
     this.#outbox?.frame(FrameType.FATE, 0, client.number, 0, writeFates(fates));
-    for (const [execution, received, windowBytes] of known) {
+    for (const { execution, received, windowBytes } of known) {
       const route = this.#routeTo(execution);
       if (route === undefined) return;
       execution.stream?.resume(route, received, windowBytes);

@@ -65,6 +65,23 @@ export function lost(call: CallFacts, started: 'notStarted' | 'unknown', why: st
   );
 }
 
+/** What a FAILURE means to the call machine. */
+export function stepOf(code: FailureMessage['code']) {
+  switch (code) {
+    case 'timed_out':
+      return 'attempt.expired';
+    case 'unstarted':
+      return 'attempt.unstarted';
+    case 'vanished':
+      return 'attempt.vanished';
+    case 'queue_full':
+    case 'no_node':
+      return 'attempt.refused';
+    default:
+      return 'attempt.failed';
+  }
+}
+
 /** The error that a caller sees for a FAILURE frame. */
 export function errorOf(call: CallFacts, failure: FailureMessage): HoldfastError {
   switch (failure.code) {

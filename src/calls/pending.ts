@@ -2,8 +2,10 @@
 // Invariant: plain data; the caller moves it.
 import type { CallContext } from '../../machines/call.ts';
 import type { CompiledActor } from '../engine/compile.ts';
-import type { Encoded } from '../protocol/values.ts';
+import type { Clock } from '../ports.ts';
+import type { Encoded, Encoding } from '../protocol/values.ts';
 import type { Waiting } from './deadlines.ts';
+import type { CallFacts } from './outcome.ts';
 import type { InboundStream } from './stream.ts';
 
 /** Which node may run a call. */
@@ -21,6 +23,16 @@ export interface CallOptions extends Target {
   readonly idempotent?: boolean | undefined;
   /** Cancels the call, on the node too. */
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface CallerOptions {
+  readonly clock: Clock;
+  readonly encoding: Encoding;
+  readonly executionTimeoutMs: number;
+  /** Attempts of one call, the first included. */
+  readonly maxCallAttempts: number;
+  /** Calls that wait for the link. */
+  readonly maxQueueSize: number;
 }
 
 /** A node that calls are with. */
@@ -93,6 +105,13 @@ export function newCall(
     error: undefined,
     assembling: undefined,
   };
+}
+
+/** What the words of an error need to know of it. */
+export function factsOf({ name, attempt, deadlineMs, node }: Call, state: string): CallFacts {
+  // Before the hub said so, its node is only presumed.
+  const isKnown = state !== 'sent' && state !== 'queued';
+  return { name, attempt, deadlineMs, node: isKnown ? node?.id : undefined, state };
 }
 
 /** JSON text, or '' for any node. */

@@ -2,18 +2,18 @@
 // Invariant: a frame reaches only the peer of the call that it names; one that names no call of its sender is late, and counted.
 import type { Clock } from '../ports.ts';
 import { ProtocolViolation } from '../protocol/errors.ts';
-import { CALL_PREFIX_BYTES, CloseCode, Flag, FrameType } from '../protocol/frames.ts';
+import { CloseCode, Flag, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import { readCredit, readIds } from '../protocol/lists.ts';
 import { readName } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
-import { copyBytes, readU16, readU32 } from '../protocol/read.ts';
-import { readRoute } from '../protocol/route.ts';
+import { copyBytes, unexpectedType } from '../protocol/read.ts';
+import { readCall } from './admitted.ts';
 import { createBalance, type Balance } from './balance.ts';
 import { Book } from './book.ts';
 import { Placement } from './placement.ts';
 import { Resumption } from './resumption.ts';
-import { createRunning, NO_FRAMES, type Asking, type Routed, type Running } from './roster.ts';
+import { createRunning, type Asking, type Routed, type Running } from './roster.ts';
 import type { Turn } from './turn.ts';
 
 export interface RouterOptions {
@@ -154,7 +154,7 @@ export class Router {
   ): void {
     switch (type) {
       case FrameType.CALL:
-        return this.#call(client, flags, peer, id, bytes, start, end);
+        return this.#call(readCall(client, flags, peer, id, bytes, start, end, this.#now));
       case FrameType.ACK:
         return this.#ack(client, peer, bytes, start, end);
       case FrameType.CHUNK:
@@ -186,70 +186,14 @@ export class Router {
       case FrameType.RESUME:
         return this.#resumption.resume(client, peer, flags, bytes, start, end);
       default:
-        throw unexpected(type, 'client');
+        throw unexpectedType(type, 'a client');
     }
   }
 
-  #call(
-    client: Asking,
-    flags: number,
-    presumed: number,
-    attempt: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    if (end - start < CALL_PREFIX_BYTES) {
-      throw new ProtocolViolation(
-        CloseCode.MALFORMED,
-        `CALL has ${end - start} bytes, fewer than ${CALL_PREFIX_BYTES}`,
-      );
-    }
-    const fn = readU16(bytes, start);
-    const routeBytes = readU16(bytes, start + 2);
-    const offer = client.definitions[fn];
-    if (offer === undefined) {
-      throw new ProtocolViolation(
-        CloseCode.OUT_OF_ORDER,
-        `CALL of function ${fn}, of which there was no DEFINE`,
-      );
-    }
-    if (client.calls.has(attempt))
-      throw new ProtocolViolation(CloseCode.OUT_OF_ORDER, `CALL ${attempt} came twice`);
-    if (client.calls.size >= limits.maxCallsPerClient + limits.maxUnacknowledged) {
-      throw new ProtocolViolation(
-        CloseCode.LIMIT_EXCEEDED,
-        `more than ${limits.maxCallsPerClient} calls at once`,
-      );
-    }
-    const routeAt = start + CALL_PREFIX_BYTES;
-    const now = this.#now;
-    const call: Routed = {
-      client,
-      attempt,
-      offer,
-      flags,
-      target: routeBytes === 0 ? undefined : readRoute(bytes, routeAt, routeAt + routeBytes, end),
-      deadlineAt: now + readU32(bytes, start + 4),
-      since: now,
-      presumed,
-      node: undefined,
-      place: -1,
-      state: 'parked',
-      frames: NO_FRAMES,
-      first: bytes,
-      firstStart: start,
-      firstEnd: end,
-      uploading: (flags & Flag.MORE) !== 0,
-      upBytes: end - start,
-      downBytes: 0,
-      passing: 'yes',
-      awaits: 0,
-      idempotent: (flags & Flag.IDEMPOTENT) !== 0,
-    };
-    client.calls.set(call);
+  #call(call: Routed): void {
+    call.client.calls.set(call);
     if (this.#accepting === 'no') this.#book.giveBack(call, 'the hub drains');
-    else this.#placement.place(call, now);
+    else this.#placement.place(call, this.#now);
   }
 
   #argumentChunk(
@@ -381,7 +325,7 @@ export class Router {
   ): void {
     const client = this.#book.clients.get(peer);
     if (type === FrameType.FATE) return this.#resumption.fates(node, client, bytes, start, end);
-    if (type < FrameType.CHUNK || type > FrameType.FAILURE) throw unexpected(type, 'node');
+    if (type < FrameType.CHUNK || type > FrameType.FAILURE) throw unexpectedType(type, 'a node');
     const creditBytes = type === FrameType.CREDIT ? readCredit(bytes, start, end) : 0;
     if (type === FrameType.ITEM && start === end) {
       throw new ProtocolViolation(CloseCode.MALFORMED, 'an ITEM without a byte, which would cost no credit');
@@ -425,9 +369,4 @@ export class Router {
 function stopPassing(call: Routed): void {
   call.passing = 'no';
   call.awaits = 0;
-}
-
-function unexpected(type: number, role: string): ProtocolViolation {
-  const name = `0x${type.toString(16).padStart(2, '0')}`;
-  return new ProtocolViolation(CloseCode.UNEXPECTED_TYPE, `frame type ${name} does not come from a ${role}`);
 }

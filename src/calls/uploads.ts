@@ -2,10 +2,11 @@
 // Invariant: a value whose parts do not add up costs its own call, never the link: the hub passed it on unread.
 import { Assembler } from '../protocol/assembler.ts';
 import { ProtocolViolation } from '../protocol/errors.ts';
-import { Flag, FrameType } from '../protocol/frames.ts';
+import { CALL_PREFIX_BYTES, CloseCode, Flag, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import { writeCredit } from '../protocol/lists.ts';
 import type { Outbox } from '../protocol/outbox.ts';
+import { readU16, readU32 } from '../protocol/read.ts';
 import type { Customer } from './execution.ts';
 
 /** A CALL without its arguments. */
@@ -15,6 +16,33 @@ export interface Header {
   readonly fn: number;
   readonly flags: number;
   readonly deadlineAt: number;
+  /** Where the arguments begin. */
+  readonly valueAt: number;
+}
+
+/** @throws ProtocolViolation when the CALL is too short */
+export function readHeader(
+  client: Customer,
+  flags: number,
+  attempt: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  now: number,
+  mostMs: number,
+): Header {
+  if (end - start < CALL_PREFIX_BYTES) {
+    const message = `CALL has ${end - start} bytes, fewer than ${CALL_PREFIX_BYTES}`;
+    throw new ProtocolViolation(CloseCode.MALFORMED, message);
+  }
+  return {
+    client,
+    attempt,
+    fn: readU16(bytes, start),
+    flags,
+    deadlineAt: now + Math.min(readU32(bytes, start + 4), mostMs),
+    valueAt: start + CALL_PREFIX_BYTES + readU16(bytes, start + 2),
+  };
 }
 
 export interface UploadsOptions {

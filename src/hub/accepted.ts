@@ -5,7 +5,7 @@ import { ProtocolViolation } from '../protocol/errors.ts';
 import { CloseCode, closeText, FrameType } from '../protocol/frames.ts';
 import { readRegister, type RegisterMessage } from '../protocol/messages.ts';
 import { Outbox } from '../protocol/outbox.ts';
-import { readFrames, type FrameHandler } from '../protocol/read.ts';
+import { readFrames, unexpectedType, type FrameHandler } from '../protocol/read.ts';
 
 /** Who a connection belongs to, once it registered. */
 export interface Owner extends FrameHandler {
@@ -185,11 +185,7 @@ export class Accepted {
       if (this.#state !== 'open') return;
       if (type === FrameType.REGISTER) this.#options.register(this, readRegister(bytes, start, end));
       else if (!peerFrames.has(type)) {
-        const name = `0x${type.toString(16).padStart(2, '0')}`;
-        throw new ProtocolViolation(
-          CloseCode.UNEXPECTED_TYPE,
-          `frame type ${name} does not come from a peer`,
-        );
+        throw unexpectedType(type, 'a peer');
       } else if (this.#owner === undefined) {
         // A hub that restarted behind a proxy, or forgot: the peer may register on this very socket.
         const registration = type === FrameType.PING || type === FrameType.CHECK ? id : 0;

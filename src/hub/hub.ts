@@ -8,7 +8,8 @@ import { CloseCode, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { RegisterMessage } from '../protocol/messages.ts';
 import { Accepted, type AcceptedOptions } from './accepted.ts';
-import { Member, type History, type Home } from './member.ts';
+import { Histories } from './histories.ts';
+import { Member, type Home } from './member.ts';
 import { resolveHubOptions, type HubOptions } from './options.ts';
 import { describeMetrics, pageOf } from './pages.ts';
 import { Questions } from './questions.ts';
@@ -23,8 +24,6 @@ export interface HubPorts {
 }
 
 const LAG_TICK_MS = 500;
-/** Histories of node ids that are not here are kept up to this many. */
-const MAX_HISTORIES = 100_000;
 const MAX_REPLACED = 10_000;
 
 export async function startHub(options: HubOptions, ports: HubPorts): Promise<Hub> {
@@ -51,7 +50,7 @@ class RunningHub implements Hub {
   readonly #links = new Set<Accepted>();
   readonly #members = new Map<string, Member>();
   readonly #numbers = new Set<number>();
-  readonly #histories = new Map<string, History>();
+  readonly #histories = new Histories();
   readonly #replaced = new Set<string>();
   #nextNumber = 1;
   #listening: Listening | undefined;
@@ -250,7 +249,12 @@ class RunningHub implements Hub {
       const number = this.#takeNumber();
       if (number === undefined)
         return refuse(false, `the hub has ${limits.maxPeers} peers already`, CloseCode.UNAVAILABLE);
-      member = new Member(this.#home, number, message, this.#historyOf(message));
+      member = new Member(
+        this.#home,
+        number,
+        message,
+        this.#histories.of(message.role, message.id, this.#ports.clock.now()),
+      );
       this.#members.set(message.instance, member);
     }
     member.register(link, message);
@@ -311,17 +315,6 @@ class RunningHub implements Hub {
   #rememberReplaced(instance: string): void {
     this.#replaced.add(instance);
     if (this.#replaced.size > MAX_REPLACED) this.#replaced.delete(first(this.#replaced));
-  }
-
-  #historyOf({ role, id }: RegisterMessage): History {
-    const key = `${role}/${id}`;
-    let history = this.#histories.get(key);
-    if (history === undefined) {
-      if (this.#histories.size >= MAX_HISTORIES) this.#histories.delete(first(this.#histories.keys()));
-      history = { firstSeenAt: this.#ports.clock.now(), totalTasksExecuted: 0 };
-      this.#histories.set(key, history);
-    }
-    return history;
   }
 
   #takeNumber(): number | undefined {

@@ -17,15 +17,11 @@ import { HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
 import { CloseCode, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import { readAsk, readCheck, readDeparting, readSynced, type RegisterMessage } from '../protocol/messages.ts';
+import { hex } from '../protocol/read.ts';
 import { encodeValue, joinEncoded, type Encoding } from '../protocol/values.ts';
 import type { Accepted, Owner } from './accepted.ts';
+import type { History } from './histories.ts';
 import type { Questions } from './questions.ts';
-
-/** What outlives the sessions of one node id. */
-export interface History {
-  readonly firstSeenAt: number;
-  totalTasksExecuted: number;
-}
 
 /** What members need of the hub. */
 export interface Home {
@@ -219,7 +215,7 @@ export class Member implements Owner {
       default:
         throw new ProtocolViolation(
           CloseCode.OUT_OF_ORDER,
-          `frame type 0x${type.toString(16).padStart(2, '0')} is not expected from a registered ${this.role}`,
+          `frame type ${hex(type)} is not expected from a registered ${this.role}`,
         );
     }
   }

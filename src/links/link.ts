@@ -17,7 +17,7 @@ import {
 } from '../protocol/messages.ts';
 import type { RegisteredMessage } from '../protocol/messages.ts';
 import { Outbox } from '../protocol/outbox.ts';
-import { copyBytes, readFrames, type FrameHandler } from '../protocol/read.ts';
+import { copyBytes, readFrames, unexpectedType, type FrameHandler } from '../protocol/read.ts';
 import type { Encoding } from '../protocol/values.ts';
 import { dial, type Connection, type Speaker } from './dialer.ts';
 import type { LinkTimes } from './options.ts';
@@ -319,10 +319,7 @@ export class Link {
         this.#options.user.frame(type, flags, peer, id, bytes, start, end);
         return;
       default:
-        throw new ProtocolViolation(
-          CloseCode.UNEXPECTED_TYPE,
-          `frame type 0x${type.toString(16).padStart(2, '0')} does not come from a hub`,
-        );
+        throw unexpectedType(type, 'a hub');
     }
   }
 

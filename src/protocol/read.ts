@@ -100,3 +100,11 @@ function tooLong(type: number, length: number): ProtocolViolation {
     `frame ${hex(type)} with ${length} bytes of payload; at most ${maxPayloadBytes(type)} are allowed`,
   );
 }
+
+/** A frame of a type that does not exist, or that this side does not take. `from` is whoever sent it. */
+export function unexpectedType(type: number, from: string): ProtocolViolation {
+  return new ProtocolViolation(
+    CloseCode.UNEXPECTED_TYPE,
+    `frame type ${hex(type)} does not come from ${from}`,
+  );
+}
