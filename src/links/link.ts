@@ -256,6 +256,7 @@ export class Link {
   readonly #handler: FrameHandler = {
     frame: (type, flags, peer, id, bytes, start, end) => {
       if (type >= FrameType.CALL) {
+        if (type > FrameType.ANSWER) throw unexpectedType(type, 'a hub');
         if (this.#outbox !== undefined) this.#options.user.frame(type, flags, peer, id, bytes, start, end);
         return;
       }

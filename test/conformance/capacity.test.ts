@@ -2,12 +2,16 @@
 import { expect, it, vi } from 'vitest';
 
 import { CloseCode, FrameType } from '../../src/protocol/frames.ts';
-import { call, define, dial, join, registration, startHub } from './fleet.ts';
-import { jsonOf } from './raw.ts';
+import { FakeHub, startNode } from './fake-hub.ts';
+import { call, callPayload, define, dial, join, registration, startHub } from './fleet.ts';
+import { frame, jsonOf, u32s } from './raw.ts';
 
 vi.mock(import('../../src/protocol/limits.ts'), async (original) => {
   const real = await original();
-  return { ...real, limits: { ...real.limits, maxPeers: 3 as 65_535 } };
+  return {
+    ...real,
+    limits: { ...real.limits, maxPeers: 3 as 65_535, maxOutboxBytes: 2_000_000 as 67_108_864 },
+  };
 });
 
 it('A hub that has all the peers that it can number refuses one more with 4503, and not for good', async () => {
@@ -51,4 +55,21 @@ it('The number of a peer that is gone goes to another, and stands for it', async
     peer: third.number,
   });
   expect(jsonOf(await client.peer.take(FrameType.PEER))).toMatchObject({ id: 'third' });
+});
+
+it('A hub that does not read is given up by its node, which comes back with what it kept', async () => {
+  const hub = await FakeHub.start();
+  const { log } = startNode(hub, { functions: { large: () => 'x'.repeat(60_000) } });
+  const peer = await hub.welcome();
+  peer.ws.pause();
+  const introduce = frame(FrameType.PEER, { id: 'c1', instance: 'ci1' }, { peer: 9 });
+  const count = 400;
+  const ids = Array.from({ length: count }, (_, at) => at + 1);
+  peer.send(introduce, ...ids.map((id) => frame(FrameType.CALL, callPayload(), { peer: 9, id })));
+  const again = await hub.welcome();
+  expect(log.complaints.map(({ message }) => message)).toContainEqual(
+    expect.stringMatching(/^hub does not read: \d+ bytes wait/),
+  );
+  again.send(introduce, frame(FrameType.QUERY, u32s(count, 0, 1_000_000), { peer: 9 }));
+  expect(await again.take(FrameType.RESULT)).toMatchObject({ id: count });
 });

@@ -8,7 +8,7 @@ import { WebSocket } from 'ws';
 import { Router } from '../../src/calls/router.ts';
 import { CloseCode, FrameType, isTerminal } from '../../src/protocol/frames.ts';
 import { FakeHub, startNode } from './fake-hub.ts';
-import { dial, join, registration, startHub } from './fleet.ts';
+import { dial, join, listeningLog, registration, startHub } from './fleet.ts';
 import { frame, RawPeer, type Closed } from './raw.ts';
 
 vi.mock(import('../../src/protocol/limits.ts'), async (original) => {
@@ -79,15 +79,15 @@ const scenarios: Readonly<Record<number, () => Promise<Closed>>> = {
     return peer.closed;
   },
   [CloseCode.SLOW_READER]: async () => {
-    const hub = await startHub();
+    const { log, complaints } = listeningLog();
+    const hub = await startHub({ log });
     const functions = Array.from({ length: 900 }, (_, at) => `${at}`.padStart(250, 'f'));
     const { peer } = await join(hub, 'node', { functions });
     peer.ws.pause();
     peer.send(...Array.from({ length: 100 }, () => frame(FrameType.ASK, { ask: 'nodes' })));
-    await expect.poll(() => hub.nodes()[0]?.state, { timeout: 10_000 }).toBeDefined();
-    const cutOff = expect.poll(() => hub.status().connections, { timeout: 10_000 });
-    setTimeout(() => peer.ws.resume(), 500);
-    await cutOff.toBe(0);
+    // The hub has answered what it could; what is left waits for a peer that does not read, until it is too much.
+    await expect.poll(() => complaints.length, { timeout: 10_000 }).toBeGreaterThan(0);
+    peer.ws.resume();
     return peer.closed;
   },
   [CloseCode.OBSOLETE]: async () => {
@@ -109,7 +109,7 @@ const rows = [...document.matchAll(/^\| (\d{4}) \| ([A-Z_]+) \| [^|]+ \| ([^|]+)
 );
 
 it('Every close code of the table has its scenario here, and the other way round', () => {
-  expect(rows.map(({ code }) => code).sort()).toEqual(Object.keys(scenarios).map(Number).sort());
+  expect(rows.map(({ code }) => code).sort((a, b) => a - b)).toEqual(Object.keys(scenarios).map(Number));
 });
 
 it.each(rows)('$code $name is what its sender is closed with', async ({ code }) => {

@@ -56,7 +56,8 @@ async function rave(role: Role, peer: RawPeer, dice: Dice, madness: Madness): Pr
     messages -= 1
   ) {
     const said: Uint8Array[] = [];
-    for (let count = 1 + dice.below(20); said.length < count;) said.push(...hubFrames(role, dice));
+    const count = 1 + dice.below(20);
+    while (said.length < count) said.push(...hubFrames(role, dice));
     say(said, share);
     peer.inbox.length = 0;
     peer.messages.length = 0;

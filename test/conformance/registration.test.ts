@@ -126,7 +126,7 @@ it('A newer dial of the same instance takes over at once, and the socket before 
     session: older.number,
     resumed: true,
   });
-  await older.peer.closed;
+  expect((await older.peer.closed).code).toBe(CloseCode.LOST);
   expect(hub.nodes()).toHaveLength(1);
 });
 

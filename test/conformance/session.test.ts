@@ -60,6 +60,15 @@ it('A node gets no calls while the application prepares its sync', async () => {
   await node.take(FrameType.CALL);
 });
 
+it('A client may call as soon as it is registered, before SYNCED', async () => {
+  const hub = await startHub();
+  const node = await join(hub, 'node');
+  const client = await dial(hub);
+  await unsynced(client, registration('client'));
+  client.send(define(0, 'echo'), call(1));
+  expect(await node.peer.take(FrameType.CALL)).toMatchObject({ id: 1 });
+});
+
 it('SYNCED of another registration is ignored', async () => {
   const hub = await startHub();
   const node = await dial(hub);

@@ -71,7 +71,8 @@ export async function offend(url: string, seed: number, number: number): Promise
   ) {
     const said: Uint8Array[] = [];
     const calls = handed();
-    for (let count = 1 + dice.below(24); said.length < count;) {
+    const count = 1 + dice.below(24);
+    while (said.length < count) {
       said.push(...(role === 'client' ? clientFrames(dice, () => (attempts += 1)) : nodeFrames(dice, calls)));
     }
     if (!(await say(said))) break;
