@@ -102,6 +102,39 @@ it('PEER names the node again on a new link, before the FATE that carries its nu
   expect(types.indexOf(FrameType.PEER)).toBeLessThan(types.indexOf(FrameType.FATE));
 });
 
+it('After a new link nothing of an attempt passes before the FATE that answers for it', async () => {
+  const hub = await startHub();
+  const fleet = await pair(hub);
+  await running(fleet, 1);
+  const client = await comeBack(hub, fleet.client);
+  const item = (text: string): Uint8Array => frame(FrameType.ITEM, text, { peer: client.number, id: 1 });
+  fleet.node.peer.send(item('"before the question"'));
+  client.peer.send(resume(fleet.node, [resumed(1)]));
+  await fleet.node.peer.take(FrameType.QUERY);
+  fleet.node.peer.send(item('"before the answer"'), fate(client.number, [1, Fate.RUNNING]), item('"fresh"'));
+  expect(textOf((await client.peer.take(FrameType.ITEM)).payload)).toBe('"fresh"');
+  expect(client.peer.seen(FrameType.FATE)).toHaveLength(1);
+});
+
+it('Each FATE answers one QUERY: the answer to an older question is not passed on', async () => {
+  const hub = await startHub();
+  const fleet = await pair(hub);
+  await running(fleet, 1);
+  const about = frame(
+    FrameType.RESUME,
+    jsonOf({ payload: resume(fleet.node, [resumed(1)]).subarray(12) } as Frame),
+    { peer: 999 },
+  );
+  fleet.client.peer.send(about, about);
+  await fleet.node.peer.take(FrameType.QUERY);
+  await fleet.node.peer.take(FrameType.QUERY);
+  const to = fleet.client.number;
+  fleet.node.peer.send(fate(to, [1, Fate.RUNNING]), fate(to, [1, Fate.DONE]));
+  expect(await nextFates(fleet.client.peer)).toEqual([[1, Fate.DONE]]);
+  await fleet.client.peer.barrier();
+  expect(fleet.client.peer.seen(FrameType.FATE)).toEqual([]);
+});
+
 it('A hub without memory takes the word of the client, and passes on what the node says', async () => {
   const hub = await startHub();
   const node = await join(hub, 'node');
