@@ -3,6 +3,7 @@
 import type { Clock, Incoming, Log, Socket, Timer } from '../ports.ts';
 import { ProtocolViolation } from '../protocol/errors.ts';
 import { CloseCode, closeText, FrameType } from '../protocol/frames.ts';
+import { limits } from '../protocol/limits.ts';
 import { readRegister, type RegisterMessage } from '../protocol/messages.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import { readFrames, unexpectedType, type FrameHandler } from '../protocol/read.ts';
@@ -26,7 +27,8 @@ export interface AcceptedOptions {
   /** When what was written leaves: clients before nodes. */
   afterInput(fn: () => void): void;
   afterClients(fn: () => void): void;
-  register(link: Accepted, message: RegisterMessage): void;
+  /** Decides whether it may join; resolves when that is done. */
+  register(link: Accepted, message: RegisterMessage): Promise<void>;
   closed(link: Accepted): void;
 }
 
@@ -68,6 +70,8 @@ export class Accepted {
   lastInboundAt: number;
   #timer: Timer | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
+  /** REGISTERs that are being decided. */
+  #undecided = 0;
   /** Time that its frames took since it was last made to rest. */
   #busyMs = 0;
   bytesIn = 0;
@@ -183,7 +187,7 @@ export class Accepted {
     frame: (type, flags, peer, id, bytes, start, end) => {
       // One violation in a message ends the reading of all of it.
       if (this.#state !== 'open') return;
-      if (type === FrameType.REGISTER) this.#options.register(this, readRegister(bytes, start, end));
+      if (type === FrameType.REGISTER) void this.#register(readRegister(bytes, start, end));
       else if (!peerFrames.has(type)) {
         throw unexpectedType(type, 'a peer');
       } else if (this.#owner === undefined) {
@@ -193,6 +197,25 @@ export class Accepted {
       } else this.#owner.frame(type, flags, peer, id, bytes, start, end);
     },
   };
+
+  /** Deciding may take the application a while, and its database: one socket asks for little at once. */
+  async #register(message: RegisterMessage): Promise<void> {
+    this.#undecided += 1;
+    if (this.#undecided > limits.maxUndecided) {
+      return this.fail(
+        new ProtocolViolation(
+          CloseCode.LIMIT_EXCEEDED,
+          `${this.#undecided} REGISTERs at once; at most ${limits.maxUndecided} are decided`,
+        ),
+      );
+    }
+    try {
+      await this.#options.register(this, message);
+    } catch (error) {
+      this.fail(error);
+    }
+    this.#undecided -= 1;
+  }
 
   #closed(reason: string): void {
     this.#state = 'closed';

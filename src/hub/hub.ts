@@ -108,8 +108,7 @@ class RunningHub implements Hub {
       heard: (at) => this.#router.heard(at),
       afterInput: this.#router.turn.afterInput,
       afterClients: this.#router.turn.afterClients,
-      register: (link, message) =>
-        void this.#register(link, message).catch((error: unknown) => link.fail(error)),
+      register: (link, message) => this.#register(link, message),
       closed: (link) => {
         this.#links.delete(link);
         this.#closed.bytesIn += link.bytesIn;

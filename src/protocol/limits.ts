@@ -52,6 +52,8 @@ export const limits = {
   maxFunctionsPerNode: 1_024,
   /** Function names of one client's dictionary. */
   maxDefinitionsPerClient: 4_096,
+  /** REGISTERs of one socket that are being decided. */
+  maxUndecided: 16,
   /** Questions of one peer to the hub that wait for their answer. */
   maxQuestions: 1_024,
   maxNameLength: 256,

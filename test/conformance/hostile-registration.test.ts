@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { CloseCode, FrameType } from '../../src/protocol/frames.ts';
 import { limits } from '../../src/protocol/limits.ts';
 import { dial, join, registration, startHub } from './fleet.ts';
-import { frame, textOf } from './raw.ts';
+import { frame, jsonOf, textOf } from './raw.ts';
 
 const long = 'x'.repeat(limits.maxNameLength + 1);
 const many = (count: number): string[] => Array.from({ length: count }, (_, index) => `f${index}`);
@@ -141,10 +141,33 @@ it('Fields that this version does not know are ignored', async () => {
   expect(hub.nodes()).toHaveLength(1);
 });
 
-it('A hundred REGISTERs of different instances in one message make one session at most', async () => {
+it('Two REGISTERs of different instances in one message make one session', async () => {
   const hub = await startHub();
   const peer = await dial(hub);
-  peer.send(...Array.from({ length: 100 }, () => frame(FrameType.REGISTER, registration('node'))));
+  peer.send(
+    frame(FrameType.REGISTER, registration('node', { id: 'first' })),
+    frame(FrameType.REGISTER, registration('node', { id: 'second' })),
+  );
   expect(await peer.closed).toMatchObject({ code: CloseCode.OUT_OF_ORDER });
-  expect(hub.nodes()).toHaveLength(1);
+  expect(hub.nodes().map(({ id }) => id)).toEqual(['first']);
+});
+
+it('More REGISTERs at once than maxUndecided close with 4404, and the application is asked no more often', async () => {
+  let asked = 0;
+  const hub = await startHub({
+    verify: () => {
+      asked += 1;
+      return true;
+    },
+  });
+  const peer = await dial(hub);
+  const message = registration('node');
+  const register = (at: number): Uint8Array =>
+    frame(FrameType.REGISTER, { ...message, registrationEpoch: at + 1 });
+  peer.send(...Array.from({ length: limits.maxUndecided }, (_, at) => register(at)));
+  await peer.take(FrameType.REGISTERED, (it) => jsonOf(it)['registrationEpoch'] === limits.maxUndecided);
+  expect(asked).toBe(limits.maxUndecided);
+  peer.send(...Array.from({ length: 1_000 }, (_, at) => register(100 + at)));
+  expect(await peer.closed).toMatchObject({ code: CloseCode.LIMIT_EXCEEDED });
+  expect(asked).toBeLessThanOrEqual(2 * limits.maxUndecided);
 });

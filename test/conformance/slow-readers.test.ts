@@ -5,7 +5,7 @@ import { CloseCode, FrameType } from '../../src/protocol/frames.ts';
 import { limits } from '../../src/protocol/limits.ts';
 import { call, callPayload, define, join, type Joined } from './fleet.ts';
 import { HubProcess, startBystanders } from './fuzz/children.ts';
-import { concat, frame, RawPeer } from './raw.ts';
+import { concat, frame, jsonOf, RawPeer } from './raw.ts';
 
 const MIB = 1_048_576;
 /** What may lie in the kernel's buffers of both ends besides. */
@@ -237,13 +237,15 @@ describe('A peer that floods', () => {
     const until = performance.now() + FLOOD_MS;
     let registrationEpoch = 1;
     while (performance.now() < until) {
-      const frames = Array.from({ length: 200 }, () => {
+      const frames = Array.from({ length: limits.maxUndecided }, () => {
         registrationEpoch += 1;
         return frame(FrameType.REGISTER, { ...message, registrationEpoch });
       });
       peer.send(...frames);
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      const last = registrationEpoch;
+      await peer.take(FrameType.REGISTERED, (it) => jsonOf(it)['registrationEpoch'] === last);
     }
+    expect(registrationEpoch).toBeGreaterThan(1_000);
     peer.vanish();
     await settle(256 * MIB, FLOODED_P99_MS);
   });
