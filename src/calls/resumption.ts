@@ -8,6 +8,7 @@ import { readFates, writeFates, writeQueries } from '../protocol/lists.ts';
 import { readResume } from '../protocol/messages.ts';
 import type { Book } from './book.ts';
 import { createRunning, NO_FRAMES, type Asking, type Routed, type Running } from './roster.ts';
+import { Search } from './search.ts';
 
 export interface ResumptionOptions {
   readonly clock: Clock;
@@ -26,20 +27,24 @@ export class Resumption {
   readonly #options: ResumptionOptions;
   /** Nodes that clients speak of and that did not come yet, with the time until which they may. */
   readonly #expected = new Map<string, { node: Running; until: number }>();
+  readonly #search: Search;
   #sweeper: Timer | undefined;
 
   constructor(book: Book, options: ResumptionOptions) {
     this.#book = book;
     this.#options = options;
+    this.#search = new Search(book, options.clock, options.failoverAfterMs);
   }
 
   stop(): void {
+    this.#search.stop();
     if (this.#sweeper !== undefined) this.#options.clock.clearTimer(this.#sweeper);
     this.#sweeper = undefined;
   }
 
   /** The node is here again: which of its calls do clients still wait for, and up to which item? They know best. */
   askClients(node: Running): void {
+    this.#search.nodeOnline(node);
     const clients = new Set(node.askedBy);
     node.askedBy.clear();
     for (const { client } of node.assigned) clients.add(client);
@@ -98,9 +103,18 @@ export class Resumption {
     node.answers += 1;
     readFates(bytes, start, end, (attempt, fate) => {
       const call = client?.calls.get(attempt);
+      if (call?.state === 'sought') {
+        if (this.#search.found(call, node, fate)) told.push([attempt, fate]);
+        return;
+      }
       if (call?.node !== node || (call.state !== 'assigned' && call.state !== 'done')) return;
       // The answer to an older question: what follows it is not what the client asked for last.
       if (call.awaits !== node.answers) return;
+      if (fate === Fate.UNSTARTED && call.offer === undefined && !call.idempotent && this.#search.isOpen) {
+        // Handed out by a hub before this one: the client may only have presumed this node.
+        this.#book.free(call);
+        return this.#search.add(call);
+      }
       told.push([attempt, fate]);
       call.passing = 'yes';
       call.awaits = 0;
@@ -143,7 +157,11 @@ export class Resumption {
    */
   #resumeUnassigned(client: Asking, attempt: number): void {
     const call = client.calls.get(attempt);
-    if (call === undefined) return this.#book.tellFate(client, 0, attempt, Fate.UNSTARTED);
+    if (call === undefined) {
+      if (this.#search.isOpen) return this.#search.add(this.#record(client, attempt, undefined, false));
+      return this.#book.tellFate(client, 0, attempt, Fate.UNSTARTED);
+    }
+    if (call.state === 'sought') return this.#book.tellFate(client, 0, attempt, Fate.WAITING);
     if (call.state === 'parked' || call.state === 'queued') {
       if (!call.uploading) return this.#book.tellFate(client, 0, attempt, Fate.WAITING);
       this.#book.drop(call);
@@ -181,6 +199,12 @@ export class Resumption {
   #bind(client: Asking, attempt: number, node: Running, idempotent: boolean): Routed {
     const known = client.calls.get(attempt);
     if (known !== undefined) return known;
+    const call = this.#record(client, attempt, node, idempotent);
+    node.assigned.add(call);
+    return call;
+  }
+
+  #record(client: Asking, attempt: number, node: Running | undefined, idempotent: boolean): Routed {
     checkCount(client.calls.size + 1);
     const call: Routed = {
       client,
@@ -190,7 +214,7 @@ export class Resumption {
       target: undefined,
       deadlineAt: Infinity,
       since: this.#options.clock.now(),
-      presumed: node.number,
+      presumed: node?.number ?? 0,
       node,
       place: -1,
       state: 'assigned',
@@ -206,7 +230,6 @@ export class Resumption {
       idempotent,
     };
     client.calls.set(call);
-    node.assigned.add(call);
     return call;
   }
 

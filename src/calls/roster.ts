@@ -100,9 +100,9 @@ export interface Routed {
   place: number;
   /**
    * `parked`: no node offers it. `queued`: waits for a place at `node`. `held`: assigned, not sent. `assigned`: sent.
-   * `done`: ended, not acknowledged. `gone`: forgotten.
+   * `done`: ended, not acknowledged. `sought`: nodes are asked whether they have it. `gone`: forgotten.
    */
-  state: 'parked' | 'queued' | 'held' | 'assigned' | 'done' | 'gone';
+  state: 'parked' | 'queued' | 'held' | 'assigned' | 'done' | 'sought' | 'gone';
   /** What has arrived of it and was not passed on. */
   frames: readonly Frame[];
   /** CALL frame that arrived in this turn, in the message it came in. */

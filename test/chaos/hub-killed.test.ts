@@ -174,3 +174,23 @@ test('calls made while there is no hub are sent to the next one', async () => {
   expect(await Promise.all(calls)).toEqual(keys);
   await once([node], keys);
 });
+
+test('a call of which the client never heard that a node got it runs once, although the hub that knew dies', async () => {
+  const hub = await forkHub();
+  const nodes = [
+    await forkNode({ hub: hub.url, ids: ['n1'] }),
+    await forkNode({ hub: hub.url, ids: ['n2'] }),
+  ];
+  const proxy = await startTcpProxy(hub.port);
+  const client = await startClient(proxy.url);
+  proxy.swallow('toPeer');
+  const call = client.call('hold', ['k']);
+  await Promise.any(nodes.map((node) => node.started('k')));
+  await hub.kill();
+  await forkHub({ port: hub.port });
+  proxy.heal();
+  await eventually('the client is back', () => client.status().state === 'connected');
+  for (const node of nodes) await node.release('k');
+  expect(await call).toMatch(/^k from n[12]$/);
+  await once(nodes, ['k']);
+});

@@ -202,14 +202,43 @@ it('Calls at a node whose place another instance took have vanished', async () =
 });
 
 describe('Attempts of which the client does not know the node:', () => {
-  it('one that the hub never had is unstarted', async () => {
-    const hub = await startHub();
+  it('one that the hub never had is unstarted, when it is no young hub', async () => {
+    const hub = await startHub({ failoverAfterMs: 0 });
     const client = await join(hub, 'client');
     client.peer.send(frame(FrameType.RESUME, { nodes: [], unassigned: [3, 4] }));
     expect([...(await nextFates(client.peer)), ...(await nextFates(client.peer))]).toEqual([
       [3, Fate.UNSTARTED],
       [4, Fate.UNSTARTED],
     ]);
+  });
+
+  it('one that a young hub never had waits until the nodes that come in time were asked, and is unstarted then', async () => {
+    const hub = await startHub({ failoverAfterMs: 700 });
+    const here = await join(hub, 'node');
+    const client = await join(hub, 'client');
+    client.peer.send(frame(FrameType.RESUME, { nodes: [], unassigned: [3] }));
+    expect(await nextFates(client.peer)).toEqual([[3, Fate.WAITING]]);
+    expect(await here.peer.take(FrameType.QUERY)).toMatchObject({ peer: client.number });
+    here.peer.send(fate(client.number, [3, Fate.UNSTARTED]));
+    const late = await join(hub, 'node');
+    expect(await late.peer.take(FrameType.QUERY)).toMatchObject({ peer: client.number });
+    late.peer.send(fate(client.number, [3, Fate.UNSTARTED]));
+    expect(await nextFates(client.peer)).toEqual([[3, Fate.UNSTARTED]]);
+  });
+
+  it('one that a hub before this one handed to some node is found there, and its outcome passed on', async () => {
+    const hub = await startHub();
+    const client = await join(hub, 'client');
+    client.peer.send(frame(FrameType.RESUME, { nodes: [], unassigned: [3] }));
+    expect(await nextFates(client.peer)).toEqual([[3, Fate.WAITING]]);
+    const node = await join(hub, 'node');
+    await node.peer.take(FrameType.QUERY);
+    node.peer.send(
+      fate(client.number, [3, Fate.DONE]),
+      frame(FrameType.RESULT, '7', { peer: client.number, id: 3 }),
+    );
+    expect(await client.peer.take(FrameType.ASSIGNED)).toMatchObject({ id: 3, peer: node.number });
+    expect(await client.peer.take(FrameType.RESULT)).toMatchObject({ id: 3, peer: node.number });
   });
 
   it('one that waits at the hub goes on waiting', async () => {
@@ -236,7 +265,7 @@ describe('Attempts of which the client does not know the node:', () => {
   });
 
   it('one whose arguments had arrived in part is unstarted', async () => {
-    const hub = await startHub();
+    const hub = await startHub({ failoverAfterMs: 0 });
     const client = await join(hub, 'client');
     client.peer.send(define(0, 'later'), call(1, new Uint8Array(100), Flag.MORE));
     await client.peer.barrier();
