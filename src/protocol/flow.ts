@@ -232,7 +232,6 @@ export class BulkLane {
     const left = piece.leftBytes - bytes;
     const before = isFirst ? prefixBytes + (isChunked ? TOTAL_BYTES : 0) : 0;
     const more = isChunked && left > 0 ? Flag.MORE : 0;
-    page.begin(HEADER_BYTES + before + bytes);
     page.header(
       isFirst ? piece.type : FrameType.CHUNK,
       isFirst ? piece.flags | more : more,

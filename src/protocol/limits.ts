@@ -7,6 +7,8 @@ export const SUBPROTOCOL = 'holdfast.v1';
 export const limits = {
   /** Longest WebSocket message. A longer one closes the connection with 1009. */
   maxMessageBytes: 1_048_576,
+  /** A turn's small frames leave together; once they are this many bytes they leave before its end, so that the peer works meanwhile. */
+  ampleMessageBytes: 4_096,
   /** Longest payload of one CALL, RESULT, ITEM or CHUNK frame; larger values go in chunks of this size. */
   maxChunkBytes: 65_536,
   /** Longest payload of a control frame. */

@@ -165,11 +165,10 @@ export class Outbox {
       return;
     }
     const length = CALL_PREFIX_BYTES + end - from;
-    this.#page.begin(HEADER_BYTES + length);
     this.#page.header(type, flags, peer, id, length);
     this.#page.callPrefix(prefix.fn, 0, clampDeadline(prefix.deadlineMs));
     this.#page.copy(bytes, from, end);
-    this.#schedule();
+    this.#written();
   }
 
   /**
@@ -217,10 +216,8 @@ export class Outbox {
       this.#lane.pump(this.#page, limits.bulkWatermarkBytes - bufferedBytes - this.#page.pendingBytes);
     }
     this.#checkOverflow(bufferedBytes + this.#page.pendingBytes + this.#lane.passedBytes);
-    this.#page.send();
+    const left = this.#send();
     // A socket that took everything will not report that it is empty again.
-    const left = this.#port.bufferedBytes;
-    this.#socket = left < limits.bulkWatermarkBytes ? 'open' : 'full';
     if (left === 0 && this.#lane.ready) this.#schedule();
     this.#lane.notify();
   }
@@ -230,6 +227,20 @@ export class Outbox {
     this.#state = 'closed';
     this.#lane.clear();
     this.#page.clear();
+  }
+
+  /** A frame is in the page: it leaves with the turn, or now, when the peer can be at work on it while we go on. */
+  #written(): void {
+    if (this.#page.pendingBytes >= limits.ampleMessageBytes) this.#send();
+    this.#schedule();
+  }
+
+  /** Sends the page; answers what the socket has not taken yet. */
+  #send(): number {
+    this.#page.send();
+    const { bufferedBytes } = this.#port;
+    this.#socket = bufferedBytes < limits.bulkWatermarkBytes ? 'open' : 'full';
+    return bufferedBytes;
   }
 
   #schedule(): void {
@@ -248,10 +259,9 @@ export class Outbox {
     end: number,
   ): void {
     const length = end - start;
-    this.#page.begin(HEADER_BYTES + length);
     this.#page.header(type, flags, peer, id, length);
     this.#page.copy(bytes, start, end);
-    this.#schedule();
+    this.#written();
   }
 
   /** Writes a value into one frame of the page; false, with nothing written, when it does not fit into one. */
@@ -268,7 +278,6 @@ export class Outbox {
     // Text has at least one byte a character: more than this it may be, less it cannot be.
     const least = valueBytes + (prefix === undefined ? 0 : CALL_PREFIX_BYTES + prefix.route.length);
     if (least > limits.maxChunkBytes) return false;
-    page.begin(HEADER_BYTES + limits.maxChunkBytes);
     const mark = page.mark;
     page.header(type, flags, peer, id, least);
     if (prefix !== undefined) this.#writePrefix(prefix, mark);
@@ -278,7 +287,7 @@ export class Outbox {
       page.undo(mark);
       return false;
     }
-    this.#schedule();
+    this.#written();
     return true;
   }
 

@@ -1,7 +1,6 @@
 // The memory that frames are written into until they leave as one message.
 // Invariant: bytes that were sent are never written again; the port keeps them for as long as it likes.
 import { CALL_PREFIX_BYTES, HEADER_BYTES } from './frames.ts';
-import { limits } from './limits.ts';
 import { utf8Encoder } from './text.ts';
 
 const EMPTY = new Uint8Array(0);
@@ -29,11 +28,6 @@ export class Page {
   /** Bytes that have not left yet. */
   get pendingBytes(): number {
     return this.#end - this.#start;
-  }
-
-  /** To be called before a frame of at most so many bytes, its header included: sends what is there if it would not fit into the message. */
-  begin(maxFrameBytes: number): void {
-    if (this.#end - this.#start + maxFrameBytes > limits.maxMessageBytes) this.send();
   }
 
   /** Writes a header and makes room for so many bytes behind it. */

@@ -53,20 +53,25 @@ describe('what one turn writes', () => {
     expect(wire.messages).toEqual(copies);
   });
 
-  it('is split where a message would be longer than allowed, between two frames', () => {
+  it('leaves before the turn ends once it is ample, between two frames', () => {
     const { wire, outbox } = makeOutbox();
-    for (let count = 0; count < 40; count += 1) outbox.frame(SYNC, 0, 0, count, new Uint8Array(100_000));
+    for (let count = 0; count < 100; count += 1) outbox.frame(SYNC, 0, 0, count, new Uint8Array(88));
+    expect(wire.messages.map(({ length }) => length)).toEqual([4_100, 4_100]);
     wire.turn();
-    expect(wire.messages.length).toBe(4);
-    for (const message of wire.messages) expect(message.length).toBeLessThanOrEqual(limits.maxMessageBytes);
-    expect(wire.take().map(({ id }) => id)).toEqual(Array.from({ length: 40 }, (_, id) => id));
+    expect(wire.messages.map(({ length }) => length)).toEqual([4_100, 4_100, 1_800]);
+    expect(wire.take().map(({ id }) => id)).toEqual(Array.from({ length: 100 }, (_, id) => id));
   });
 
-  it('fills a message to its last byte before it is split', () => {
+  it('stays below the longest message, whatever waits', () => {
     const { wire, outbox } = makeOutbox();
-    for (let count = 0; count < 16; count += 1) outbox.frame(SYNC, 0, 0, count, new Uint8Array(65_536 - 12));
-    wire.turn();
-    expect(wire.messages.map(({ length }) => length)).toEqual([limits.maxMessageBytes]);
+    for (let id = 1; id <= 40; id += 1) {
+      outbox.value(RESULT, 0, 0, id, undefined, big(1_000_000));
+      outbox.frame(SYNC, 0, 0, id, new Uint8Array(limits.maxControlBytes));
+    }
+    wire.settle();
+    const longest = Math.max(...wire.messages.map(({ length }) => length));
+    expect(longest).toBeGreaterThan(limits.bulkWatermarkBytes);
+    expect(longest).toBeLessThan(limits.maxMessageBytes);
   });
 
   it('writes numbers of the full width', () => {
