@@ -33,8 +33,11 @@ export interface SocketHandlers {
 
 /** One message-oriented, ordered connection (a WebSocket, or a simulated one). */
 export interface Socket {
-  /** Sends one binary message. The bytes must not change afterwards. A socket that is not open drops it. */
-  send(bytes: Uint8Array): void;
+  /**
+   * Sends one binary message; a socket that is not open drops it. `taken`: the memory may be written again.
+   * `kept`: the bytes must not change any more.
+   */
+  send(bytes: Uint8Array): 'taken' | 'kept';
   /** Bytes that were sent and that the kernel has not taken yet. */
   readonly bufferedBytes: number;
   /** Starts the closing handshake; `closed` follows. Terminates by itself when the peer does not answer within a few seconds. */

@@ -69,11 +69,13 @@ class PlatformSocket implements Socket {
     return this.#ws?.bufferedAmount ?? 0;
   }
 
-  send(bytes: Uint8Array): void {
+  send(bytes: Uint8Array): 'taken' | 'kept' {
     const ws = this.#ws;
-    if (this.#phase !== 'live' || ws === undefined || ws.readyState !== OPEN) return;
+    if (this.#phase !== 'live' || ws === undefined || ws.readyState !== OPEN) return 'taken';
     ws.send(bytes);
     if (ws.bufferedAmount > 0 && this.#drainTimer === undefined) this.#awaitDrain();
+    // The standard has it copied at once; not every platform does.
+    return 'kept';
   }
 
   close(code: number, reason: string): void {

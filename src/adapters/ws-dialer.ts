@@ -84,7 +84,7 @@ function deadSocket(handlers: SocketHandlers, reason: string): Socket {
   const nothing = (): void => {};
   return {
     bufferedBytes: 0,
-    send: nothing,
+    send: () => 'taken',
     close: nothing,
     terminate: nothing,
     pause: nothing,

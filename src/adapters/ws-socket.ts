@@ -60,12 +60,14 @@ export class WsSocket implements Socket {
     this.#handlers = handlers;
   }
 
-  send(bytes: Uint8Array): void {
-    if (this.#phase !== 'live' || this.#ws.readyState !== this.#ws.OPEN) return;
+  send(bytes: Uint8Array): 'taken' | 'kept' {
+    if (this.#phase !== 'live' || this.#ws.readyState !== this.#ws.OPEN) return 'taken';
     // One callback for all messages of this socket: `ws` hands it to the stream, which calls it once the kernel has the bytes. The
     // stream's own `drain` would need a private field of `ws`, and it stays silent below its high-water mark.
     this.#ws.send(bytes, BINARY, this.#written);
-    if (!this.#wasAbove && this.#ws.bufferedAmount !== 0) this.#wasAbove = true;
+    if (this.#ws.bufferedAmount === 0) return 'taken';
+    this.#wasAbove = true;
+    return 'kept';
   }
 
   close(code: number, reason: string): void {

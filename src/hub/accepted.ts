@@ -87,7 +87,7 @@ export class Accepted {
       {
         send: (bytes) => {
           this.bytesOut += bytes.length;
-          socket.send(bytes);
+          return socket.send(bytes);
         },
         get bufferedBytes() {
           return socket.bufferedBytes;

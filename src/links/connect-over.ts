@@ -139,7 +139,7 @@ export function connectWith(
 /** What a factory that throws leaves us with. */
 const noSocket: Socket = {
   bufferedBytes: 0,
-  send: () => undefined,
+  send: () => 'taken',
   close: () => undefined,
   terminate: () => undefined,
   pause: () => undefined,
@@ -154,7 +154,10 @@ function wrap(raw: SocketLike, handlers: SocketHandlers, sockets: WeakMap<Socket
     handlers.closed(code, reason);
   };
   const socket: Socket = {
-    send: (bytes) => raw.send(bytes),
+    send: (bytes) => {
+      raw.send(bytes);
+      return 'kept';
+    },
     bufferedBytes: 0,
     close: (code, reason) => raw.close(code, reason),
     terminate() {

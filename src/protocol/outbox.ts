@@ -19,8 +19,8 @@ import { encodedBytes, type Encoded } from './values.ts';
 export type { CallPrefix } from './prefix.ts';
 
 export interface OutboxPort {
-  /** Sends one message. It keeps the bytes; they do not change afterwards. */
-  send(bytes: Uint8Array): void;
+  /** Sends one message. What it says it `kept` does not change afterwards. */
+  send(bytes: Uint8Array): 'taken' | 'kept';
   /** Bytes that were sent and that the kernel has not taken yet. */
   readonly bufferedBytes: number;
   /** Calls `fn` when all input at hand was handled. */

@@ -1,5 +1,5 @@
 // The memory that frames are written into until they leave as one message.
-// Invariant: bytes that were sent are never written again; the port keeps them for as long as it likes.
+// Invariant: bytes that the port keeps are never written again.
 import { CALL_PREFIX_BYTES, HEADER_BYTES } from './frames.ts';
 import { utf8Encoder } from './text.ts';
 
@@ -10,8 +10,13 @@ const MAX_KEPT_PAGE_BYTES = 16_384;
 /** Up to this many bytes a loop beats `set` with its `subarray`, and `encodeInto`. */
 const SHORT_BYTES = 64;
 
+/** Bulk goes through one page of this size after another as long as sockets take it at once: fresh memory costs more than the copy. */
+const BULK_PAGE_BYTES = 327_680 + 16_384;
+/** A bulk page that a socket has taken; nobody writes to it between two flushes, so all peers of a process share it. */
+let spareBulkPage: Uint8Array | undefined;
+
 export class Page {
-  readonly #send: (bytes: Uint8Array) => void;
+  readonly #send: (bytes: Uint8Array) => 'taken' | 'kept';
   #bytes: Uint8Array = EMPTY;
   /** Where the message that is being written begins. */
   #start = 0;
@@ -21,7 +26,7 @@ export class Page {
   /** What the message had taken when more was reserved; -1 = nothing was. */
   #unreservedBytes = -1;
 
-  constructor(send: (bytes: Uint8Array) => void) {
+  constructor(send: (bytes: Uint8Array) => 'taken' | 'kept') {
     this.#send = send;
   }
 
@@ -154,9 +159,10 @@ export class Page {
     const ordinaryBytes = this.#unreservedBytes === -1 ? pendingBytes : this.#unreservedBytes;
     this.#recentBytes = (this.#recentBytes + ordinaryBytes) >> 1;
     this.#unreservedBytes = -1;
+    const bytes = this.#bytes;
     this.#start = this.#end;
-    if (this.#bytes.length > MAX_KEPT_PAGE_BYTES) this.clear();
-    this.#send(message);
+    if (bytes.length > MAX_KEPT_PAGE_BYTES) this.clear();
+    if (this.#send(message) === 'taken' && bytes.length === BULK_PAGE_BYTES) spareBulkPage = bytes;
   }
 
   /** Forgets what was written. */
@@ -170,7 +176,7 @@ export class Page {
   /** Room for so many bytes of bulk, in one step. They are no measure for later messages. */
   reserve(length: number): void {
     if (this.#unreservedBytes === -1) this.#unreservedBytes = this.pendingBytes;
-    if (this.#end + length > this.#bytes.length) this.#move(this.pendingBytes + length);
+    if (this.#end + length > this.#bytes.length) this.#moveTo(bulkPage(this.pendingBytes + length));
   }
 
   /** A page with room for so many bytes more. A small one serves several messages. */
@@ -179,16 +185,22 @@ export class Page {
     const wishedBytes = Math.min(this.#recentBytes * 4, MAX_KEPT_PAGE_BYTES);
     let size = MIN_PAGE_BYTES;
     while (size < neededBytes || size < wishedBytes) size *= 2;
-    this.#move(size);
+    this.#moveTo(new Uint8Array(size));
   }
 
   /** What has not left moves over. What has left stays where it is: the port has it. */
-  #move(size: number): void {
+  #moveTo(bytes: Uint8Array): void {
     const { pendingBytes } = this;
-    const bytes = new Uint8Array(size);
     if (pendingBytes > 0) bytes.set(this.#bytes.subarray(this.#start, this.#end));
     this.#bytes = bytes;
     this.#start = 0;
     this.#end = pendingBytes;
   }
+}
+
+function bulkPage(neededBytes: number): Uint8Array {
+  if (neededBytes > BULK_PAGE_BYTES || neededBytes < BULK_PAGE_BYTES / 4) return new Uint8Array(neededBytes);
+  const page = spareBulkPage ?? new Uint8Array(BULK_PAGE_BYTES);
+  spareBulkPage = undefined;
+  return page;
 }

@@ -104,13 +104,14 @@ export class End implements Socket {
     this.#handlers = handlers;
   }
 
-  send(bytes: Uint8Array): void {
-    if (this.phase !== 'open') return;
+  send(bytes: Uint8Array): 'taken' {
+    if (this.phase !== 'open') return 'taken';
     this.#underwayBytes += bytes.byteLength;
     if (this.bufferedBytes > 0) this.#wasAbove = true;
     // A copy, as the kernel makes one: the receiver may keep it, the sender may not see what becomes of it.
     const copy = bytes.slice();
     this.#transmit(copy.byteLength, (peer) => peer.#message(copy, this));
+    return 'taken';
   }
 
   close(code: number, reason: string): void {

@@ -72,9 +72,9 @@ async function watchedNode(url: string, intervalMs: number): Promise<{ commands:
       };
       const { opened, drained, closed } = handlers;
       const socket = real.dial(address, { opened, drained, closed, message });
-      const send = (bytes: Uint8Array): void => {
+      const send = (bytes: Uint8Array): 'taken' | 'kept' => {
         readFrames(bytes, outgoing);
-        socket.send(bytes);
+        return socket.send(bytes);
       };
       return {
         send,

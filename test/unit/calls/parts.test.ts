@@ -244,7 +244,7 @@ describe('acknowledgements', () => {
     const sent: { peer: number; attempts: number[]; at: number }[] = [];
     const outbox = new Outbox(
       {
-        send: (message) =>
+        send: (message) => {
           readFrames(message, {
             frame: (type, _flags, peer, _id, bytes, start, end) => {
               expect(type).toBe(FrameType.ACK);
@@ -252,7 +252,9 @@ describe('acknowledgements', () => {
               readIds(bytes, start, end, (attempt) => void attempts.push(attempt));
               sent.push({ peer, attempts, at: simulation.clock.now() });
             },
-          }),
+          });
+          return 'taken';
+        },
         bufferedBytes: 0,
         endOfTurn: (fn) => simulation.clock.endOfTurn(fn),
       },

@@ -28,11 +28,13 @@ function make() {
     sessionGraceMs: 60_000,
   });
   function outboxTo(said: Said[], endOfTurn: (fn: () => void) => void): Outbox {
-    const send = (bytes: Uint8Array): void =>
+    const send = (bytes: Uint8Array): 'taken' => {
       readFrames(bytes, {
         frame: (type, _flags, _peer, id, all, start, end) =>
           void said.push({ type, id, text: new TextDecoder().decode(all.subarray(start, end)) }),
       });
+      return 'taken';
+    };
     return new Outbox({ send, bufferedBytes: 0, endOfTurn }, { onOverflow: () => undefined });
   }
   function client(number: number) {

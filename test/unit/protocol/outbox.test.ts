@@ -53,6 +53,23 @@ describe('what one turn writes', () => {
     expect(wire.messages).toEqual(copies);
   });
 
+  it('of bulk is written into memory again that a socket has taken, never into what one keeps', () => {
+    const [taker, keeper] = [makeOutbox(), makeOutbox()];
+    taker.wire.memory = 'taken';
+    const copies: Uint8Array[] = [];
+    for (let round = 1; round <= 20; round += 1) {
+      for (const { outbox } of [taker, keeper])
+        outbox.value(RESULT, 0, 0, round, undefined, [new Uint8Array(200_000).fill(round)]);
+      taker.wire.settle();
+      keeper.wire.settle();
+      for (const message of keeper.wire.messages.slice(copies.length)) copies.push(Uint8Array.from(message));
+    }
+    expect(keeper.wire.messages).toEqual(copies);
+    expect(taker.wire.messages).toEqual(copies);
+    const pages = new Set(keeper.wire.messages.map(({ buffer }) => buffer));
+    expect(pages.size).toBe(20);
+  });
+
   it('leaves before the turn ends once it is ample, between two frames', () => {
     const { wire, outbox } = makeOutbox();
     for (let count = 0; count < 100; count += 1) outbox.frame(SYNC, 0, 0, count, new Uint8Array(88));

@@ -17,11 +17,14 @@ export class Wire implements OutboxPort {
   bufferedBytes = 0;
   /** `instant`: the kernel takes all at once. `stuck`: nothing leaves until `drain`. */
   kernel: 'instant' | 'stuck' = 'instant';
+  /** What it says of the bytes it got: kept bytes stay in `messages` as they are, of others a copy. */
+  memory: 'taken' | 'kept' = 'kept';
   readonly #turn: (() => void)[] = [];
 
-  send(bytes: Uint8Array): void {
-    this.messages.push(bytes);
+  send(bytes: Uint8Array): 'taken' | 'kept' {
+    this.messages.push(this.memory === 'kept' ? bytes : Uint8Array.from(bytes));
     if (this.kernel === 'stuck') this.bufferedBytes += bytes.length;
+    return this.memory;
   }
 
   endOfTurn(fn: () => void): void {
