@@ -63,6 +63,7 @@ export function readCall(
     downBytes: 0,
     passing: 'yes',
     awaits: 0,
+    result: 'none',
     idempotent: (flags & Flag.IDEMPOTENT) !== 0,
   };
 }

@@ -227,6 +227,7 @@ export class Resumption {
       downBytes: 0,
       passing: 'no',
       awaits: 0,
+      result: 'none',
       idempotent,
     };
     client.calls.set(call);

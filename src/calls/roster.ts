@@ -121,6 +121,8 @@ export interface Routed {
   passing: 'yes' | 'no';
   /** Which of the node's answers that is; 0 = no question was asked. */
   awaits: number;
+  /** `arriving`: the node began a result in chunks, and the last of them ends the call. */
+  result: 'none' | 'arriving';
   idempotent: boolean;
 }
 

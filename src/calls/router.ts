@@ -347,9 +347,11 @@ export class Router {
       }
     }
     if (call.passing === 'yes') client.outbox?.forward(type, flags, node.number, id, bytes, start, end);
-    const ends = type === FrameType.FAILURE || type === FrameType.RESULT;
-    if (ends && (flags & Flag.MORE) === 0)
-      this.#finish(call, node, type === FrameType.RESULT ? 'result' : 'failure');
+    if ((flags & Flag.MORE) !== 0) {
+      if (type === FrameType.RESULT) call.result = 'arriving';
+    } else if (type === FrameType.FAILURE) this.#finish(call, node, 'failure');
+    else if (type === FrameType.RESULT || (type === FrameType.CHUNK && call.result === 'arriving'))
+      this.#finish(call, node, 'result');
   }
 
   #finish(call: Routed, node: Running, how: 'result' | 'failure'): void {

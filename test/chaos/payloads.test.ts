@@ -52,6 +52,8 @@ test('a 64 MiB result comes back whole', async () => {
   expect(result.length).toBe(64 * MIB);
   expect(result[0]).toBe(7);
   expect(result[64 * MIB - 1]).toBe(7);
+  // Its last chunk ended the call at the hub.
+  expect((await hub.nodes())[0]).toMatchObject({ running: 0, totalTasksExecuted: 1 });
   expect(client.status().reconnects).toBe(0);
 }, 60_000);
 
