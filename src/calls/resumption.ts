@@ -7,7 +7,7 @@ import { limits } from '../protocol/limits.ts';
 import { readFates, writeFates, writeQueries } from '../protocol/lists.ts';
 import { readResume } from '../protocol/messages.ts';
 import type { Book } from './book.ts';
-import { createRunning, NO_FRAMES, type Asking, type Routed, type Running } from './roster.ts';
+import { NO_FRAMES, Running, type Asking, type Routed } from './roster.ts';
 import { Search } from './search.ts';
 
 export interface ResumptionOptions {
@@ -242,7 +242,7 @@ export class Resumption {
     for (const node of this.#book.nodes.values())
       if (node.id === id && node.state === 'online') return undefined;
     const now = this.#options.clock.now();
-    const node = createRunning({
+    const node = new Running({
       number: 0,
       id,
       instance,

@@ -29,8 +29,10 @@ export interface Asking {
   finished: number;
 }
 
+type NodeFacts = Pick<Running, 'number' | 'id' | 'instance' | 'functions' | 'labels' | 'maxConcurrent'>;
+
 /** A node, as the router sees it. */
-export interface Running {
+export class Running {
   readonly number: number;
   readonly id: string;
   readonly instance: string;
@@ -40,26 +42,41 @@ export interface Running {
   maxConcurrent: number;
   outbox: Outbox | undefined;
   /** `online`: takes work. `leaving`: finishes. `away`: may come back. `gone`: will not. */
-  state: 'online' | 'leaving' | 'away' | 'gone';
-  awaySince: number;
+  state: 'online' | 'leaving' | 'away' | 'gone' = 'away';
+  awaySince = 0;
   /** Calls assigned to it that have not ended. */
-  readonly assigned: Bag<Routed>;
-  readonly queue: Routed[];
-  queuedBytes: number;
+  readonly assigned = new Bag<Routed>();
+  readonly queue: Routed[] = [];
+  queuedBytes = 0;
   /** Assigned calls whose arguments are still arriving. */
-  bulk: number;
-  told: Set<number>;
+  bulk = 0;
+  told = new Set<number>();
   /** Acknowledgements that came while it was away. */
-  readonly owed: Map<Asking, number[]>;
+  readonly owed = new Map<Asking, number[]>();
   /** Clients that asked about its calls while it was away. */
-  readonly askedBy: Set<Asking>;
+  readonly askedBy = new Set<Asking>();
   /** QUERY frames sent to it, and FATE frames that came of it: each answers one, in their order. */
-  queries: number;
-  answers: number;
-  latencyMs: number;
-  executed: number;
-  readonly running: number;
-  readonly queued: number;
+  queries = 0;
+  answers = 0;
+  latencyMs = 0;
+  executed = 0;
+
+  constructor(facts: NodeFacts) {
+    this.number = facts.number;
+    this.id = facts.id;
+    this.instance = facts.instance;
+    this.functions = facts.functions;
+    this.labels = facts.labels;
+    this.maxConcurrent = facts.maxConcurrent;
+  }
+
+  get running(): number {
+    return this.assigned.size;
+  }
+
+  get queued(): number {
+    return this.queue.length;
+  }
 }
 
 /** A function name, and who offers it. */
@@ -124,34 +141,6 @@ export interface Routed {
   /** `arriving`: the node began a result in chunks, and the last of them ends the call. */
   result: 'none' | 'arriving';
   idempotent: boolean;
-}
-
-export function createRunning(
-  facts: Pick<Running, 'number' | 'id' | 'instance' | 'functions' | 'labels' | 'maxConcurrent'>,
-): Running {
-  return {
-    ...facts,
-    outbox: undefined,
-    state: 'away',
-    awaySince: 0,
-    assigned: new Bag(),
-    queue: [],
-    queuedBytes: 0,
-    bulk: 0,
-    told: new Set(),
-    owed: new Map(),
-    askedBy: new Set(),
-    queries: 0,
-    answers: 0,
-    latencyMs: 0,
-    executed: 0,
-    get running() {
-      return this.assigned.size;
-    },
-    get queued() {
-      return this.queue.length;
-    },
-  };
 }
 
 export function createAsking(facts: Pick<Asking, 'number' | 'id' | 'instance' | 'bufferedBytes'>): Asking {

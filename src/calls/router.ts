@@ -13,7 +13,7 @@ import { createBalance, type Balance } from './balance.ts';
 import { Book } from './book.ts';
 import { Placement } from './placement.ts';
 import { Resumption } from './resumption.ts';
-import { createRunning, type Asking, type Routed, type Running } from './roster.ts';
+import { Running, type Asking, type Routed } from './roster.ts';
 import type { Turn } from './turn.ts';
 
 export interface RouterOptions {
@@ -249,7 +249,7 @@ export class Router {
   addNode(
     facts: Pick<Running, 'number' | 'id' | 'instance' | 'functions' | 'labels' | 'maxConcurrent'>,
   ): Running {
-    const node = createRunning(facts);
+    const node = new Running(facts);
     this.#resumption.adopt(node);
     this.#book.nodes.set(node.number, node);
     this.#book.byInstance.set(node.instance, node);

@@ -5,15 +5,16 @@ import { utf8Encoder } from './text.ts';
 
 const EMPTY = new Uint8Array(0);
 const MIN_PAGE_BYTES = 512;
-/** What is left of a larger page is given up after a message, so that a peer that falls idle holds little memory. */
-const MAX_KEPT_PAGE_BYTES = 16_384;
+const PAGE_BYTES = 16_384;
+/** What a flush of the bulk lane may write, with headers and what waited before it. */
+const BULK_PAGE_BYTES = 344_064;
+/** Pages that sockets have taken, for whoever of this process writes next: a peer that is idle holds none. */
+const MAX_SPARE_PAGES = 64;
+const sparePages: Uint8Array[] = [];
+/** Fresh memory costs bulk more than the copy into it. */
+let spareBulkPage: Uint8Array | undefined;
 /** Up to this many bytes a loop beats `set` with its `subarray`, and `encodeInto`. */
 const SHORT_BYTES = 64;
-
-/** Bulk goes through one page of this size after another as long as sockets take it at once: fresh memory costs more than the copy. */
-const BULK_PAGE_BYTES = 327_680 + 16_384;
-/** A bulk page that a socket has taken; nobody writes to it between two flushes, so all peers of a process share it. */
-let spareBulkPage: Uint8Array | undefined;
 
 export class Page {
   readonly #send: (bytes: Uint8Array) => 'taken' | 'kept';
@@ -21,7 +22,9 @@ export class Page {
   /** Where the message that is being written begins. */
   #start = 0;
   #end = 0;
-  /** What messages took of late, without what was reserved: the measure for the next page. */
+  /** A port that keeps messages gets pages of their size. */
+  #port: 'taking' | 'keeping' = 'taking';
+  /** What messages took of late, without what was reserved: the measure for such a page. */
   #recentBytes = 0;
   /** What the message had taken when more was reserved; -1 = nothing was. */
   #unreservedBytes = -1;
@@ -161,8 +164,13 @@ export class Page {
     this.#unreservedBytes = -1;
     const bytes = this.#bytes;
     this.#start = this.#end;
-    if (bytes.length > MAX_KEPT_PAGE_BYTES) this.clear();
-    if (this.#send(message) === 'taken' && bytes.length === BULK_PAGE_BYTES) spareBulkPage = bytes;
+    // So what is shared has never held more than one message.
+    if (bytes.length >= PAGE_BYTES) this.clear();
+    if (this.#send(message) === 'kept') this.#port = 'keeping';
+    else {
+      this.#port = 'taking';
+      spare(bytes);
+    }
   }
 
   /** Forgets what was written. */
@@ -179,10 +187,14 @@ export class Page {
     if (this.#end + length > this.#bytes.length) this.#moveTo(bulkPage(this.pendingBytes + length));
   }
 
-  /** A page with room for so many bytes more. A small one serves several messages. */
+  /** A page with room for so many bytes more. One that the port keeps serves several messages. */
   #grow(length: number): void {
     const neededBytes = this.pendingBytes + length;
-    const wishedBytes = Math.min(this.#recentBytes * 4, MAX_KEPT_PAGE_BYTES);
+    if (this.#port === 'taking' && neededBytes <= PAGE_BYTES) {
+      this.#moveTo(sparePages.pop() ?? new Uint8Array(PAGE_BYTES));
+      return;
+    }
+    const wishedBytes = Math.min(this.#recentBytes * 4, PAGE_BYTES);
     let size = MIN_PAGE_BYTES;
     while (size < neededBytes || size < wishedBytes) size *= 2;
     this.#moveTo(new Uint8Array(size));
@@ -196,6 +208,11 @@ export class Page {
     this.#start = 0;
     this.#end = pendingBytes;
   }
+}
+
+function spare(bytes: Uint8Array): void {
+  if (bytes.length === PAGE_BYTES && sparePages.length < MAX_SPARE_PAGES) sparePages.push(bytes);
+  else if (bytes.length === BULK_PAGE_BYTES) spareBulkPage = bytes;
 }
 
 function bulkPage(neededBytes: number): Uint8Array {
