@@ -15,7 +15,8 @@ import type {
 } from '../../src/checker/index.ts';
 import type { Directory, Seat } from './directory.ts';
 import { hubModel, productionRules, routeSession, witness, type Rules, type Testimony } from './hub-side.ts';
-import { down, HUB, measured, node, session, up, WITNESS, wire, type Send } from './names.ts';
+import { door, type Admit } from './door.ts';
+import { DOOR, down, HUB, measured, node, session, up, WITNESS, wire, type Send } from './names.ts';
 import { eventOfFrame, nearHears, routeConnection } from './node-side.ts';
 
 export interface FleetOptions {
@@ -24,6 +25,8 @@ export interface FleetOptions {
   readonly connection?: AnyStateMachine;
   readonly session?: AnyStateMachine;
   readonly rules?: Partial<Rules>;
+  /** The hub's application decides who may join, and takes its time for each. @default everyone joins at once */
+  readonly admit?: Admit;
   /** 0 = retry for ever. @default 0 */
   readonly maxRetryAttempts?: number;
   readonly breaks?: { readonly [kind in 'cut' | 'swallow' | 'refuse']?: boolean | string };
@@ -41,9 +44,10 @@ export interface FleetOptions {
   readonly maxFarSockets?: number;
 }
 
-function actionsFor(instances: readonly string[]): Record<string, Output[]> {
+function actionsFor(instances: readonly string[], doors: readonly string[]): Record<string, Output[]> {
   const forgotten: Output[] = [
     ...instances.map((instance): Output => ({ stop: session(instance) })),
+    ...doors.map((name): Output => ({ tell: name, event: { type: 'crashed' } })),
     { tell: HUB, event: { type: 'crashed' } },
     { tell: WITNESS, event: { type: 'crashed' } },
   ];
@@ -76,8 +80,9 @@ function actionsFor(instances: readonly string[]): Record<string, Output[]> {
 function chosenActions(
   instances: readonly string[],
   wanted: NonNullable<FleetOptions['actions']>,
+  doors: readonly string[],
 ): Record<string, Action> {
-  const known = actionsFor(instances);
+  const known = actionsFor(instances, doors);
   const chosen: Record<string, Action> = {};
   for (const instance of instances) {
     chosen[`node ${instance} is asked to connect`] = {
@@ -110,6 +115,7 @@ export function fleet(options: FleetOptions = {}): SystemDefinition {
         ? { tell: wire(instance), event: { type: 'send', end, epoch, frame } }
         : { send: { ...frame, epoch, instance }, on: channel(instance) };
   const sendUp = sendFrom('near', up);
+  const entrance = options.admit === undefined ? HUB : DOOR;
   const actors: Record<string, SystemDefinition['actors'][string]> = {};
   const channels: Record<string, NonNullable<SystemDefinition['channels']>[string]> = {};
   for (const instance of instances) {
@@ -130,7 +136,7 @@ export function fleet(options: FleetOptions = {}): SystemDefinition {
       far: (heard) =>
         heard.type === 'measured'
           ? measured(session(instance), heard.epoch, heard.deaf, falseAlarms)
-          : [{ tell: HUB, event: { instance, ...heard } }],
+          : [{ tell: entrance, event: { instance, ...heard } }],
       maxFarSockets,
       breaks,
     });
@@ -142,10 +148,11 @@ export function fleet(options: FleetOptions = {}): SystemDefinition {
   }
   actors[HUB] = hubModel(instances, { ...productionRules, ...options.rules }, sendFrom('far', down));
   actors[WITNESS] = witness(instances);
+  if (options.admit !== undefined) actors[DOOR] = door(options.admit);
   return defineSystem({
     actors,
     channels,
-    actions: chosenActions(instances, options.actions ?? {}),
+    actions: chosenActions(instances, options.actions ?? {}, entrance === DOOR ? [DOOR] : []),
     budgets: options.budgets ?? {},
     route(actor, { type, payload }) {
       const [kind, instance = ''] = actor.split(' ');

@@ -8,6 +8,7 @@ export const wire = (instance: string) => `sockets ${instance}`;
 export const up = (instance: string) => `up ${instance}`;
 export const down = (instance: string) => `down ${instance}`;
 export const HUB = 'hub';
+export const DOOR = 'door';
 export const WITNESS = 'witness';
 
 export interface Numbers {

@@ -95,6 +95,12 @@ export const wild: FleetOptions = {
   fires: delays([...HEALTH, ...HEARTBEATS], TIMEOUTS),
 };
 
+/** Nothing breaks unless a test says what. */
+export const joins: FleetOptions = {
+  budgets: { timeout: 1 },
+  fires: delays([...HEALTH, ...HEARTBEATS], TIMEOUTS),
+};
+
 const BOTH = ['a', 'b'];
 export const kicks: CheckOptions = {
   always: { ...socketProperties(BOTH), ...sessionProperties(BOTH), ...kickProperties(BOTH) },
