@@ -44,10 +44,13 @@ export class ChannelPart extends Part<Content> {
     if (input.is === 'take') return { next: this.intern(value.toSpliced(input.index, 1)), ...QUIET };
     if (input.is !== 'push')
       throw new Error(`${this.name} is a channel; it cannot take ${input.is}: send to it instead`);
-    const { capacity = 8, lossy, duplicating } = this.#channel;
+    const { capacity = 8, lossy, duplicating, delivered } = this.#channel;
     const text = canonical(input.message);
     // A copy more of what may arrive any number of times anyway makes no difference.
-    if (duplicating === true && value.some((message) => canonical(message) === text))
+    if (
+      (duplicating === true || delivered === 'kept') &&
+      value.some((message) => canonical(message) === text)
+    )
       return { next: local, ...QUIET };
     if (value.length < capacity)
       return { next: this.intern(this.#arranged([...value, input.message])), ...QUIET };
@@ -59,7 +62,7 @@ export class ChannelPart extends Part<Content> {
 
   protected offer(value: Content): readonly Move[] {
     const moves: Move[] = [];
-    const { order = 'ordered', lossy = false, duplicating = false } = this.#channel;
+    const { order = 'ordered', lossy = false, duplicating = false, delivered, ignored } = this.#channel;
     const budget = (allowed: true | string) =>
       this.wiring.budget(allowed === true ? undefined : allowed, this.name);
     value.forEach((message, index) => {
@@ -69,10 +72,13 @@ export class ChannelPart extends Part<Content> {
       for (const choice of this.#deliver(this.name, message)) {
         const move = this.wiring.settleMove(choice, this.name, [take]);
         const label = choice.label ?? `${this.name} delivers ${inWords(message)} to ${choice.to}`;
-        moves.push({ ...move, label });
+        const arrival = move.ops.slice(1);
+        const unlessIdle = ignored === 'stays' && arrival[0] !== undefined ? { unlessIdle: arrival[0] } : {};
+        moves.push({ ...move, ...unlessIdle, ops: delivered === 'kept' ? arrival : move.ops, label });
         if (duplicating === false) continue;
         moves.push({
-          ops: move.ops.slice(1),
+          ...unlessIdle,
+          ops: arrival,
           fault: true,
           budget: budget(duplicating),
           label: `${label}, and keeps a copy`,

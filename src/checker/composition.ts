@@ -82,6 +82,7 @@ export class Composition {
       const moves = (this.parts[i] as Part).moves(state[i] as number);
       for (let m = 0; m < moves.length; m++) {
         const move = moves[m] as Move;
+        if (move.unlessIdle !== undefined && this.#idles(state, move.unlessIdle)) continue;
         if (move.budget === -1 || this.#left(left, move.budget) > 0) visit(move);
       }
     }
@@ -103,6 +104,12 @@ export class Composition {
     const index = this.budgets.indexOf(name);
     if (index === -1) throw new Error(`there is no budget '${name}'`);
     return this.#left(state[this.width - 1] as number, index);
+  }
+
+  #idles(state: Int32Array, { part, input }: Op): boolean {
+    const local = state[part] as number;
+    const { next, ops, unexpected } = (this.parts[part] as Part).step(local, input);
+    return next === local && ops.length === 0 && !unexpected;
   }
 
   #left(all: number, index: number): number {

@@ -39,6 +39,8 @@ export interface Move {
   /** Index of the budget that it spends, or -1. */
   readonly budget: number;
   readonly label: string;
+  /** Where this op would change nothing and lead to nothing, the move is not offered. */
+  readonly unlessIdle?: Op;
 }
 
 /** What the parts of one system share. */

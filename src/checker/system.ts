@@ -79,6 +79,17 @@ export interface Channel {
   readonly lossy?: boolean | string;
   /** A message can arrive and stay in flight, to arrive again; a text names the budget that each copy spends. @default false */
   readonly duplicating?: boolean | string;
+  /**
+   * Kept: a message that arrived stays in flight, and can arrive any number of times. An unordered channel is then a
+   * set of messages that only grows, as TLA+ specifications write networks (or shrinks by losses alone).
+   * @default 'taken'
+   */
+  readonly delivered?: 'taken' | 'kept';
+  /**
+   * Stays: a message does not arrive where it would change nothing and lead to nothing. It waits in flight, unordered,
+   * for a state in which it matters; Stateright counts states so. @default 'taken', as every other message
+   */
+  readonly ignored?: 'taken' | 'stays';
   /** Most messages in flight. A channel that is lossy without a budget loses what is sent beyond it; another makes the search stop. @default 8 */
   readonly capacity?: number;
 }
@@ -138,7 +149,12 @@ export function defineSystem(definition: SystemDefinition): SystemDefinition {
       throw new Error(`action '${name}' spends '${budget}', which is not among the budgets`);
     }
   }
-  for (const [name, { capacity = 8 }] of Object.entries(channels)) {
+  for (const [name, { capacity = 8, order = 'ordered', delivered, ignored }] of Object.entries(channels)) {
+    if (order === 'ordered' && (delivered === 'kept' || ignored === 'stays')) {
+      throw new Error(
+        `channel '${name}' is ordered, and what stays at its head would hold up the rest; make it unordered`,
+      );
+    }
     if (!Number.isInteger(capacity) || capacity < 1)
       throw new Error(`channel '${name}' has capacity ${capacity}; give 1 or more`);
   }

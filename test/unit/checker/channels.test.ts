@@ -1,7 +1,7 @@
 // What a channel may do with two messages, counted by hand.
 import { describe, expect, it } from 'vitest';
-import { check, type Channel } from '../../../src/checker/index.ts';
-import { twoMessages } from './toys.ts';
+import { check, defineSystem, model, type Channel } from '../../../src/checker/index.ts';
+import { nothing, twoMessages } from './toys.ts';
 
 const explore = (wire: Channel, budgets?: Record<string, number>) => {
   const heard = new Set<string>();
@@ -61,5 +61,67 @@ describe('a channel with two messages in flight', () => {
     expect(() => explore({ capacity: 1 })).toThrow(
       /channel wire holds 1 messages \(first\); raise its capacity/,
     );
+  });
+});
+
+describe('a channel that keeps what arrives, or what is ignored', () => {
+  /** Hears `b` only after `a`; counts to two. */
+  const picky = model<number>({
+    initial: 0,
+    step: (heard, { type }) => ({
+      state: (type === 'a' && heard === 0) || (type === 'b' && heard === 1) ? heard + 1 : heard,
+    }),
+  });
+  const ab = (wire: Channel) =>
+    defineSystem({
+      actors: { picky },
+      channels: { wire: { order: 'unordered', ...wire } },
+      actions: Object.fromEntries(
+        ['a', 'b'].map((type) => [
+          `send ${type}`,
+          { outputs: [{ send: { type }, on: 'wire' }], budget: type, fault: false },
+        ]),
+      ),
+      budgets: { a: 1, b: 1 },
+      route: nothing,
+      deliver: (_, event) => [{ to: 'picky', event }],
+    });
+
+  it('loses what is ignored when nothing else is said', () => {
+    // each of a and b: not sent, in flight, gone (9); and b gone after a: heard or not (1)
+    expect(check(ab({})).states).toBe(10);
+  });
+
+  it('leaves what is ignored in flight until it matters', () => {
+    // a: not sent, in flight, heard; b: not sent, in flight (6); b heard, which it is only after a (1)
+    expect(check(ab({ ignored: 'stays' })).states).toBe(7);
+  });
+
+  it('is a set that only grows when it keeps what arrives', () => {
+    // sent: none, a, b, both; a heard or not where it was sent; b heard where both were sent and a was heard
+    expect(check(ab({ delivered: 'kept' })).states).toBe(7);
+    // either may be lost at any time, before and after it was heard: 3 × 3 for what is sent, in flight or lost; a heard
+    // where it was sent (6); b heard too where both were sent (4)
+    expect(check(ab({ delivered: 'kept', lossy: true })).states).toBe(19);
+  });
+
+  it('holds a second copy of a message only when it does not keep what arrives', () => {
+    const twice = (wire: Channel) => check({ ...ab(wire), budgets: { a: 2, b: 0 } }).states;
+    // sent, in flight, heard: 0; 1 (in flight, or heard); 2 (two in flight; one; none, which only the ignored makes)
+    expect(twice({ ignored: 'stays' })).toBe(5);
+    expect(twice({})).toBe(6);
+    // sent 0; 1 or 2 with the one copy heard or not
+    expect(twice({ delivered: 'kept' })).toBe(5);
+  });
+
+  it('fails on an unexpected message, whatever is said about ignored ones', () => {
+    const deaf = model<number>({ initial: 0, step: () => undefined });
+    const system = { ...ab({ ignored: 'stays' }), actors: { picky: deaf } };
+    expect(check(system).violation?.kind).toBe('unexpected');
+  });
+
+  it('is refused when it is ordered', () => {
+    expect(() => ab({ order: 'ordered', ignored: 'stays' })).toThrow(/channel 'wire' is ordered/);
+    expect(() => ab({ order: 'ordered', delivered: 'kept' })).toThrow(/make it unordered/);
   });
 });
