@@ -22,7 +22,6 @@ interface Flags extends HubFlags {
   readonly label?: Record<string, string>;
   readonly deadline?: number;
   readonly idempotent?: true;
-  readonly stream?: true;
   readonly json?: true;
   readonly repeat?: number;
   readonly connectTimeout: number;
@@ -39,7 +38,7 @@ ARGS are JSON where they parse as JSON, else texts: 1 is a number, '"1"' and one
 Examples:
   holdfast call add 1 2
   holdfast call resize photo.png '{"width":640}' --label gpu=true --deadline 30s
-  holdfast call count 5 --stream
+  holdfast call count 5                                prints the items of a stream as they come
   holdfast call add 1 2 --repeat 10s --idempotent      watch what happens while you restart the hub`;
 
 export function callCommand(): Command {
@@ -53,7 +52,6 @@ export function callCommand(): Command {
       durationFlag('--deadline', 'give up after this long (default: 5m; with --repeat the interval)'),
     )
     .option('--idempotent', 'executing it twice does no harm: it may move to another node')
-    .option('--stream', 'print each item of a streamed result as it comes')
     .option('--json', 'print results, texts too, and errors as JSON')
     .addOption(durationFlag('--repeat', 'call again and again, once in this long, until Ctrl-C'))
     .addOption(
@@ -118,6 +116,6 @@ async function callOnce(
     if (text !== undefined) printLine(text);
   };
   const options = callOptions(flags, signal);
-  if (flags.stream) for await (const item of client.stream(name, args, options)) print(item);
-  else print(await client.call(name, args, options));
+  // A function that does not stream has its result as the only item.
+  for await (const item of client.stream(name, args, options)) print(item);
 }

@@ -38,7 +38,7 @@ describe('a fleet of commands', () => {
       run(['call', 'add', '1', '2', ...hub]),
       run(['call', 'add', '-1', '2', '--hub', url]),
       run(['call', 'greet', 'Ada'], { HOLDFAST_HUB: url }),
-      run(['call', 'count', '3', '--stream', ...hub]),
+      run(['call', 'count', '3', ...hub]),
       run(['call', 'greet', 'Ada', '--json', ...hub]),
       run(['call', 'add', '1', '2', '--label', 'gpu=true', '--node', 'n1', ...hub]),
     ]);
