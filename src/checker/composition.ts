@@ -17,6 +17,9 @@ export interface Heard {
 /** A turn that tells more than this is taken for an endless one. */
 const LONGEST_TURN = 1_000;
 
+/** What a local state takes with its steps and moves, roughly: measured on connection × session. */
+const LOCAL_BYTES = 4_096;
+
 export class Composition {
   readonly parts: readonly Part[];
   readonly budgets: readonly string[];
@@ -75,19 +78,19 @@ export class Composition {
     return state;
   }
 
-  /** Calls `visit` for everything that can happen in `state`. */
-  eachMove(state: Int32Array, visit: (move: Move) => void): void {
+  /** Calls `visit` for everything that can happen in `state`, with the part that does it (-1: an action). */
+  eachMove(state: Int32Array, visit: (move: Move, part: number) => void): void {
     const left = state[this.width - 1] as number;
     for (let i = 0; i < this.parts.length; i++) {
       const moves = (this.parts[i] as Part).moves(state[i] as number);
       for (let m = 0; m < moves.length; m++) {
         const move = moves[m] as Move;
         if (move.unlessIdle !== undefined && this.#idles(state, move.unlessIdle)) continue;
-        if (move.budget === -1 || this.#left(left, move.budget) > 0) visit(move);
+        if (move.budget === -1 || this.#left(left, move.budget) > 0) visit(move, i);
       }
     }
     for (const action of this.#actions)
-      if (action.budget === -1 || this.#left(left, action.budget) > 0) visit(action);
+      if (action.budget === -1 || this.#left(left, action.budget) > 0) visit(action, -1);
   }
 
   /** Makes `move`, in place. */
@@ -98,6 +101,11 @@ export class Composition {
     }
     this.#turn(state, move.ops, log);
     this.#renumber(state);
+  }
+
+  /** An estimate of what the local states take. */
+  get bytes(): number {
+    return this.parts.reduce((bytes, part) => bytes + part.values.length * LOCAL_BYTES, 0);
   }
 
   budgetLeft(state: Int32Array, name: string): number {

@@ -1,7 +1,7 @@
 // A counterexample in plain words: numbered steps, who heard what, and what changed from what to what.
 // Invariant: the steps are found by running the system again, so what is printed is what happened.
 import type { Composition, Heard } from './composition.ts';
-import { inWords, type Input } from './part.ts';
+import { inWords, type Input, type Move } from './part.ts';
 
 /** How one part changed in a step. */
 export interface Change {
@@ -19,11 +19,25 @@ export interface CounterexampleStep {
 }
 
 export interface Violation {
-  readonly kind: 'always' | 'alwaysPossible' | 'deadlock' | 'unexpected';
+  readonly kind:
+    | 'always'
+    | 'sometimes'
+    | 'eventually'
+    | 'alwaysEventually'
+    | 'leadsTo'
+    | 'alwaysPossible'
+    | 'deadlock'
+    | 'unexpected';
   /** Name of the property, or what was wrong. */
   readonly property: string;
+  /** The parts at first. Empty for `sometimes`: that no state is reached is shown by no run. */
   readonly start: readonly string[];
   readonly steps: readonly CounterexampleStep[];
+  /**
+   * For liveness: the number of the first step that repeats for ever, with all that follow. One more than the last
+   * step: nothing more has to happen.
+   */
+  readonly cycle?: number;
   /** All of it, to print. */
   readonly text: string;
 }
@@ -55,33 +69,32 @@ function heardInWords({ part, input, outcome }: Heard): string | undefined {
   return `${part.name}: ${what}${outcome.unexpected ? ' (UNEXPECTED)' : ''}${effects}`;
 }
 
-function stepBetween(
+/** A state on the way of a counterexample; `by` says which moves may have led to it. @default any */
+export interface PathStep {
+  readonly state: Int32Array;
+  readonly by?: (move: Move, part: number) => boolean;
+}
+
+function stepTo(
   composition: Composition,
   from: Int32Array,
-  to: Int32Array | undefined,
+  to: PathStep | 'unexpected',
   number: number,
 ): CounterexampleStep {
   const after = from.slice();
   let found: CounterexampleStep | undefined;
-  composition.eachMove(from, (move) => {
+  composition.eachMove(from, (move, part) => {
     if (found !== undefined) return;
+    if (to !== 'unexpected' && to.by?.(move, part) === false) return;
     after.set(from);
     const heard: Heard[] = [];
     composition.run(after, move, heard);
     const same =
-      to === undefined ? composition.unexpected !== undefined : to.every((local, i) => after[i] === local);
+      to === 'unexpected'
+        ? composition.unexpected !== undefined
+        : to.state.every((local, i) => after[i] === local);
     if (!same) return;
-    const changes = composition.parts.flatMap((part, i): Change[] =>
-      from[i] === after[i]
-        ? []
-        : [
-            {
-              part: part.name,
-              before: part.describe(from[i] as number),
-              after: part.describe(after[i] as number),
-            },
-          ],
-    );
+    const changes = changesBetween(composition, from, after);
     const words = heard.map(heardInWords).filter((text) => text !== undefined);
     found = { number, label: move.label, heard: words, changes };
   });
@@ -92,24 +105,56 @@ function stepBetween(
   return found;
 }
 
-/** `path` leads from the first state to the last one; `beyond` adds the step to the unexpected event. */
+function changesBetween({ parts }: Composition, from: Int32Array, after: Int32Array): Change[] {
+  return parts.flatMap((part, i): Change[] => {
+    if (from[i] === after[i]) return [];
+    const before = part.describe(from[i] as number);
+    return [{ part: part.name, before, after: part.describe(after[i] as number) }];
+  });
+}
+
+function stepInWords({ number, label, heard, changes }: CounterexampleStep): string[] {
+  return [
+    `${String(number).padStart(3)}. ${label}`,
+    ...heard.map((line) => `     ${line}`),
+    ...changes.flatMap(({ part, before, after }) => [
+      `       ${part} was ${before}`,
+      `       ${part} is  ${after}`,
+    ]),
+  ];
+}
+
+/**
+ * `path` leads from the first state to the last one, or beyond it to the unexpected event. `stem`: how many states of
+ * it come before the part that repeats for ever.
+ */
 export function explain(
   composition: Composition,
   kind: Violation['kind'],
   property: string,
-  path: readonly Int32Array[],
-  beyond = false,
+  path: readonly (PathStep | 'unexpected')[],
+  stem?: number,
 ): Violation {
-  const first = path[0] as Int32Array;
-  const steps = path.slice(1).map((to, i) => stepBetween(composition, path[i] as Int32Array, to, i + 1));
-  if (beyond) steps.push(stepBetween(composition, path.at(-1) as Int32Array, undefined, path.length));
+  const states = path.filter((step) => step !== 'unexpected').map(({ state }) => state);
+  const first = states[0] as Int32Array;
+  const steps = path.slice(1).map((to, i) => stepTo(composition, states[i] as Int32Array, to, i + 1));
   const start = composition.parts.map((part, i) => `${part.name}: ${part.describe(first[i] as number)}`);
   const lines = [`${kind}: ${property}`, 'at first', ...start.map((line) => `     ${line}`)];
-  for (const { number, label, heard, changes } of steps) {
-    lines.push(`${String(number).padStart(3)}. ${label}`);
-    for (const line of heard) lines.push(`     ${line}`);
-    for (const { part, before, after } of changes)
-      lines.push(`       ${part} was ${before}`, `       ${part} is  ${after}`);
+  for (const step of steps) {
+    if (step.number === stem) lines.push(`and then for ever steps ${stem} to ${steps.length}`);
+    lines.push(...stepInWords(step));
   }
-  return { kind, property, start, steps, text: lines.join('\n') };
+  if (stem === undefined) return { kind, property, start, steps, text: lines.join('\n') };
+  lines.push(
+    steps.length < stem
+      ? 'and there it stays: nothing more has to happen'
+      : `and so on: step ${steps.length} leads back to where step ${stem} began`,
+  );
+  return { kind, property, start, steps, cycle: stem, text: lines.join('\n') };
+}
+
+/** The violation of a `sometimes` property after a complete search. */
+export function notReached(property: string, states: number): Violation {
+  const text = `sometimes: ${property}\nholds in none of all ${states} states`;
+  return { kind: 'sometimes', property, start: [], steps: [], text };
 }

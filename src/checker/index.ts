@@ -1,8 +1,17 @@
 // The explicit-state model checker: what `holdfast/testing` exports of it.
-export { check, type CheckOptions, type CheckResult, type Predicate } from './check.ts';
+export { check, createSearch } from './check.ts';
 export type { EpochFamily } from './epochs.ts';
 export type { Change, CounterexampleStep, Violation } from './explain.ts';
 export type { ActorView } from './machine-part.ts';
+export type {
+  CheckOptions,
+  CheckResult,
+  LeadsTo,
+  Predicate,
+  Predicates,
+  Progress,
+  Search,
+} from './options.ts';
 export { sockets, type Dial, type Heard, type SocketsOptions } from './sockets.ts';
 export { defineSystem, model } from './system.ts';
 export type {

@@ -9,10 +9,20 @@ export class IntList {
   readonly #chunks: Int32Array[] = [];
   length = 0;
 
+  get bytes(): number {
+    return this.#chunks.length * CHUNK * 4;
+  }
+
   push(value: number): void {
-    const chunk = this.length >> CHUNK_BITS;
-    if (chunk === this.#chunks.length) this.#chunks.push(new Int32Array(CHUNK));
-    (this.#chunks[chunk] as Int32Array)[this.length++ & (CHUNK - 1)] = value;
+    this.set(this.length, value);
+  }
+
+  /** Sets what is there, or makes the list longer; what lies between is 0. */
+  set(index: number, value: number): void {
+    const chunk = index >> CHUNK_BITS;
+    while (chunk >= this.#chunks.length) this.#chunks.push(new Int32Array(CHUNK));
+    (this.#chunks[chunk] as Int32Array)[index & (CHUNK - 1)] = value;
+    if (index >= this.length) this.length = index + 1;
   }
 
   at(index: number): number {
@@ -28,6 +38,10 @@ export class StateSet {
 
   constructor(width: number) {
     this.width = width;
+  }
+
+  get bytes(): number {
+    return this.#chunks.length * CHUNK * this.width * 4 + this.#table.length * 4;
   }
 
   /** Index of `state`, which is added when it is new; new states are those whose index equals the size before. */

@@ -1,0 +1,199 @@
+// The exhaustive search: every global state once, breadth first.
+// Invariant: a state's predecessor in the search tree has the shortest way to it.
+import type { CheckOptions, CheckResult, Progress, Search } from './options.ts';
+import { Composition } from './composition.ts';
+import { Edges } from './edges.ts';
+import { explain, notReached, type PathStep, type Violation } from './explain.ts';
+import { pathTo, trappedState, type Explored } from './explored.ts';
+import { livenessOf, type Lasso } from './liveness.ts';
+import { inWords, type Move } from './part.ts';
+import { needsAll, StateProperties } from './properties.ts';
+import { IntList, StateSet } from './states.ts';
+import type { SystemDefinition } from './system.ts';
+import { StateView } from './view.ts';
+
+export class Exploration implements Search {
+  readonly #composition: Composition;
+  readonly #set: StateSet;
+  readonly #parents = new IntList();
+  readonly #properties: StateProperties;
+  readonly #options: CheckOptions;
+  readonly #edges: Edges | undefined;
+  readonly #judgements: ((explored: Explored) => void)[];
+  readonly #maxStates: number;
+  readonly #view: StateView;
+  readonly #current: Int32Array;
+  #phase: Progress['phase'] = 'exploring';
+  #generated = 0;
+  #depth = 0;
+  #index = 0;
+  #levelEnd = 1;
+  #progressed = false;
+  #violation: Violation | undefined;
+
+  constructor(definition: SystemDefinition, options: CheckOptions) {
+    this.#options = options;
+    this.#composition = new Composition(definition);
+    this.#properties = new StateProperties(definition, options);
+    this.#set = new StateSet(this.#composition.width);
+    this.#edges = needsAll(options).length > 0 ? new Edges() : undefined;
+    this.#maxStates = options.maxStates ?? 10_000_000;
+    this.#current = new Int32Array(this.#composition.width);
+    this.#view = new StateView(this.#composition, new Int32Array(this.#composition.width));
+    this.#judgements = this.#allJudgements();
+    const first = this.#composition.begin();
+    if (this.#composition.unexpected !== undefined)
+      throw new Error('an actor gets an unexpected event while the system starts');
+    this.#set.add(first);
+    this.#parents.push(-1);
+    this.#view.state.set(first);
+    this.#judge(0);
+  }
+
+  run(states = Infinity): 'running' | 'finished' {
+    for (let left = states; left > 0 && this.#phase === 'exploring'; left--) this.#exploreNext();
+    if (this.#phase === 'judging') {
+      do this.#judgeNext();
+      while (states === Infinity && this.#violation === undefined && this.#judgements.length > 0);
+      if (this.#violation !== undefined || this.#judgements.length === 0) this.#phase = 'finished';
+    }
+    return this.#phase === 'finished' ? 'finished' : 'running';
+  }
+
+  progress(): Progress {
+    return {
+      phase: this.#phase,
+      states: this.#set.size,
+      generated: this.#generated,
+      depth: this.#depth,
+      queued: this.#set.size - this.#index,
+      memoryBytes:
+        this.#set.bytes + this.#parents.bytes + (this.#edges?.bytes ?? 0) + this.#composition.bytes,
+    };
+  }
+
+  result(): CheckResult {
+    const counts = { states: this.#set.size, generated: this.#generated, depth: this.#depth };
+    if (this.#violation !== undefined) return { ...counts, complete: false, violation: this.#violation };
+    const complete = this.#phase === 'finished' && this.#index === this.#set.size;
+    if (complete) return { ...counts, complete };
+    const { unreached } = this.#properties;
+    const unjudged = needsAll(this.#options);
+    return {
+      ...counts,
+      complete,
+      ...(unreached.length === 0 ? {} : { unreached }),
+      ...(unjudged.length === 0 ? {} : { unjudged }),
+    };
+  }
+
+  #exploreNext(): void {
+    if (this.#violation !== undefined || this.#set.size > this.#maxStates) {
+      this.#phase = 'finished';
+    } else if (this.#index === this.#set.size) {
+      this.#phase = 'judging';
+    } else {
+      if (this.#index === this.#levelEnd) {
+        this.#depth++;
+        this.#levelEnd = this.#set.size;
+      }
+      this.#set.read(this.#index, this.#current);
+      this.#expand(this.#index);
+      this.#index++;
+    }
+  }
+
+  #expand(index: number): void {
+    this.#progressed = false;
+    this.#edges?.open(index);
+    this.#composition.eachMove(this.#current, this.#make);
+    if (this.#progressed || !this.#properties.asksForDeadlocks || this.#violation !== undefined) return;
+    this.#view.state.set(this.#current);
+    if (this.#properties.isOwed(this.#view))
+      this.#fail('deadlock', 'something is owed, and nothing can happen', index);
+  }
+
+  readonly #make = (move: Move, part: number): void => {
+    if (this.#violation !== undefined) return;
+    const next = this.#view.state;
+    next.set(this.#current);
+    this.#composition.run(next, move);
+    this.#generated++;
+    if (this.#composition.unexpected !== undefined) return this.#failUnexpected(this.#index);
+    const { size } = this.#set;
+    const found = this.#set.add(next);
+    if (found === size) {
+      this.#parents.push(this.#index);
+      this.#judge(found);
+    }
+    if (!move.fault && found !== this.#index) this.#progressed = true;
+    this.#edges?.add(this.#index, found, move, part);
+  };
+
+  /** Judges the state in the view. */
+  #judge(index: number): void {
+    const violated = this.#properties.violatedBy(this.#view);
+    if (violated !== undefined) this.#fail('always', violated, index);
+  }
+
+  #allJudgements(): ((explored: Explored) => void)[] {
+    const { alwaysPossible = {} } = this.#options;
+    return [
+      () => {
+        const [name] = this.#properties.unreached;
+        if (name !== undefined) this.#violation = notReached(name, this.#set.size);
+      },
+      ...Object.entries(alwaysPossible).map(([name, goal]) => (explored: Explored) => {
+        const trapped = trappedState(explored, name, goal);
+        if (trapped !== undefined) this.#fail('alwaysPossible', name, trapped);
+      }),
+      ...livenessOf(this.#options).map(({ kind, name, find }) => (explored: Explored) => {
+        const lasso = find(explored);
+        if (lasso !== undefined) this.#failLasso(kind, name, lasso, explored.edges);
+      }),
+    ];
+  }
+
+  #judgeNext(): void {
+    const judgement = this.#judgements.shift();
+    const { composition, set, parents } = this.#explored();
+    judgement?.({ composition, set, parents, edges: this.#edges ?? new Edges() });
+  }
+
+  #explored(): Omit<Explored, 'edges'> {
+    return { composition: this.#composition, set: this.#set, parents: this.#parents };
+  }
+
+  #failUnexpected(index: number): void {
+    const op = this.#composition.unexpected;
+    const part = op === undefined ? undefined : this.#composition.parts[op.part];
+    const input = op === undefined ? undefined : part?.inputOf(op.input);
+    const event = input?.is === 'event' ? inWords(input.event) : 'an event';
+    const property = `${part?.name ?? 'an actor'} does not expect ${event}`;
+    this.#violation = explain(this.#composition, 'unexpected', property, [
+      ...this.#pathTo(index),
+      'unexpected',
+    ]);
+  }
+
+  #fail(kind: Violation['kind'], property: string, index: number): void {
+    this.#violation = explain(this.#composition, kind, property, this.#pathTo(index));
+  }
+
+  #failLasso(kind: Violation['kind'], property: string, { stem, cycle }: Lasso, { classes }: Edges): void {
+    const path: PathStep[] = stem.map((index) => ({ state: this.#stateAt(index) }));
+    for (const { target, kind: made } of cycle)
+      path.push({ state: this.#stateAt(target), by: (move, part) => classes.of(move, part) === made });
+    this.#violation = explain(this.#composition, kind, property, path, stem.length);
+  }
+
+  #pathTo(last: number): PathStep[] {
+    return pathTo(this.#parents, last).map((index) => ({ state: this.#stateAt(index) }));
+  }
+
+  #stateAt(index: number): Int32Array {
+    const state = new Int32Array(this.#composition.width);
+    this.#set.read(index, state);
+    return state;
+  }
+}

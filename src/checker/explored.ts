@@ -1,0 +1,63 @@
+// What a finished exploration leaves to the properties that need the whole graph.
+// Invariant: read only; state 0 is the first one, and `pathTo` leads from it.
+import type { Predicate } from './options.ts';
+import type { Composition } from './composition.ts';
+import type { Edges } from './edges.ts';
+import { holds } from './properties.ts';
+import type { IntList, StateSet } from './states.ts';
+import { StateView } from './view.ts';
+
+export interface Explored {
+  readonly composition: Composition;
+  readonly set: StateSet;
+  readonly parents: IntList;
+  readonly edges: Edges;
+}
+
+/** 1 for each state where the predicate holds. */
+export function marksOf(
+  { composition, set }: Explored,
+  kind: string,
+  name: string,
+  predicate: Predicate,
+): Uint8Array {
+  const view = new StateView(composition, new Int32Array(composition.width));
+  const marks = new Uint8Array(set.size);
+  for (let index = 0; index < set.size; index++) {
+    set.read(index, view.state);
+    if (holds(kind, name, predicate, view)) marks[index] = 1;
+  }
+  return marks;
+}
+
+/** The indices of the states on the way to `last`, the first one's included. */
+export function pathTo(parents: IntList, last: number): number[] {
+  const path: number[] = [];
+  for (let index = last; index !== -1; index = parents.at(index)) path.push(index);
+  return path.reverse();
+}
+
+/**
+ * A state from which no goal can be reached without faults: the first one found, or undefined.
+ * Backward reachability by repeated passes: one byte a state instead of a second set of edges.
+ */
+export function trappedState(explored: Explored, name: string, goal: Predicate): number | undefined {
+  const { edges } = explored;
+  const reaches = marksOf(explored, 'alwaysPossible', name, goal);
+  const anyEdge = (index: number): boolean => {
+    const end = edges.end(index);
+    for (let edge = edges.start(index); edge < end; edge++)
+      if (edges.kind(edge) >= 0 && reaches[edges.target(edge)] === 1) return true;
+    return false;
+  };
+  for (let changed = true; changed;) {
+    changed = false;
+    for (let index = reaches.length - 1; index >= 0; index--) {
+      if (reaches[index] === 1 || !anyEdge(index)) continue;
+      reaches[index] = 1;
+      changed = true;
+    }
+  }
+  const trapped = reaches.indexOf(0);
+  return trapped === -1 ? undefined : trapped;
+}

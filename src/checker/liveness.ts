@@ -1,0 +1,211 @@
+// Liveness: is there a fair run on which a property never comes true? If so, it is a lasso: a stem and a cycle.
+// Invariant: the judgement goes by strongly connected components, so a state that is revisited hides nothing.
+import type { CheckOptions } from './options.ts';
+import { FAULT, type Edges } from './edges.ts';
+import { marksOf, pathTo, type Explored } from './explored.ts';
+import { eachComponent, ENTRY, OUTSIDE, regionFrom, type Region } from './region.ts';
+
+/** An edge of the cycle: the state that it leads to, and the fairness class of its move. */
+export interface CycleStep {
+  readonly target: number;
+  readonly kind: number;
+}
+
+export interface Lasso {
+  /** States from the first one to the one where the cycle begins. */
+  readonly stem: readonly number[];
+  /** Back to the last state of the stem. Empty: the run stays there, since nothing more has to happen. */
+  readonly cycle: readonly CycleStep[];
+}
+
+export interface LivenessProperty {
+  readonly kind: 'eventually' | 'alwaysEventually' | 'leadsTo';
+  readonly name: string;
+  find(explored: Explored): Lasso | undefined;
+}
+
+/** The liveness properties among `options`, in their order. */
+export function livenessOf(options: CheckOptions): LivenessProperty[] {
+  const { eventually = {}, alwaysEventually = {}, leadsTo = {}, faults = 'end' } = options;
+  const find = (explored: Explored, region: Region) => new FairSearch(explored, region, faults).run();
+  return [
+    ...Object.entries(eventually).map(([name, predicate]): LivenessProperty => ({
+      kind: 'eventually',
+      name,
+      find(explored) {
+        const over = marksOf(explored, 'eventually', name, predicate);
+        return find(explored, regionFrom(explored, [0], over));
+      },
+    })),
+    ...Object.entries(alwaysEventually).map(([name, predicate]): LivenessProperty => ({
+      kind: 'alwaysEventually',
+      name,
+      find(explored) {
+        const over = marksOf(explored, 'alwaysEventually', name, predicate);
+        return find(explored, regionFrom(explored, over.keys(), over));
+      },
+    })),
+    ...Object.entries(leadsTo).map(([name, { from, to }]): LivenessProperty => ({
+      kind: 'leadsTo',
+      name,
+      find(explored) {
+        const begun = marksOf(explored, 'leadsTo', name, from);
+        const over = marksOf(explored, 'leadsTo', name, to);
+        return find(explored, regionFrom(explored, marked(begun), over));
+      },
+    })),
+  ];
+}
+
+function* marked(marks: Uint8Array): Generator<number> {
+  for (let state = 0; state < marks.length; state++) if (marks[state] === 1) yield state;
+}
+
+class FairSearch {
+  readonly #explored: Explored;
+  readonly #edges: Edges;
+  readonly #region: Region;
+  readonly #component: Int32Array;
+  readonly #rank: Int32Array;
+  readonly #follows: (edge: number) => boolean;
+  /** What must be fair: each class of moves and, behind them, each part. */
+  readonly #classes: number;
+  readonly #stamp: Int32Array;
+  #round = 0;
+
+  constructor(explored: Explored, region: Region, faults: 'end' | 'recur') {
+    this.#explored = explored;
+    this.#edges = explored.edges;
+    this.#region = region;
+    this.#component = new Int32Array(region.before.length);
+    this.#rank = new Int32Array(region.before.length);
+    region.order.forEach((state, rank) => void (this.#rank[state] = rank));
+    this.#follows = faults === 'recur' ? () => true : (edge) => this.#edges.kind(edge) !== FAULT;
+    this.#classes = explored.edges.classes.parts.length;
+    this.#stamp = new Int32Array(this.#classes + explored.composition.parts.length);
+  }
+
+  run(): Lasso | undefined {
+    let best: number | undefined;
+    eachComponent(this.#edges, this.#region, this.#follows, this.#component, (members, number) => {
+      let first = members[0] as number;
+      for (const state of members)
+        if ((this.#rank[state] as number) < (this.#rank[first] as number)) first = state;
+      if (best !== undefined && (this.#rank[best] as number) < (this.#rank[first] as number)) return;
+      if (this.#isFair(members, number)) best = first;
+    });
+    if (best === undefined) return undefined;
+    return { stem: this.#stemTo(best), cycle: this.#cycleThrough(best) };
+  }
+
+  /**
+   * A run that visits all of a component again and again is fair unless some unit of fairness is possible in every
+   * member and never made inside. Then it is so in every cycle inside too: one look at the whole is enough.
+   */
+  #isFair(members: Int32Array, number: number): boolean {
+    let starving: number[] | undefined;
+    for (const state of members) {
+      const possible = this.#unitsOf(state);
+      starving = starving === undefined ? possible : this.#both(starving, possible);
+      if (starving.length === 0) return true;
+    }
+    const made = new Set<number>();
+    for (const state of members) {
+      const end = this.#edges.end(state);
+      for (let edge = this.#edges.start(state); edge < end; edge++)
+        if (this.#component[this.#edges.target(edge)] === number && this.#inRegion(edge))
+          for (const unit of this.#unitsOfEdge(edge)) made.add(unit);
+    }
+    return (starving ?? []).every((unit) => made.has(unit));
+  }
+
+  #inRegion(edge: number): boolean {
+    return this.#region.before[this.#edges.target(edge)] !== OUTSIDE;
+  }
+
+  /** The units of fairness that can make a move in `state`. */
+  #unitsOf(state: number): number[] {
+    const round = ++this.#round;
+    const units: number[] = [];
+    const end = this.#edges.end(state);
+    for (let edge = this.#edges.start(state); edge < end; edge++) {
+      for (const unit of this.#unitsOfEdge(edge)) {
+        if (this.#stamp[unit] === round) continue;
+        this.#stamp[unit] = round;
+        units.push(unit);
+      }
+    }
+    return units;
+  }
+
+  #unitsOfEdge(edge: number): number[] {
+    const kind = this.#edges.kind(edge);
+    if (kind === FAULT) return [];
+    const part = this.#edges.classes.parts[kind] as number;
+    return part === -1 ? [kind] : [kind, this.#classes + part];
+  }
+
+  #both(a: readonly number[], b: readonly number[]): number[] {
+    return a.filter((unit) => b.includes(unit));
+  }
+
+  #stemTo(state: number): number[] {
+    const inside: number[] = [];
+    let at = state;
+    for (; this.#region.before[at] !== ENTRY; at = this.#region.before[at] as number) inside.push(at);
+    return [...pathTo(this.#explored.parents, at), ...inside.reverse()];
+  }
+
+  /** Goes on to the nearest place that is still owed to fairness until nothing is, then home. */
+  #cycleThrough(home: number): CycleStep[] {
+    const cycle: CycleStep[] = [];
+    let pending = new Set(this.#unitsOf(home));
+    let at = home;
+    while (pending.size > 0) {
+      const before = pending.size;
+      const path = this.#shortest(at, (edge, target) => {
+        if (this.#unitsOfEdge(edge).some((unit) => pending.has(unit))) return true;
+        const possible = this.#unitsOf(target);
+        return [...pending].some((unit) => !possible.includes(unit));
+      });
+      for (const edge of path) {
+        at = this.#edges.target(edge);
+        const possible = this.#unitsOf(at);
+        const made = this.#unitsOfEdge(edge);
+        pending = new Set([...pending].filter((unit) => possible.includes(unit) && !made.includes(unit)));
+        cycle.push({ target: at, kind: this.#edges.kind(edge) });
+      }
+      if (pending.size === before) throw new Error('a fair cycle was found and then not found again');
+    }
+    if (at === home) return cycle;
+    for (const edge of this.#shortest(at, (_, target) => target === home))
+      cycle.push({ target: this.#edges.target(edge), kind: this.#edges.kind(edge) });
+    return cycle;
+  }
+
+  /** The edges of a shortest way inside the component, the last one being the first that `wanted` accepts. */
+  #shortest(from: number, wanted: (edge: number, target: number) => boolean): number[] {
+    const number = this.#component[from];
+    const cameBy = new Map<number, number>();
+    const cameFrom = new Map<number, number>();
+    const queue = [from];
+    for (const state of queue) {
+      const end = this.#edges.end(state);
+      for (let edge = this.#edges.start(state); edge < end; edge++) {
+        const target = this.#edges.target(edge);
+        if (this.#component[target] !== number || !this.#inRegion(edge) || !this.#follows(edge)) continue;
+        if (wanted(edge, target)) {
+          const path = [edge];
+          for (let at = state; at !== from; at = cameFrom.get(at) as number)
+            path.push(cameBy.get(at) as number);
+          return path.reverse();
+        }
+        if (target === from || cameBy.has(target)) continue;
+        cameBy.set(target, edge);
+        cameFrom.set(target, state);
+        queue.push(target);
+      }
+    }
+    return [];
+  }
+}

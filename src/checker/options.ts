@@ -1,0 +1,90 @@
+// What is asked of a system and what a search answers.
+// Invariant: `complete` is true only when every state was seen and every property was judged on all of them.
+import type { Violation } from './explain.ts';
+import type { View } from './view.ts';
+
+export type Predicate = (view: View) => boolean;
+export type Predicates = Readonly<Record<string, Predicate>>;
+
+/** Whenever `from` holds, `to` holds then or later. */
+export interface LeadsTo {
+  readonly from: Predicate;
+  readonly to: Predicate;
+}
+
+/**
+ * The liveness properties (`eventually`, `alwaysEventually`, `leadsTo`) hold on every *fair* run. A run is fair when
+ * - each move that is no fault and stays possible for ever is made in the end (weak fairness of each delay, each
+ *   message, each awaited answer, each choice of a model, each action; moves are told apart by actor and label), and
+ * - each actor and each channel that can always make some move which is no fault makes one in the end.
+ * Faults may happen, but nobody may count on them; by default they also come to an end.
+ */
+export interface CheckOptions {
+  /** Must hold in every state. */
+  readonly always?: Predicates;
+  /** Must hold in some reachable state. A violation only after a complete search; until then `unreached` lists it. */
+  readonly sometimes?: Predicates;
+  /** Must hold at some time on every fair run. */
+  readonly eventually?: Predicates;
+  /** Must hold again and again on every fair run. */
+  readonly alwaysEventually?: Predicates;
+  /** On every fair run, whenever `from` holds, `to` holds then or later. */
+  readonly leadsTo?: Readonly<Record<string, LeadsTo>>;
+  /**
+   * Whether a counterexample to liveness may hold faults in the part that repeats for ever. 'end': no, faults only
+   * before it. 'recur': yes, so a network that loses every message for ever is a counterexample. @default 'end'
+   */
+  readonly faults?: 'end' | 'recur';
+  /** From every state, a state where it holds can be reached without faults: there is no trap. */
+  readonly alwaysPossible?: Predicates;
+  /**
+   * Where something is owed, something other than a fault must be able to change the state. `true`: something is
+   * owed as long as a machine actor runs and is not done. @default false: not checked
+   */
+  readonly noDeadlock?: boolean | Predicate;
+  /** The search stops, incomplete, beyond so many states. @default 10 000 000 */
+  readonly maxStates?: number;
+}
+
+export interface CheckResult {
+  /** Distinct states. */
+  readonly states: number;
+  /** States generated, those found again included. */
+  readonly generated: number;
+  /** Steps to the farthest state. */
+  readonly depth: number;
+  /** Every state was seen. False after a violation or when a bound was reached. */
+  readonly complete: boolean;
+  readonly violation?: Violation;
+  /** After an incomplete search: `sometimes` properties that held nowhere so far. */
+  readonly unreached?: readonly string[];
+  /** After an incomplete search: properties that only a complete one can judge. */
+  readonly unjudged?: readonly string[];
+}
+
+export interface Progress {
+  readonly phase: 'exploring' | 'judging' | 'finished';
+  /** Distinct states. */
+  readonly states: number;
+  /** States generated, those found again included. */
+  readonly generated: number;
+  /** Steps from the first state to where the search is. */
+  readonly depth: number;
+  /** States that wait to be explored. */
+  readonly queued: number;
+  /** Bytes of all states, edges and tables, with an estimate for local states. */
+  readonly memoryBytes: number;
+}
+
+export interface Search {
+  /**
+   * Explores up to so many states more; afterwards judges one property a call that needs all of them.
+   *
+   * @param states @default Infinity: to the end, judgements included
+   * @throws Error that names the actor and the state when the system cannot be explored, or the property that threw
+   */
+  run(states?: number): 'running' | 'finished';
+  progress(): Progress;
+  /** What was found so far. */
+  result(): CheckResult;
+}
