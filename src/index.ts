@@ -1,5 +1,6 @@
 // The public API on Node: hub, node and client over this platform's adapters; the actor system; errors.
 // Invariant: the only place where roles meet adapters.
+import { openLineFile } from './adapters/line-file.ts';
 import { createNodeClock } from './adapters/node-clock.ts';
 import { createNodeRandom } from './adapters/node-random.ts';
 import { createPinoLog } from './adapters/pino-log.ts';
@@ -17,12 +18,15 @@ import {
   type OpenConnection,
   type SocketLike,
 } from './links/connect-over.ts';
+import { transitionLine, type TransitionSink } from './engine/transition-record.ts';
 import type { Log } from './ports.ts';
+import type { HoldfastError } from './protocol/errors.ts';
 
 export { createNodeClock } from './adapters/node-clock.ts';
 export { createPinoLog } from './adapters/pino-log.ts';
 export * from './actors/index.ts';
 export { drive, type Driven, type Performers } from './engine/drive.ts';
+export { transitionLine, type TransitionRecord, type TransitionSink } from './engine/transition-record.ts';
 export type { CallOptions, Target } from './calls/pending.ts';
 export type { Balance } from './calls/balance.ts';
 export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from './calls/functions.ts';
@@ -98,4 +102,26 @@ export function createClient(options: ClientOptions & TlsClientOptions): Client 
     random: createNodeRandom(),
     log: options.log ?? defaultLog(),
   });
+}
+
+export interface TransitionFile {
+  /** For the option `transitions` of a hub, node or client. */
+  readonly write: TransitionSink;
+  /** Writes what waits, and closes the file; the end of the process does the same. */
+  close(): void;
+}
+
+/**
+ * Appends transition records to a file, one JSON text a line (NDJSON), for `holdfast conform`. A record stands in the file
+ * 50 ms later at the latest. When the file cannot be written any more (a full disk), the log ends and `onFailed` says why.
+ *
+ * @throws HoldfastError `invalid_option` when the file cannot be written
+ */
+export function createTransitionFile(
+  path: string,
+  onFailed: (error: HoldfastError) => void = (error) =>
+    defaultLog().error({}, `transition log ${error.message}`),
+): TransitionFile {
+  const file = openLineFile(path, { onFailed });
+  return { write: (record) => file.write(transitionLine(record)), close: () => file.close() };
 }

@@ -10,6 +10,7 @@ export type {
   Transition,
 } from './actor.ts';
 export type { InspectionRecord } from './inspection.ts';
+export { recordTransitions } from './transition-records.ts';
 export { statePath } from './state-path.ts';
 export { createSystem } from './system.ts';
 export type { System, SystemOptions } from './system.ts';

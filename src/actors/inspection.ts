@@ -24,6 +24,8 @@ export type InspectionRecord = Recorded &
     /** The entry actions of the initial state have run. */
     | { readonly kind: 'started'; readonly state: string; readonly snapshot: AnyMachineSnapshot }
     | { readonly kind: 'event'; readonly event: EventObject }
+    /** The event is done, whether it changed anything or not. */
+    | { readonly kind: 'handled'; readonly event: EventObject; readonly snapshot: AnyMachineSnapshot }
     | {
         readonly kind: 'transition';
         readonly event: EventObject;

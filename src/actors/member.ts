@@ -156,6 +156,9 @@ export class Member implements Actor, LifeOwner {
   handled(life: Life, event: EventObject, before: AnyMachineSnapshot): void {
     if (life !== this.#life) return;
     const snapshot = life.snapshot();
+    const { record } = this.#home;
+    if (snapshot.status !== 'error' && event.type !== 'xstate.stop')
+      record?.({ kind: 'handled', actor: this.id, event, snapshot });
     if (snapshot.status !== 'error' && snapshot !== before) this.#tellTransition(event, before, snapshot);
     if (life === this.#life) this.#judge(life);
   }

@@ -53,12 +53,12 @@ export class Caller {
   constructor(options: CallerOptions) {
     this.#options = options;
     this.#clock = options.clock;
+    this.#machine.observe(options.observer);
     this.#acks = new Acknowledgements(options.clock);
     this.#admission = new Admission(options.maxQueueSize);
     this.#arrivals = new Arrivals({
       credit: (peer, id, bytes) => this.#credit(peer, id, bytes),
-      arrived: (call, type, flags, value, creditBytes) =>
-        this.#arrived(call, type, flags, value, creditBytes),
+      arrived: (...about) => this.#arrived(...about),
       broken: (call, error) => {
         call.error = error;
         this.#step(call, 'attempt.failed');

@@ -2,6 +2,7 @@
 // Invariant: plain data and pure functions; the executor moves it.
 import type { ExecutionContext } from '../../machines/execution.ts';
 import type { CompiledActor } from '../engine/compile.ts';
+import type { Observer } from '../engine/table-records.ts';
 import type { Clock } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { Fate, Flag, FrameType } from '../protocol/frames.ts';
@@ -27,6 +28,8 @@ export interface ExecutorOptions {
   readonly maxRetainedBytes: number;
   /** A client that the hub does not speak of for this long after a reconnect is forgotten. */
   readonly clientGraceMs: number;
+  /** Is told of each event of each execution. */
+  readonly observer?: Observer<Execution> | undefined;
 }
 
 /** One client instance, across links and hubs. */

@@ -60,6 +60,7 @@ export class Executor {
   constructor(options: ExecutorOptions) {
     this.#options = options;
     this.#clock = options.clock;
+    this.#machine.observe(options.observer);
     this.#functions = [...options.functions.values()];
     this.#deadlines = new Deadlines(options.clock, (execution) => {
       this.#machine.expire(execution);

@@ -2,6 +2,7 @@
 // Invariant: plain data; the caller moves it.
 import type { CallContext } from '../../machines/call.ts';
 import type { CompiledActor } from '../engine/compile.ts';
+import type { Observer } from '../engine/table-records.ts';
 import type { Clock } from '../ports.ts';
 import type { Encoded, Encoding } from '../protocol/values.ts';
 import type { Waiting } from './deadlines.ts';
@@ -33,6 +34,8 @@ export interface CallerOptions {
   readonly maxCallAttempts: number;
   /** Calls that wait for the link. */
   readonly maxQueueSize: number;
+  /** Is told of each event of each call. */
+  readonly observer?: Observer<Call> | undefined;
 }
 
 /** A node that calls are with. */

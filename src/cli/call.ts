@@ -10,6 +10,8 @@ import {
   durationFlag,
   given,
   hubOptions,
+  transitionsFlag,
+  transitionsTo,
   type HubFlags,
   type LogLevel,
 } from './flags.ts';
@@ -25,6 +27,7 @@ interface Flags extends HubFlags {
   readonly json?: true;
   readonly repeat?: number;
   readonly connectTimeout: number;
+  readonly transitions?: string;
   readonly logLevel?: LogLevel;
 }
 
@@ -52,6 +55,7 @@ export function callCommand(): Command {
       durationFlag('--deadline', 'give up after this long (default: 5m; with --repeat the interval)'),
     )
     .option('--idempotent', 'executing it twice does no harm: it may move to another node')
+    .addOption(transitionsFlag())
     .option('--json', 'print results, texts too, and errors as JSON')
     .addOption(durationFlag('--repeat', 'call again and again, once in this long, until Ctrl-C'))
     .addOption(
@@ -79,6 +83,7 @@ async function run(name: string, args: readonly unknown[], flags: Flags, quiet: 
     reconnectIntervalMs: 500,
     // A person waits: a hub that is back is noticed within seconds.
     reconnectMaxMs: 3_000,
+    transitions: transitionsTo(flags.transitions),
     // Who watches a series wants to see the link come and go.
     log: createPinoLog({ level: repeated && quiet ? 'info' : (flags.logLevel ?? 'error') }),
   });

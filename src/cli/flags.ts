@@ -2,8 +2,9 @@
 // Invariant: one name, one description, one meaning, whatever the command.
 import { readFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
-import { HoldfastError, presets, type Preset } from '../index.ts';
+import { HoldfastError, createTransitionFile, presets, type Preset, type TransitionSink } from '../index.ts';
 import { parseDuration } from './arguments.ts';
+import { printError } from './report.ts';
 
 export const DEFAULT_HUB = 'ws://127.0.0.1:7070';
 
@@ -42,6 +43,18 @@ export function presetFlag(): Option {
 
 export function durationFlag(flag: string, description: string): Option {
   return new Option(`${flag} <duration>`, description).argParser(parseDuration);
+}
+
+export function transitionsFlag(): Option {
+  return new Option(
+    '--transitions <file>',
+    'append every transition of every actor to this file, for `holdfast conform`',
+  );
+}
+
+/** Where the transitions go; what waits is written when the process ends. @throws HoldfastError `invalid_option` */
+export function transitionsTo(file: string | undefined): TransitionSink | undefined {
+  return file === undefined ? undefined : createTransitionFile(file, printError).write;
 }
 
 /** @throws HoldfastError that names the flag and the file */

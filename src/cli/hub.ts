@@ -11,7 +11,15 @@ import {
   type Preset,
 } from '../index.ts';
 import { parseCount, parsePort } from './arguments.ts';
-import { addLogFlag, durationFlag, presetFlag, readText, type LogLevel } from './flags.ts';
+import {
+  addLogFlag,
+  durationFlag,
+  presetFlag,
+  readText,
+  transitionsFlag,
+  transitionsTo,
+  type LogLevel,
+} from './flags.ts';
 import { printError, printLine } from './report.ts';
 import { onStopSignal } from './signals.ts';
 
@@ -31,6 +39,7 @@ interface Flags {
   readonly waitForNode?: number;
   readonly drainTimeout?: number;
   readonly maxQueueSize?: number;
+  readonly transitions?: string;
   readonly logLevel: LogLevel;
   readonly json?: true;
 }
@@ -72,6 +81,7 @@ export function hubCommand(): Command {
       `calls that may wait for one node (default: ${defaults.maxQueueSize})`,
       parseCount,
     )
+    .addOption(transitionsFlag())
     .option('--json', 'print the address, and log, as JSON')
     .addHelpText('after', examples);
   return addLogFlag(command, 'info').action(run);
@@ -93,6 +103,7 @@ async function run(flags: Flags): Promise<void> {
     noNodeAfterMs: flags.waitForNode,
     drainTimeoutMs: flags.drainTimeout,
     maxQueueSize: flags.maxQueueSize,
+    transitions: transitionsTo(flags.transitions),
     log: createPinoLog({ level: flags.logLevel, ...(flags.json ? { pretty: false } : {}) }),
   });
   onStopSignal((signal) => {

@@ -10,6 +10,8 @@ import {
   given,
   hubOptions,
   presetFlag,
+  transitionsFlag,
+  transitionsTo,
   type HubFlags,
   type LogLevel,
 } from './flags.ts';
@@ -30,6 +32,7 @@ interface Flags extends HubFlags {
   readonly connectionTimeout?: number;
   readonly executionTimeout?: number;
   readonly drainTimeout?: number;
+  readonly transitions?: string;
   readonly logLevel: LogLevel;
   readonly json?: true;
 }
@@ -74,6 +77,7 @@ export function nodeCommand(): Command {
     .addOption(durationFlag('--connection-timeout', 'for dial, handshake and registration'))
     .addOption(durationFlag('--execution-timeout', 'no function runs longer'))
     .addOption(durationFlag('--drain-timeout', 'how long a stop waits for functions that run'))
+    .addOption(transitionsFlag())
     .option('--json', 'log as JSON')
     .addHelpText('after', examples);
   addHubFlags(command);
@@ -97,6 +101,7 @@ async function run(flags: Flags): Promise<void> {
       connectionTimeoutMs: flags.connectionTimeout,
       executionTimeoutMs: flags.executionTimeout,
       drainTimeoutMs: flags.drainTimeout,
+      transitions: transitionsTo(flags.transitions),
     }),
     onEnded: (error: HoldfastError) => {
       if (error.code === 'stopped') return;

@@ -1,8 +1,11 @@
 // A client: calls functions of a fleet, wherever they run, through whatever happens to its link.
 // Invariant: every call settles exactly once.
-import { createSystem, type System } from '../actors/index.ts';
+import { callMachine } from '../../machines/call.ts';
+import { createSystem, recordTransitions, type System } from '../actors/index.ts';
 import { Caller } from '../calls/caller.ts';
 import type { CallOptions } from '../calls/pending.ts';
+import { observeTable } from '../engine/table-records.ts';
+import type { TransitionSink } from '../engine/transition-record.ts';
 import { Link, type LinkUser } from '../links/link.ts';
 import {
   checkUrl,
@@ -41,6 +44,11 @@ export interface ClientOptions extends Partial<LinkTimes & ExecutionTimes> {
   readonly onEnded?: ((error: HoldfastError) => void) | undefined;
   /** @default a log on standard error */
   readonly log?: Log | undefined;
+  /**
+   * Gets a record of each event that an actor of it took; it must read the record at once. `createTransitionFile` keeps
+   * them, and `holdfast conform` checks them. @default none, which costs nothing
+   */
+  readonly transitions?: TransitionSink | undefined;
 }
 
 export interface ClientPorts {
@@ -115,7 +123,9 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
   const times = resolveTimes(options, options.preset);
   const id = options.id ?? `client-${ports.random.id().slice(0, 8)}`;
   const instance = ports.random.id();
-  const system = createSystem({ clock: ports.clock, log: ports.log });
+  const run = instance.slice(0, 8);
+  const inspect = recordTransitions(options.transitions, run);
+  const system = createSystem({ clock: ports.clock, log: ports.log, inspect });
   const encoding = options.encoding ?? 'json';
   const caller = new Caller({
     clock: ports.clock,
@@ -128,6 +138,12 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
       1_000,
     ),
     maxQueueSize: wholeNumber('maxQueueSize', options.maxQueueSize ?? limits.maxClientQueue, 0),
+    observer: observeTable(options.transitions, {
+      machine: callMachine,
+      run,
+      id: (_call, n) => `call/${id}/${run}/${n}`,
+      now: () => ports.clock.now(),
+    }),
   });
   const questions = new Map<number, Question>();
   let nextQuestion = 1;

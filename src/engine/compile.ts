@@ -4,6 +4,7 @@ import type { AnyStateMachine, ContextFrom, EventFrom, InputFrom } from 'xstate'
 import type { Effects } from '../../machines/types.ts';
 import type { AnyPerformers, AnyRow } from './operations.ts';
 import { buildTable, type Verdict } from './table.ts';
+import type { Observer } from './table-records.ts';
 
 /** One actor. Whoever runs it may give it further fields (see `CompiledMachine.enter`). */
 export interface CompiledActor<C> {
@@ -66,6 +67,11 @@ export interface CompiledMachine<
   readonly delayMs: (actor: A) => number;
   /** The delay of the actor's state is over. Answers 2 when the state has none, 1 when no guard holds. */
   readonly expire: (actor: A) => Verdict;
+  /**
+   * Has `observer` told of each event of each actor, after it was handled or ignored; with undefined of none. An event
+   * that throws is not told.
+   */
+  readonly observe: (observer: Observer<A> | undefined) => void;
 }
 
 /** A context in two parts, of numbers only. */

@@ -11,6 +11,7 @@ import {
   Operations,
   type Test,
 } from './operations.ts';
+import type { Observer } from './table-records.ts';
 
 export const HANDLED = 0;
 export const IGNORED = 1;
@@ -59,6 +60,7 @@ export interface Table {
   send(actor: AnyRow, event: AnyEvent): Verdict;
   delayMs(actor: AnyRow): number;
   expire(actor: AnyRow): Verdict;
+  observe(observer: Observer<AnyRow> | undefined): void;
 }
 
 class Builder {
@@ -139,6 +141,7 @@ export function buildTable(
   /** The actors that are in a transition, outermost first; nearly always none or one. */
   const active: (AnyRow | undefined)[] = [];
   let depth = 0;
+  let observed: Observer<AnyRow> | undefined;
   const waiting: Waiting[] = [];
 
   function choose(branches: readonly Branch[], actor: AnyRow, event: AnyEvent): Branch | undefined {
@@ -149,12 +152,22 @@ export function buildTable(
     return undefined;
   }
 
-  function perform({ leave, target, arrive }: Branch, actor: AnyRow, event: AnyEvent): void {
+  function perform(branch: Branch, actor: AnyRow, event: AnyEvent): void {
+    const { leave, target, arrive } = branch;
+    const from = actor.state;
     for (let i = 0; i < leave.length; i++) leave[i]?.(actor, event);
-    if (target === -1) return;
-    actor.state = target;
-    for (let i = 0; i < arrive.length; i++) arrive[i]?.(actor, event);
-    if (entered !== undefined) entered(actor);
+    if (target !== -1) {
+      actor.state = target;
+      for (let i = 0; i < arrive.length; i++) arrive[i]?.(actor, event);
+      if (entered !== undefined) entered(actor);
+    }
+    if (observed !== undefined) observed(actor, event, branch === start ? -1 : from);
+  }
+
+  /** An event that changes nothing: its onlooker hears of it all the same. */
+  function pass(actor: AnyRow, event: AnyEvent, verdict: Verdict): Verdict {
+    if (observed !== undefined && final[actor.state] !== true) observed(actor, event, actor.state);
+    return verdict;
   }
 
   function run(branch: Branch, actor: AnyRow, event: AnyEvent): Verdict {
@@ -183,7 +196,7 @@ export function buildTable(
       const branches = cellOf(actor, event);
       const branch = branches === undefined ? undefined : choose(branches, actor, event);
       if (branch !== undefined) perform(branch, actor, event);
-      else if (final[actor.state] !== true) verdict = UNEXPECTED;
+      else if (final[actor.state] !== true) verdict = pass(actor, event, UNEXPECTED);
     }
   }
 
@@ -205,15 +218,15 @@ export function buildTable(
     for (let i = 0; i < depth; i++) if (active[i] === actor) return wait(actor, event);
     const branches = cellOf(actor, event);
     const branch = branches === undefined ? undefined : choose(branches, actor, event);
-    if (branch === undefined) return final[actor.state] === true ? IGNORED : UNEXPECTED;
-    return branch.verdict === IGNORED ? IGNORED : run(branch, actor, event);
+    if (branch === undefined) return pass(actor, event, final[actor.state] === true ? IGNORED : UNEXPECTED);
+    return branch.verdict === IGNORED ? pass(actor, event, IGNORED) : run(branch, actor, event);
   }
 
   function expire(actor: AnyRow): Verdict {
     const expiry = expiries[actor.state];
     if (expiry === undefined) return UNEXPECTED;
     const branch = choose(expiry.branches, actor, expiry.event);
-    if (branch === undefined || branch.verdict === IGNORED) return IGNORED;
+    if (branch === undefined || branch.verdict === IGNORED) return pass(actor, expiry.event, IGNORED);
     return run(branch, actor, expiry.event);
   }
 
@@ -238,5 +251,8 @@ export function buildTable(
     send,
     delayMs: (actor) => expiries[actor.state]?.delayMs(actor) ?? -1,
     expire,
+    observe: (observer) => {
+      observed = observer;
+    },
   };
 }

@@ -1,6 +1,6 @@
 // The hub: accepts nodes and clients, knows their sessions, routes their calls.
 // Invariant: one member for each living instance; the newest instance of an id that acknowledged its sync is the one that counts.
-import { createSystem, type System } from '../actors/index.ts';
+import { createSystem, recordTransitions, type System } from '../actors/index.ts';
 import { Router } from '../calls/router.ts';
 import type { Clock, Listener, Listening, Log, Metrics, Page, Random, Timer } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
@@ -68,7 +68,8 @@ class RunningHub implements Hub {
     this.#log = ports.log;
     this.instance = ports.random.id();
     this.#startedAt = ports.clock.now();
-    this.system = createSystem({ clock: ports.clock, log: ports.log });
+    const inspect = recordTransitions(options.transitions, this.instance.slice(0, 8));
+    this.system = createSystem({ clock: ports.clock, log: ports.log, inspect });
     const { balance, maxQueueSize, failoverAfterMs, noNodeAfterMs, sessionGraceMs } = this.#resolved;
     this.#router = new Router({
       clock: ports.clock,

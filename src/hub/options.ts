@@ -1,6 +1,7 @@
 // The options of a hub, their defaults, and what makes them invalid.
 // Invariant: checked once, when the hub is made.
 import { checkBalance, type Balance } from '../calls/balance.ts';
+import type { TransitionSink } from '../engine/transition-record.ts';
 import { presets, resolveTimes, wholeNumber, type LinkTimes, type Preset } from '../links/options.ts';
 import type { Log } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
@@ -62,6 +63,11 @@ export interface HubOptions {
   readonly encoding?: Encoding | undefined;
   /** @default a log on standard error */
   readonly log?: Log | undefined;
+  /**
+   * Gets a record of each event that an actor of it took; it must read the record at once. `createTransitionFile` keeps
+   * them, and `holdfast conform` checks them. @default none, which costs nothing
+   */
+  readonly transitions?: TransitionSink | undefined;
 }
 
 export type ResolvedHubOptions = Required<

@@ -1,8 +1,11 @@
 // A node: offers functions to a fleet, and comes back by itself.
 // Invariant: no global state: two nodes in one process know nothing of each other.
-import { createSystem, type System } from '../actors/index.ts';
+import { executionMachine } from '../../machines/execution.ts';
+import { createSystem, recordTransitions, type System } from '../actors/index.ts';
 import { Executor } from '../calls/executor.ts';
 import { checkFunctions, type NodeFunctions } from '../calls/functions.ts';
+import { observeTable } from '../engine/table-records.ts';
+import type { TransitionSink } from '../engine/transition-record.ts';
 import { Link, type LinkUser } from '../links/link.ts';
 import {
   checkUrl,
@@ -43,6 +46,11 @@ export interface NodeOptions extends Partial<LinkTimes & ExecutionTimes> {
   readonly onEnded?: ((error: HoldfastError) => void) | undefined;
   /** @default a log on standard error */
   readonly log?: Log | undefined;
+  /**
+   * Gets a record of each event that an actor of it took; it must read the record at once. `createTransitionFile` keeps
+   * them, and `holdfast conform` checks them. @default none, which costs nothing
+   */
+  readonly transitions?: TransitionSink | undefined;
 }
 
 export interface NodePorts {
@@ -99,7 +107,9 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
     1,
     limits.maxExecutions,
   );
-  const system = createSystem({ clock: ports.clock, log: ports.log });
+  const run = instance.slice(0, 8);
+  const inspect = recordTransitions(options.transitions, run);
+  const system = createSystem({ clock: ports.clock, log: ports.log, inspect });
   const encoding = options.encoding ?? 'json';
   const executor = new Executor({
     clock: ports.clock,
@@ -114,6 +124,13 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
     ),
     maxRetainedBytes: wholeNumber('maxRetainedBytes', options.maxRetainedBytes ?? limits.maxRetainedBytes, 1),
     clientGraceMs: 2 * defaults.sessionGraceMs,
+    observer: observeTable(options.transitions, {
+      machine: executionMachine,
+      run,
+      id: ({ client, attempt }) =>
+        `execution/${id}/${run}/${client.id}/${client.instance.slice(0, 8)}/${attempt}`,
+      now: () => ports.clock.now(),
+    }),
   });
   const user: LinkUser = {
     attached: (outbox) => executor.attached(outbox),

@@ -44,19 +44,22 @@ describe('an onlooker', () => {
       { seq: 2, at: 0, kind: 'started', actor: 'front', state: 'closed' },
       { seq: 3, at: 5, kind: 'event', event: { type: 'knock', at: 5 } },
       { seq: 4, at: 5, kind: 'unexpected', state: 'closed', event: { type: 'knock', at: 5 } },
-      { seq: 5, at: 5, kind: 'event', event: open },
-      { seq: 6, at: 5, kind: 'effect', effect: 'ringBell', payload: { name: 'Ann' } },
+      { seq: 5, at: 5, kind: 'handled', event: { type: 'knock', at: 5 }, snapshot: { value: 'closed' } },
+      { seq: 6, at: 5, kind: 'event', event: open },
+      { seq: 7, at: 5, kind: 'effect', effect: 'ringBell', payload: { name: 'Ann' } },
       'rings',
-      { seq: 7, at: 5, kind: 'effect', effect: 'creak' },
-      { seq: 8, at: 5, kind: 'transition', from: 'closed', to: 'open', event: open },
-      { seq: 9, at: 1_005, kind: 'event', event: after },
-      { seq: 10, at: 1_005, kind: 'transition', from: 'open', to: 'gone', event: after },
-      { seq: 11, at: 1_005, kind: 'ended', ending: { status: 'done' } },
-      { seq: 12, at: 1_005, kind: 'dead_letter', event: { type: 'open' } },
+      { seq: 8, at: 5, kind: 'effect', effect: 'creak' },
+      { seq: 9, at: 5, kind: 'handled', event: open, snapshot: { value: 'open' } },
+      { seq: 10, at: 5, kind: 'transition', from: 'closed', to: 'open', event: open },
+      { seq: 11, at: 1_005, kind: 'event', event: after },
+      { seq: 12, at: 1_005, kind: 'handled', event: after },
+      { seq: 13, at: 1_005, kind: 'transition', from: 'open', to: 'gone', event: after },
+      { seq: 14, at: 1_005, kind: 'ended', ending: { status: 'done' } },
+      { seq: 15, at: 1_005, kind: 'dead_letter', event: { type: 'open' } },
     ]);
-    expect(records).toHaveLength(13);
+    expect(records).toHaveLength(16);
     // Nothing that `after` leads to may read a time: XState's own events carry none.
-    expect(records.find(({ seq }) => seq === 9)).toHaveProperty('event', after);
+    expect(records.find(({ seq }) => seq === 11)).toHaveProperty('event', after);
   });
 
   it('sees crashes and restarts', async () => {
