@@ -22,6 +22,8 @@ export type Choose = <C extends Candidate>(candidates: readonly C[]) => C | unde
  * (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 1996), at a cost that does not grow.
  */
 const LOOK_AT_ALL = 16;
+/** `latency` gives one call in so many to any node: one that was slow once would never be seen to be quick again. */
+const EXPLORE_ONE_IN = 64;
 
 export function createBalance(balance: Balance, random: () => number): Choose {
   let turn = 0;
@@ -56,7 +58,10 @@ export function createBalance(balance: Balance, random: () => number): Choose {
     case 'leastLoaded':
       return (candidates) => best(candidates, (it) => it.running + it.queued);
     case 'latency':
-      return (candidates) => best(candidates, (it) => (it.latencyMs + 0.01) * (it.running + it.queued + 1));
+      return (candidates) =>
+        random() % EXPLORE_ONE_IN === 0
+          ? draw(candidates)
+          : best(candidates, (it) => (it.latencyMs + 0.01) * (it.running + it.queued + 1));
     case 'roundRobin':
       return (candidates) => {
         turn += 1;

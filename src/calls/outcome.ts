@@ -24,9 +24,12 @@ function startedOf({ state }: CallFacts): 'notStarted' | 'unknown' {
 }
 
 export function timedOut(call: CallFacts): HoldfastError {
+  const advice =
+    call.state === 'sent'
+      ? `does a node offer ${call.name}, and has it a free place? If so, pass a longer deadline`
+      : 'raise executionTimeoutMs or pass a longer deadline';
   return new HoldfastError(
-    `call c${call.attempt} of ${call.name} timed out after ${call.deadlineMs} ms ${where(call)}; ` +
-      'raise executionTimeoutMs or pass a deadline',
+    `call c${call.attempt} of ${call.name} timed out after ${call.deadlineMs} ms ${where(call)}; ${advice}`,
     { code: 'timed_out', retryable: true, blame: 'remote', started: startedOf(call), node: call.node },
   );
 }

@@ -11,7 +11,7 @@ import { limits } from '../../../src/protocol/limits.ts';
 import { readIds } from '../../../src/protocol/lists.ts';
 import { Outbox } from '../../../src/protocol/outbox.ts';
 import { readFrames } from '../../../src/protocol/read.ts';
-import { createSimulation } from '../../../src/testing/index.ts';
+import { createSimulation, Prng } from '../../../src/testing/index.ts';
 
 interface Named extends Waiting {
   readonly name: string;
@@ -124,6 +124,15 @@ describe('balancing', () => {
     expect(choose([node('slow', 0, 0, 100), node('fast', 30, 0, 10)])?.id).toBe('slow');
     // One that has not answered yet is tried.
     expect(choose([node('known', 0, 0, 5), node('new', 0)])?.id).toBe('new');
+  });
+
+  it('latency asks one that was slow again now and then', () => {
+    const prng = new Prng(1);
+    const choose = createBalance('latency', () => prng.uint32());
+    const nodes = [node('was slow', 0, 0, 1_000), node('fast', 0, 0, 10)];
+    const asked = Array.from({ length: 2_000 }, () => choose(nodes)?.id).filter((id) => id === 'was slow');
+    expect(asked.length).toBeGreaterThan(5);
+    expect(asked.length).toBeLessThan(40);
   });
 
   it('Of nobody, nobody is chosen', () => {
