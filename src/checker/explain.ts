@@ -10,9 +10,22 @@ export interface Change {
   readonly after: string;
 }
 
+/** One thing that a part heard within a step. */
+export interface Exchange {
+  /** The part that said it; absent for what begins a step: a delay, an answer, an action. */
+  readonly from?: string;
+  readonly to: string;
+  readonly what: string;
+  readonly unexpected?: true;
+}
+
 export interface CounterexampleStep {
   readonly number: number;
   readonly label: string;
+  /** Which of the moves with this label it was that were possible then, from 0. */
+  readonly nth: number;
+  /** The same as `heard`, for diagrams. */
+  readonly exchanges: readonly Exchange[];
   /** Who heard what within the step, in order, with the effects that it led to. */
   readonly heard: readonly string[];
   readonly changes: readonly Change[];
@@ -30,7 +43,9 @@ export interface Violation {
     | 'unexpected';
   /** Name of the property, or what was wrong. */
   readonly property: string;
-  /** The parts at first. Empty for `sometimes`: that no state is reached is shown by no run. */
+  /** All parts, in the order of the definition. Empty for `sometimes`: that no state is reached is shown by no run. */
+  readonly parts: readonly string[];
+  /** The parts at first. */
   readonly start: readonly string[];
   readonly steps: readonly CounterexampleStep[];
   /**
@@ -75,6 +90,39 @@ export interface PathStep {
   readonly by?: (move: Move, part: number) => boolean;
 }
 
+/** Who said what to whom: a turn hears what a move says, then what each part says, in the order of the saying. */
+function exchangesOf(move: Move, heard: readonly Heard[]): Exchange[] {
+  const said = heard.flatMap(({ part, outcome }) => outcome.ops.map(() => part.name));
+  const taken = heard[0]?.input.is === 'take' ? heard[0].part.name : undefined;
+  return heard.flatMap(({ part, input, outcome }, i): Exchange[] => {
+    const what = inputInWords(input);
+    if (what === '') return [];
+    const from = i < move.ops.length ? taken : said[i - move.ops.length];
+    const told = from === undefined ? { to: part.name, what } : { from, to: part.name, what };
+    return [outcome.unexpected ? { ...told, unexpected: true } : told];
+  });
+}
+
+/** Makes `move` in `from` and says what happened; `after` becomes the state that it leads to. */
+export function makeStep(
+  composition: Composition,
+  from: Int32Array,
+  after: Int32Array,
+  { move, number, nth }: { readonly move: Move; readonly number: number; readonly nth: number },
+): CounterexampleStep {
+  const heard: Heard[] = [];
+  after.set(from);
+  composition.run(after, move, heard);
+  return {
+    number,
+    label: move.label,
+    nth,
+    exchanges: exchangesOf(move, heard),
+    heard: heard.map(heardInWords).filter((text) => text !== undefined),
+    changes: changesBetween(composition, from, after),
+  };
+}
+
 function stepTo(
   composition: Composition,
   from: Int32Array,
@@ -82,21 +130,19 @@ function stepTo(
   number: number,
 ): CounterexampleStep {
   const after = from.slice();
+  const met = new Map<string, number>();
   let found: CounterexampleStep | undefined;
   composition.eachMove(from, (move, part) => {
-    if (found !== undefined) return;
-    if (to !== 'unexpected' && to.by?.(move, part) === false) return;
+    const nth = met.get(move.label) ?? 0;
+    met.set(move.label, nth + 1);
+    if (found !== undefined || (to !== 'unexpected' && to.by?.(move, part) === false)) return;
     after.set(from);
-    const heard: Heard[] = [];
-    composition.run(after, move, heard);
+    composition.run(after, move);
     const same =
       to === 'unexpected'
         ? composition.unexpected !== undefined
         : to.state.every((local, i) => after[i] === local);
-    if (!same) return;
-    const changes = changesBetween(composition, from, after);
-    const words = heard.map(heardInWords).filter((text) => text !== undefined);
-    found = { number, label: move.label, heard: words, changes };
+    if (same) found = makeStep(composition, from, after, { move, number, nth });
   });
   if (found === undefined)
     throw new Error(
@@ -138,23 +184,24 @@ export function explain(
   const states = path.filter((step) => step !== 'unexpected').map(({ state }) => state);
   const first = states[0] as Int32Array;
   const steps = path.slice(1).map((to, i) => stepTo(composition, states[i] as Int32Array, to, i + 1));
+  const parts = composition.parts.map(({ name }) => name);
   const start = composition.parts.map((part, i) => `${part.name}: ${part.describe(first[i] as number)}`);
   const lines = [`${kind}: ${property}`, 'at first', ...start.map((line) => `     ${line}`)];
   for (const step of steps) {
     if (step.number === stem) lines.push(`and then for ever steps ${stem} to ${steps.length}`);
     lines.push(...stepInWords(step));
   }
-  if (stem === undefined) return { kind, property, start, steps, text: lines.join('\n') };
+  if (stem === undefined) return { kind, property, parts, start, steps, text: lines.join('\n') };
   lines.push(
     steps.length < stem
       ? 'and there it stays: nothing more has to happen'
       : `and so on: step ${steps.length} leads back to where step ${stem} began`,
   );
-  return { kind, property, start, steps, cycle: stem, text: lines.join('\n') };
+  return { kind, property, parts, start, steps, cycle: stem, text: lines.join('\n') };
 }
 
 /** The violation of a `sometimes` property after a complete search. */
 export function notReached(property: string, states: number): Violation {
   const text = `sometimes: ${property}\nholds in none of all ${states} states`;
-  return { kind: 'sometimes', property, start: [], steps: [], text };
+  return { kind: 'sometimes', property, parts: [], start: [], steps: [], text };
 }

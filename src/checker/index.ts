@@ -1,7 +1,7 @@
 // The explicit-state model checker: what `holdfast/testing` exports of it.
 export { check, createSearch } from './check.ts';
 export type { EpochFamily } from './epochs.ts';
-export type { Change, CounterexampleStep, Violation } from './explain.ts';
+export type { Change, CounterexampleStep, Exchange, Violation } from './explain.ts';
 export type { ActorView } from './machine-part.ts';
 export type {
   CheckOptions,
@@ -12,6 +12,8 @@ export type {
   Progress,
   Search,
 } from './options.ts';
+export { replay, type Divergence, type Replay } from './replay.ts';
+export { toMermaidSequence } from './sequence-diagram.ts';
 export { sockets, type Dial, type Heard, type SocketsOptions } from './sockets.ts';
 export { defineSystem, model } from './system.ts';
 export type {
@@ -24,4 +26,6 @@ export type {
   Output,
   SystemDefinition,
 } from './system.ts';
+export { parseTrace, toTrace, type Trace, type TraceStep } from './trace.ts';
+export { toVitest, type VitestOptions } from './trace-test.ts';
 export type { View } from './view.ts';
