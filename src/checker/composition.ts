@@ -108,6 +108,12 @@ export class Composition {
     return this.parts.reduce((bytes, part) => bytes + part.values.length * LOCAL_BYTES, 0);
   }
 
+  /** The part with the most local states. */
+  get largest(): { readonly part: string; readonly localStates: number } {
+    const [most] = this.parts.toSorted((a, b) => b.values.length - a.values.length);
+    return { part: most?.name ?? '', localStates: most?.values.length ?? 0 };
+  }
+
   budgetLeft(state: Int32Array, name: string): number {
     const index = this.budgets.indexOf(name);
     if (index === -1) throw new Error(`there is no budget '${name}'`);

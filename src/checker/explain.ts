@@ -200,6 +200,14 @@ export function explain(
   return { kind, property, parts, start, steps, cycle: stem, text: lines.join('\n') };
 }
 
+/** What was wrong with the step that the composition made last. */
+export function unexpectedIn({ unexpected, parts }: Composition): string {
+  const part = unexpected === undefined ? undefined : parts[unexpected.part];
+  const input = unexpected === undefined ? undefined : part?.inputOf(unexpected.input);
+  const event = input?.is === 'event' ? inWords(input.event) : 'an event';
+  return `${part?.name ?? 'an actor'} does not expect ${event}`;
+}
+
 /** The violation of a `sometimes` property after a complete search. */
 export function notReached(property: string, states: number): Violation {
   const text = `sometimes: ${property}\nholds in none of all ${states} states`;

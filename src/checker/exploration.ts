@@ -1,12 +1,13 @@
-// The exhaustive search: every global state once, breadth first.
-// Invariant: a state's predecessor in the search tree has the shortest way to it.
+// The exhaustive search: every global state once, in the order of the frontier.
+// Invariant: the predecessors of a state lead back to the first one; breadth first, on the shortest way.
 import type { CheckOptions, CheckResult, Progress, Search } from './options.ts';
 import { Composition } from './composition.ts';
 import { Edges } from './edges.ts';
-import { explain, notReached, type PathStep, type Violation } from './explain.ts';
+import { explain, notReached, unexpectedIn, type PathStep, type Violation } from './explain.ts';
 import { pathTo, trappedState, type Explored } from './explored.ts';
+import { BreadthFirst, DepthFirst, NONE, type Frontier } from './frontier.ts';
 import { livenessOf, type Lasso } from './liveness.ts';
-import { inWords, type Move } from './part.ts';
+import type { Move } from './part.ts';
 import { needsAll, StateProperties } from './properties.ts';
 import { IntList, StateSet } from './states.ts';
 import type { SystemDefinition } from './system.ts';
@@ -21,13 +22,12 @@ export class Exploration implements Search {
   readonly #edges: Edges | undefined;
   readonly #judgements: ((explored: Explored) => void)[];
   readonly #maxStates: number;
+  readonly #frontier: Frontier;
   readonly #view: StateView;
   readonly #current: Int32Array;
   #phase: Progress['phase'] = 'exploring';
   #generated = 0;
-  #depth = 0;
   #index = 0;
-  #levelEnd = 1;
   #progressed = false;
   #violation: Violation | undefined;
 
@@ -37,7 +37,9 @@ export class Exploration implements Search {
     this.#properties = new StateProperties(definition, options);
     this.#set = new StateSet(this.#composition.width);
     this.#edges = needsAll(options).length > 0 ? new Edges() : undefined;
-    this.#maxStates = options.maxStates ?? 10_000_000;
+    const { mode = 'breadth-first', maxDepth = Infinity, maxStates = 10_000_000 } = options;
+    this.#maxStates = maxStates;
+    this.#frontier = mode === 'depth-first' ? new DepthFirst(maxDepth) : new BreadthFirst(maxDepth);
     this.#current = new Int32Array(this.#composition.width);
     this.#view = new StateView(this.#composition, new Int32Array(this.#composition.width));
     this.#judgements = this.#allJudgements();
@@ -46,6 +48,7 @@ export class Exploration implements Search {
       throw new Error('an actor gets an unexpected event while the system starts');
     this.#set.add(first);
     this.#parents.push(-1);
+    this.#frontier.found(0);
     this.#view.state.set(first);
     this.#judge(0);
   }
@@ -65,17 +68,22 @@ export class Exploration implements Search {
       phase: this.#phase,
       states: this.#set.size,
       generated: this.#generated,
-      depth: this.#depth,
-      queued: this.#set.size - this.#index,
+      depth: this.#frontier.depth,
+      queued: this.#frontier.queued,
       memoryBytes:
-        this.#set.bytes + this.#parents.bytes + (this.#edges?.bytes ?? 0) + this.#composition.bytes,
+        this.#set.bytes +
+        this.#parents.bytes +
+        this.#frontier.bytes +
+        (this.#edges?.bytes ?? 0) +
+        this.#composition.bytes,
+      largest: this.#composition.largest,
     };
   }
 
   result(): CheckResult {
-    const counts = { states: this.#set.size, generated: this.#generated, depth: this.#depth };
+    const counts = { states: this.#set.size, generated: this.#generated, depth: this.#frontier.depth };
     if (this.#violation !== undefined) return { ...counts, complete: false, violation: this.#violation };
-    const complete = this.#phase === 'finished' && this.#index === this.#set.size;
+    const complete = this.#phase === 'finished' && !this.#frontier.cut && this.#frontier.queued === 0;
     if (complete) return { ...counts, complete };
     const { unreached } = this.#properties;
     const unjudged = needsAll(this.#options);
@@ -90,17 +98,15 @@ export class Exploration implements Search {
   #exploreNext(): void {
     if (this.#violation !== undefined || this.#set.size > this.#maxStates) {
       this.#phase = 'finished';
-    } else if (this.#index === this.#set.size) {
-      this.#phase = 'judging';
-    } else {
-      if (this.#index === this.#levelEnd) {
-        this.#depth++;
-        this.#levelEnd = this.#set.size;
-      }
-      this.#set.read(this.#index, this.#current);
-      this.#expand(this.#index);
-      this.#index++;
+      return;
     }
+    this.#index = this.#frontier.next();
+    if (this.#index === NONE) {
+      this.#phase = this.#frontier.cut ? 'finished' : 'judging';
+      return;
+    }
+    this.#set.read(this.#index, this.#current);
+    this.#expand(this.#index);
   }
 
   #expand(index: number): void {
@@ -124,7 +130,10 @@ export class Exploration implements Search {
     const found = this.#set.add(next);
     if (found === size) {
       this.#parents.push(this.#index);
+      this.#frontier.found(found);
       this.#judge(found);
+    } else if (this.#frontier.foundAgain(found)) {
+      this.#parents.set(found, this.#index);
     }
     if (!move.fault && found !== this.#index) this.#progressed = true;
     this.#edges?.add(this.#index, found, move, part);
@@ -165,15 +174,9 @@ export class Exploration implements Search {
   }
 
   #failUnexpected(index: number): void {
-    const op = this.#composition.unexpected;
-    const part = op === undefined ? undefined : this.#composition.parts[op.part];
-    const input = op === undefined ? undefined : part?.inputOf(op.input);
-    const event = input?.is === 'event' ? inWords(input.event) : 'an event';
-    const property = `${part?.name ?? 'an actor'} does not expect ${event}`;
-    this.#violation = explain(this.#composition, 'unexpected', property, [
-      ...this.#pathTo(index),
-      'unexpected',
-    ]);
+    const property = unexpectedIn(this.#composition);
+    const path = [...this.#pathTo(index), 'unexpected'] as const;
+    this.#violation = explain(this.#composition, 'unexpected', property, path);
   }
 
   #fail(kind: Violation['kind'], property: string, index: number): void {

@@ -42,8 +42,19 @@ export interface CheckOptions {
    * owed as long as a machine actor runs and is not done. @default false: not checked
    */
   readonly noDeadlock?: boolean | Predicate;
+  /**
+   * 'breadth-first': every state, counterexamples have the fewest steps. 'depth-first': every state, far violations
+   * are met early and take more steps. 'simulation': random walks; never complete. @default 'breadth-first'
+   */
+  readonly mode?: 'breadth-first' | 'depth-first' | 'simulation';
   /** The search stops, incomplete, beyond so many states. @default 10 000 000 */
   readonly maxStates?: number;
+  /** States farther away are not explored. @default Infinity; in a simulation, steps of a walk: 1000 */
+  readonly maxDepth?: number;
+  /** Simulation: decides all random choices; the next walk has the next seed. A whole number. @default 1 */
+  readonly seed?: number;
+  /** Simulation: number of walks. @default 1000 */
+  readonly walks?: number;
 }
 
 export interface CheckResult {
@@ -56,6 +67,10 @@ export interface CheckResult {
   /** Every state was seen. False after a violation or when a bound was reached. */
   readonly complete: boolean;
   readonly violation?: Violation;
+  /** Simulation: the seed of the walk that met the violation, else that of the first one. */
+  readonly seed?: number;
+  /** Simulation: walks that were begun. */
+  readonly walks?: number;
   /** After an incomplete search: `sometimes` properties that held nowhere so far. */
   readonly unreached?: readonly string[];
   /** After an incomplete search: properties that only a complete one can judge. */
@@ -70,10 +85,12 @@ export interface Progress {
   readonly generated: number;
   /** Steps from the first state to where the search is. */
   readonly depth: number;
-  /** States that wait to be explored. */
+  /** States that wait to be explored; in a simulation, walks. */
   readonly queued: number;
   /** Bytes of all states, edges and tables, with an estimate for local states. */
   readonly memoryBytes: number;
+  /** The actor or channel with the most local states so far. */
+  readonly largest: { readonly part: string; readonly localStates: number };
 }
 
 export interface Search {
