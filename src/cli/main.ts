@@ -4,6 +4,7 @@
 import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { callCommand } from './call.ts';
+import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { hubCommand } from './hub.ts';
 import { nodeCommand } from './node.ts';
@@ -28,7 +29,14 @@ const program = new Command('holdfast')
   .helpOption('-h, --help', 'show help')
   .showHelpAfterError('(add --help for the options and examples)')
   .addHelpText('after', examples);
-for (const command of [hubCommand(), nodeCommand(), callCommand(), statusCommand(), demoCommand()]) {
+for (const command of [
+  hubCommand(),
+  nodeCommand(),
+  callCommand(),
+  statusCommand(),
+  checkCommand(),
+  demoCommand(),
+]) {
   program.addCommand(command.showHelpAfterError('(add --help for the options and examples)'));
 }
 
