@@ -6,6 +6,9 @@ import type { AnyStateMachine } from 'xstate';
 import { registry } from '../../machines/index.ts';
 import { loadModule, refusedFile } from './module-file.ts';
 
+/** How commands describe their argument MACHINE. */
+export const MACHINE_ARGUMENT = `one of ours (${Object.keys(registry).join(', ')}), or FILE#export of a module`;
+
 export interface LoadedMachine {
   /** The name in our registry, or that of the export; for a default export the file's. */
   readonly name: string;

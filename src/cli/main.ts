@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { callCommand } from './call.ts';
 import { checkCommand } from './check.ts';
 import { demoCommand } from './demo.ts';
+import { exportCommand } from './export.ts';
 import { hubCommand } from './hub.ts';
 import { nodeCommand } from './node.ts';
 import { printError } from './report.ts';
@@ -36,6 +37,7 @@ for (const command of [
   statusCommand(),
   checkCommand(),
   demoCommand(),
+  exportCommand(),
 ]) {
   program.addCommand(command.showHelpAfterError('(add --help for the options and examples)'));
 }

@@ -1,0 +1,16 @@
+// `holdfast/inspect`: machines as documents, code, diagrams and SCXML.
+// Invariant: re-exports only.
+export { toDocument } from './document.ts';
+export type {
+  DocumentOptions,
+  Documented,
+  InvokeDocument,
+  MachineDocument,
+  StateDocument,
+  TransitionDocument,
+  Transitions,
+} from './document.ts';
+export { toJson } from './json.ts';
+export { toMermaid } from './mermaid.ts';
+export type { Implementations, Named } from './names.ts';
+export { toStately } from './stately.ts';
