@@ -2,6 +2,7 @@
 // Invariant: an unordered channel's content is sorted, so that equal contents are one local state.
 import { canonical, type EpochVisitor } from './epochs.ts';
 import { inWords, Part, QUIET, type Input, type Move, type Op, type Outcome, type Wiring } from './part.ts';
+import type { Rename } from './renaming.ts';
 import type { Channel, Message, SystemDefinition } from './system.ts';
 
 type Content = readonly Message[];
@@ -37,6 +38,10 @@ export class ChannelPart extends Part<Content> {
 
   protected override renumbered(value: Content, visit: EpochVisitor): Content {
     return this.#arranged(super.renumbered(value, visit));
+  }
+
+  protected override renamed(value: Content, rename: Rename): Content {
+    return this.#arranged(value.map(rename));
   }
 
   protected react(value: Content, input: Input, local: number): Outcome {

@@ -5,6 +5,7 @@ import { canonical, Families, isDense, MAX_FAMILIES } from './epochs.ts';
 import { MachinePart } from './machine-part.ts';
 import { ModelPart } from './model-part.ts';
 import { inWords, type Input, type Move, type Op, type Outcome, type Part, type Wiring } from './part.ts';
+import { Orbits } from './symmetry.ts';
 import type { Choice, Output, SystemDefinition } from './system.ts';
 
 /** One part heard one thing within a step. */
@@ -27,6 +28,8 @@ export class Composition {
   readonly width: number;
   /** After `run`: the event that nobody expected, if there was one. */
   unexpected: Op | undefined;
+  /** Who may stand for whom, when the system says that some are alike. */
+  readonly orbits: Orbits | undefined;
   readonly #families: Families;
   readonly #actions: readonly Move[];
   readonly #limits: readonly number[];
@@ -34,7 +37,8 @@ export class Composition {
   readonly #unions = new Int32Array(MAX_FAMILIES);
   readonly #queue: Op[] = [];
 
-  constructor(definition: SystemDefinition) {
+  /** `symmetric`: false looks at every state for itself, whatever the system says of symmetry. */
+  constructor(definition: SystemDefinition, symmetric = true) {
     this.#families = new Families(definition.epochFamily);
     const budgets = Object.entries(definition.budgets ?? {});
     this.budgets = budgets.map(([name]) => name);
@@ -58,6 +62,16 @@ export class Composition {
         return { ops: wiring.ops(outputs, name), fault, budget: wiring.budget(budget, name), label: name };
       },
     );
+    const { symmetry } = definition;
+    if (symmetry === undefined || !symmetric) return;
+    const names = 'groups' in symmetry ? symmetry : { groups: symmetry };
+    const [actions, limits] = [this.#actions, this.#limits];
+    const alike = { parts, wiring, actions, budgets: this.budgets, limits };
+    this.orbits = new Orbits(definition, names, {
+      ...alike,
+      exchangeBudgets: (left, becomes) => this.#exchangeBudgets(left, becomes),
+    });
+    wiring.watch = this.orbits;
   }
 
   /** Starts all parts, in the order in which they were defined. */
@@ -124,6 +138,10 @@ export class Composition {
     const local = state[part] as number;
     const { next, ops, unexpected } = (this.parts[part] as Part).step(local, input);
     return next === local && ops.length === 0 && !unexpected;
+  }
+
+  #exchangeBudgets(left: number, becomes: readonly number[]): number {
+    return becomes.reduce((all, other, i) => all + this.#left(left, i) * (this.#strides[other] as number), 0);
   }
 
   #left(all: number, index: number): number {

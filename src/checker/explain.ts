@@ -123,13 +123,15 @@ export function makeStep(
   };
 }
 
+/** Makes the step that leads from `at` to `to`, or to a state that `to` stands for; `at` becomes that state. */
 function stepTo(
   composition: Composition,
-  from: Int32Array,
+  at: Int32Array,
   to: PathStep | 'unexpected',
   number: number,
 ): CounterexampleStep {
-  const after = from.slice();
+  const from = at.slice();
+  const after = at.slice();
   const met = new Map<string, number>();
   let found: CounterexampleStep | undefined;
   composition.eachMove(from, (move, part) => {
@@ -138,11 +140,10 @@ function stepTo(
     if (found !== undefined || (to !== 'unexpected' && to.by?.(move, part) === false)) return;
     after.set(from);
     composition.run(after, move);
-    const same =
-      to === 'unexpected'
-        ? composition.unexpected !== undefined
-        : to.state.every((local, i) => after[i] === local);
-    if (same) found = makeStep(composition, from, after, { move, number, nth });
+    const unexpected = composition.unexpected !== undefined;
+    composition.orbits?.represent(after);
+    const same = to === 'unexpected' ? unexpected : to.state.every((local, i) => after[i] === local);
+    if (same) found = makeStep(composition, from, at, { move, number, nth });
   });
   if (found === undefined)
     throw new Error(
@@ -181,9 +182,9 @@ export function explain(
   path: readonly (PathStep | 'unexpected')[],
   stem?: number,
 ): Violation {
-  const states = path.filter((step) => step !== 'unexpected').map(({ state }) => state);
-  const first = states[0] as Int32Array;
-  const steps = path.slice(1).map((to, i) => stepTo(composition, states[i] as Int32Array, to, i + 1));
+  const first = composition.begin();
+  const at = first.slice();
+  const steps = path.slice(1).map((to, i) => stepTo(composition, at, to, i + 1));
   const parts = composition.parts.map(({ name }) => name);
   const start = composition.parts.map((part, i) => `${part.name}: ${part.describe(first[i] as number)}`);
   const lines = [`${kind}: ${property}`, 'at first', ...start.map((line) => `     ${line}`)];

@@ -1,5 +1,6 @@
 // The exhaustive search: every global state once, in the order of the frontier.
 // Invariant: the predecessors of a state lead back to the first one; breadth first, on the shortest way.
+import { AlikeProperties } from './alike-properties.ts';
 import type { CheckOptions, CheckResult, Progress, Search } from './options.ts';
 import { Composition } from './composition.ts';
 import { Edges } from './edges.ts';
@@ -18,6 +19,7 @@ export class Exploration implements Search {
   readonly #set: StateSet;
   readonly #parents = new IntList();
   readonly #properties: StateProperties;
+  readonly #alike: AlikeProperties | undefined;
   readonly #options: CheckOptions;
   readonly #edges: Edges | undefined;
   readonly #judgements: ((explored: Explored) => void)[];
@@ -33,7 +35,11 @@ export class Exploration implements Search {
 
   constructor(definition: SystemDefinition, options: CheckOptions) {
     this.#options = options;
-    this.#composition = new Composition(definition);
+    // Fairness tells alike actors apart: who always waits may be another one each time.
+    const symmetric = options.symmetry !== false && livenessOf(options).length === 0;
+    this.#composition = new Composition(definition, symmetric);
+    const { orbits } = this.#composition;
+    this.#alike = orbits === undefined ? undefined : new AlikeProperties(orbits, options);
     this.#properties = new StateProperties(definition, options);
     this.#set = new StateSet(this.#composition.width);
     this.#edges = needsAll(options).length > 0 ? new Edges() : undefined;
@@ -44,6 +50,7 @@ export class Exploration implements Search {
     this.#view = new StateView(this.#composition, new Int32Array(this.#composition.width));
     this.#judgements = this.#allJudgements();
     const first = this.#composition.begin();
+    this.#composition.orbits?.represent(first);
     if (this.#composition.unexpected !== undefined)
       throw new Error('an actor gets an unexpected event while the system starts');
     this.#set.add(first);
@@ -126,6 +133,7 @@ export class Exploration implements Search {
     this.#composition.run(next, move);
     this.#generated++;
     if (this.#composition.unexpected !== undefined) return this.#failUnexpected(this.#index);
+    const turned = this.#composition.orbits?.represent(next) ?? false;
     const { size } = this.#set;
     const found = this.#set.add(next);
     if (found === size) {
@@ -135,14 +143,18 @@ export class Exploration implements Search {
     } else if (this.#frontier.foundAgain(found)) {
       this.#parents.set(found, this.#index);
     }
-    if (!move.fault && found !== this.#index) this.#progressed = true;
+    // A state that became another one of its own orbit has changed.
+    if (!move.fault && (found !== this.#index || turned)) this.#progressed = true;
     this.#edges?.add(this.#index, found, move, part);
   };
 
   /** Judges the state in the view. */
   #judge(index: number): void {
+    this.#alike?.compareSome(this.#view, index);
     const violated = this.#properties.violatedBy(this.#view);
-    if (violated !== undefined) this.#fail('always', violated, index);
+    if (violated === undefined) return;
+    this.#alike?.compare(this.#view);
+    this.#fail('always', violated, index);
   }
 
   #allJudgements(): ((explored: Explored) => void)[] {

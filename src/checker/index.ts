@@ -12,6 +12,7 @@ export type {
   Progress,
   Search,
 } from './options.ts';
+export { inNameOrder, type Symmetry } from './renaming.ts';
 export { replay, type Divergence, type Replay } from './replay.ts';
 export { toMermaidSequence } from './sequence-diagram.ts';
 export { sockets, type Dial, type Heard, type SocketsOptions } from './sockets.ts';

@@ -4,6 +4,7 @@ import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import { createStepper, delayName, type Step, type Stepper } from '../engine/step.ts';
 import { canonical, replaceEpochs, type EpochVisitor } from './epochs.ts';
 import { inWords, Part, QUIET, type Input, type Move, type Op, type Outcome, type Wiring } from './part.ts';
+import type { Rename } from './renaming.ts';
 import type { Choice, MachineActor, Message, SystemDefinition } from './system.ts';
 
 interface Timer {
@@ -137,6 +138,25 @@ export class MachinePart extends Part<Local> {
       awaited: replaceEpochs(awaited, visit),
       record: replaceEpochs(record, visit),
     };
+  }
+
+  protected override renamed({ snapshot, timers, awaited, record }: Local, rename: Rename): Local {
+    return {
+      snapshot: snapshot === undefined ? undefined : this.#withNames(snapshot, rename),
+      timers,
+      awaited: awaited
+        .map(({ key, later }) => ({ key: rename(key), later: later.map(rename) }))
+        .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)),
+      record: rename(record),
+    };
+  }
+
+  #withNames(snapshot: AnyMachineSnapshot, rename: Rename): AnyMachineSnapshot {
+    const context: unknown = snapshot.context;
+    if (!isSplit(context)) return { ...snapshot, context: rename(context) } as AnyMachineSnapshot;
+    this.#ledger ??= rename(context.ledger);
+    const renewed = { control: rename(context.control), ledger: this.#ledger };
+    return { ...snapshot, context: renewed } as AnyMachineSnapshot;
   }
 
   #withContext(snapshot: AnyMachineSnapshot, visit: EpochVisitor): AnyMachineSnapshot {

@@ -47,6 +47,11 @@ export interface CheckOptions {
    * are met early and take more steps. 'simulation': random walks; never complete. @default 'breadth-first'
    */
   readonly mode?: 'breadth-first' | 'depth-first' | 'simulation';
+  /**
+   * False: looks at every state for itself, though the system says that some actors are alike. With liveness
+   * properties it is always so, since fairness tells alike actors apart. @default true
+   */
+  readonly symmetry?: boolean;
   /** The search stops, incomplete, beyond so many states. @default 10 000 000 */
   readonly maxStates?: number;
   /** States farther away are not explored. @default Infinity; in a simulation, steps of a walk: 1000 */

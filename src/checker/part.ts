@@ -3,6 +3,7 @@
 // Invariant: what a part answers depends on its local state and the input alone.
 import { MAX_FAMILIES, rank, replaceEpochs, type EpochVisitor, type Families } from './epochs.ts';
 import { PairMap } from './pair-map.ts';
+import type { Rename } from './renaming.ts';
 import type { Choice, Message, Output } from './system.ts';
 
 /** Everything that can happen to a part. Plain data. */
@@ -43,10 +44,17 @@ export interface Move {
   readonly unlessIdle?: Op;
 }
 
+/** Hears what parts work out for the first time. */
+export interface Watch {
+  stepped(part: Part, local: number, input: number, outcome: Outcome): void;
+  offered(part: Part, local: number, moves: readonly Move[]): void;
+}
+
 /** What the parts of one system share. */
 export interface Wiring {
   readonly families: Families;
   readonly inputs: readonly Input[];
+  watch?: Watch;
   /** The number of a part. @throws Error for a name that no part has */
   part(name: string, saidBy: string): number;
   input(input: Input): number;
@@ -100,6 +108,16 @@ export abstract class Part<L = unknown> {
     return replaceEpochs(value, visit);
   }
 
+  /** The value with names exchanged, for the part that has the other name. */
+  protected renamed(value: L, rename: Rename): L {
+    return rename(value);
+  }
+
+  /** The local state that `local` of an alike part becomes when names are exchanged. */
+  adopt(from: Part, local: number, rename: Rename): number {
+    return this.intern(this.renamed(from.values[local] as L, rename)); // alike parts have the same kind of values
+  }
+
   intern(value: L): number {
     const found = new Int32Array(MAX_FAMILIES);
     const key = this.keyOf(value, (field, holder, epoch) => {
@@ -129,11 +147,17 @@ export abstract class Part<L = unknown> {
     if (known !== -1) return this.#outcomes[known] as Outcome;
     const outcome = this.react(this.values[local] as L, this.inputOf(input), local);
     this.#steps.set(local, input, this.#outcomes.push(outcome) - 1);
+    this.wiring.watch?.stepped(this, local, input, outcome);
     return outcome;
   }
 
   moves(local: number): readonly Move[] {
-    return (this.#moves[local] ??= this.offer(this.values[local] as L));
+    const known = this.#moves[local];
+    if (known !== undefined) return known;
+    const moves = this.offer(this.values[local] as L);
+    this.#moves[local] = moves;
+    this.wiring.watch?.offered(this, local, moves);
+    return moves;
   }
 
   /** The local state that is left of `local` when the epochs of `family` that are in `mask` become 1, 2, 3 … */

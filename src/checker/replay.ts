@@ -83,7 +83,7 @@ function inWords(trace: Trace, { verdict, steps, divergence, instead = [] }: Omi
  * @throws Error when the violated property is not among `options`, or a part fails
  */
 export function replay(definition: SystemDefinition, trace: Trace, options: CheckOptions = {}): Replay {
-  const composition = new Composition(definition);
+  const composition = new Composition(definition, false);
   const states = [composition.begin()];
   const made: Possible[] = [];
   const steps: CounterexampleStep[] = [];

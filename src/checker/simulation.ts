@@ -36,7 +36,7 @@ export class Simulation implements Search {
 
   constructor(definition: SystemDefinition, options: CheckOptions) {
     this.#options = options;
-    this.#composition = new Composition(definition);
+    this.#composition = new Composition(definition, false);
     this.#properties = new StateProperties(definition, options);
     this.#set = new StateSet(this.#composition.width);
     this.#seed = options.seed ?? 1;

@@ -4,6 +4,7 @@ import type { AnyStateMachine } from 'xstate';
 import type { Effect } from '../engine/step.ts';
 import type { Effects } from '../../machines/types.ts';
 import type { EpochFamily } from './epochs.ts';
+import type { Symmetry } from './renaming.ts';
 
 /** An event, a frame or a message: plain data. Machine actors get `at: 0` added when it lacks `at`. */
 export interface Message {
@@ -118,6 +119,12 @@ export interface SystemDefinition {
   readonly fires?: (actor: string, delay: string) => boolean | string;
   /** Which epochs are compared with each other. @default all with all, which is always right but makes more states */
   readonly epochFamily?: EpochFamily;
+  /**
+   * Groups of names that may be exchanged with each other, so that states which differ only in who is who count as one.
+   * Properties must not tell them apart. Sound by itself: what is not alike is an error that says where.
+   * @default none
+   */
+  readonly symmetry?: Symmetry | Symmetry['groups'];
 }
 
 /** A model whose state's type is forgotten, so that it fits into a system. */
