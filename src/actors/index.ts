@@ -11,6 +11,6 @@ export type {
 } from './actor.ts';
 export type { InspectionRecord } from './inspection.ts';
 export { recordTransitions } from './transition-records.ts';
-export { statePath } from './state-path.ts';
+export { statePath } from '../engine/state-path.ts';
 export { createSystem } from './system.ts';
 export type { System, SystemOptions } from './system.ts';

@@ -10,7 +10,7 @@ import { Life } from './life.ts';
 import type { LifeOwner, Surroundings } from './life.ts';
 import { isOwnEvent } from './mailbox.ts';
 import { Restarts } from './restarts.ts';
-import { statePath } from './state-path.ts';
+import { statePath } from '../engine/state-path.ts';
 
 /** The system, as its members see it. */
 export interface Home {

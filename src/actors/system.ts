@@ -15,7 +15,7 @@ import { isOwnEvent } from './mailbox.ts';
 import { Member } from './member.ts';
 import type { Home } from './member.ts';
 import { checkSupervision } from './restarts.ts';
-import { statePath } from './state-path.ts';
+import { statePath } from '../engine/state-path.ts';
 
 export interface SystemOptions {
   readonly clock: Clock;

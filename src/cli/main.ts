@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { callCommand } from './call.ts';
 import { checkCommand } from './check.ts';
+import { conformCommand } from './conform.ts';
 import { demoCommand } from './demo.ts';
 import { exportCommand } from './export.ts';
 import { hubCommand } from './hub.ts';
@@ -36,6 +37,7 @@ for (const command of [
   callCommand(),
   statusCommand(),
   checkCommand(),
+  conformCommand(),
   demoCommand(),
   exportCommand(),
 ]) {

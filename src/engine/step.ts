@@ -56,9 +56,26 @@ export function delayName(timerId: string): string {
 export function createStepper(machine: AnyStateMachine, effects: Effects<never> = {}): Stepper {
   let actions: Action[] = [];
   let unexpected = false;
+  // What actors that the machine invokes or spawns ask of their system; they are never started.
+  const system = {
+    _bookId: () => `${machine.id}/child`,
+    _register() {},
+    _unregister() {},
+    _set() {},
+    get() {},
+    getAll: () => ({}),
+    _sendInspectionEvent(inspected: {
+      type: string;
+      event?: EventObject;
+      _transitions?: readonly unknown[];
+    }) {
+      if (inspected.type !== '@xstate.microstep' || inspected._transitions?.length !== 0) return;
+      if (!inspected.event?.type.startsWith('xstate.')) unexpected = true;
+    },
+  };
   // An actor scope of our own: XState's `transition()` builds an actor for each call and is twice as slow.
   const scope = {
-    self: { id: machine.id, sessionId: machine.id, send() {}, getSnapshot() {} },
+    self: { id: machine.id, sessionId: machine.id, system, send() {}, getSnapshot() {} },
     id: machine.id,
     sessionId: machine.id,
     logger() {},
@@ -66,16 +83,7 @@ export function createStepper(machine: AnyStateMachine, effects: Effects<never> 
     emit() {},
     stopChild() {},
     actionExecutor: (action: Action) => void actions.push(action),
-    system: {
-      _sendInspectionEvent(inspected: {
-        type: string;
-        event?: EventObject;
-        _transitions?: readonly unknown[];
-      }) {
-        if (inspected.type !== '@xstate.microstep' || inspected._transitions?.length !== 0) return;
-        if (!inspected.event?.type.startsWith('xstate.')) unexpected = true;
-      },
-    },
+    system,
   };
   // The scope's type is XState's own and far larger than what a pure step touches.
   const ownScope = scope as unknown as Parameters<AnyStateMachine['transition']>[2];

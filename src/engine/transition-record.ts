@@ -1,6 +1,7 @@
 // One line of a transition log: what an actor was given, where it stood, and where it went.
 // Invariant: a line says all that the next one needs, so a log can be checked from any line on.
 import type { AnyMachineSnapshot, EventObject, StateValue } from 'xstate';
+import { inJson } from './difference.ts';
 
 /**
  * What one actor did with one event. A log of them is NDJSON: one record a line. It names the whole context after the
@@ -59,9 +60,4 @@ export function transitionLine(record: TransitionRecord): string {
     const unprintable = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
     return `${JSON.stringify({ ...rest, event: { type: event.type }, unprintable })}\n`;
   }
-}
-
-/** As text: big integers end in n, as they are written. */
-function inJson(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? `${value}n` : value;
 }
