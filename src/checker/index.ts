@@ -1,7 +1,16 @@
 // The explicit-state model checker: what `holdfast/testing` exports of it.
 export { check, createSearch } from './check.ts';
+export type {
+  ConsistencyTester,
+  HistoryViolation,
+  SequentialResult,
+  SequentialSpec,
+  Verdict,
+} from './consistency.ts';
 export type { EpochFamily } from './epochs.ts';
 export type { Change, CounterexampleStep, Exchange, Violation } from './explain.ts';
+export { historyActor, type History, type HistoryCall, type HistoryEvent } from './history.ts';
+export { linearizability } from './linearizability.ts';
 export type { ActorView } from './machine-part.ts';
 export type {
   CheckOptions,
@@ -14,6 +23,7 @@ export type {
 } from './options.ts';
 export { inNameOrder, type Symmetry } from './renaming.ts';
 export { replay, type Divergence, type Replay } from './replay.ts';
+export { sequentialConsistency } from './sequential-consistency.ts';
 export { toMermaidSequence } from './sequence-diagram.ts';
 export { sockets, type Dial, type Heard, type SocketsOptions } from './sockets.ts';
 export { defineSystem, model } from './system.ts';
