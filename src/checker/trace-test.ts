@@ -3,12 +3,10 @@
 import type { Trace } from './trace.ts';
 
 export interface VitestOptions {
-  /** The module that exports the system, as the test file imports it. */
+  /** The module that exports `system` and `properties`, as `holdfast check` reads it and the test file imports it. */
   readonly module: string;
-  /** Its export that is the definition. @default 'system' */
-  readonly system?: string;
-  /** Its export that holds the properties (the options of `check`). @default 'options' */
-  readonly options?: string;
+  /** The name of the pair in the module's export `systems`. @default the exports `system` and `properties` themselves */
+  readonly name?: string;
   /**
    * 'gone': the test fails as long as the trace leads to the violation, so it guards a repair. 'there': it fails when
    * the trace no longer does, so it guards a broken twin. @default 'gone'
@@ -22,8 +20,7 @@ const text = (value: string): string => JSON.stringify(value);
 
 /** The text of a test file that makes the steps of `trace` again and fails as `expects` says. */
 export function toVitest(trace: Trace, options: VitestOptions): string {
-  const { module, system = 'system', options: properties = 'options' } = options;
-  const { expects = 'gone', testing = 'holdfast/testing' } = options;
+  const { module, name, expects = 'gone', testing = 'holdfast/testing' } = options;
   const outcome = expects === 'gone' ? "not.toBe('violated')" : "toBe('violated')";
   const title = `${trace.kind}: ${trace.property}`;
   const why =
@@ -33,8 +30,9 @@ export function toVitest(trace: Trace, options: VitestOptions): string {
   return `${why}
 import { expect, it } from 'vitest';
 import { parseTrace, replay } from ${text(testing)};
-import { ${system} as system, ${properties} as properties } from ${text(module)};
+import * as checked from ${text(module)};
 
+const { system, properties } = checked${name === undefined ? '' : `.systems[${text(name)}]`};
 const trace = parseTrace(
   JSON.stringify(${JSON.stringify(trace, null, 2).replaceAll('\n', '\n  ')}),
 );

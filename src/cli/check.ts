@@ -9,6 +9,7 @@ import { formatJson, printError, printLine } from './report.ts';
 import { describeProgress, printResult, ProgressLine, type Ending } from './search-report.ts';
 import { onStopSignal, statusOf, type StopSignal } from './signals.ts';
 import { loadSystems, type NamedSystem } from './system-file.ts';
+import { replayTrace, writeTrace, type TraceFiles } from './trace-file.ts';
 
 interface Flags {
   readonly system?: readonly string[];
@@ -18,6 +19,11 @@ interface Flags {
   readonly seed?: number;
   readonly walks?: number;
   readonly faults?: NonNullable<CheckOptions['faults']>;
+  readonly symmetry?: boolean;
+  readonly save?: string;
+  readonly replay?: string;
+  readonly diagram?: string;
+  readonly vitest?: string;
   readonly json?: true;
 }
 
@@ -30,8 +36,13 @@ sometimes, eventually, leadsTo, noDeadlock, …), or \`systems\`: an object of s
 
 The exit status is 0 when nothing was violated, 1 after a violation, 2 when a system cannot be checked.
 
+A counterexample is kept as a trace. --replay makes its steps again in the system as it is now, and says what is possible
+instead when it cannot. In place of a file, - stands for standard output. Of several systems each writes files of its own.
+
 Examples:
   holdfast check fleet.ts
+  holdfast check fleet.ts --save lost.json --diagram lost.mmd
+  holdfast check fleet.ts --replay lost.json --vitest lost.test.ts
   holdfast check fleet.ts --system handshake --mode depth-first --max-depth 60
   holdfast check fleet.ts --mode simulation --walks 10000 --seed 42`;
 
@@ -57,6 +68,11 @@ export function checkCommand(): Command {
         'recur',
       ]),
     )
+    .option('--no-symmetry', 'look at every state for itself, though some actors are alike')
+    .option('--save <file>', 'keep a counterexample as a trace')
+    .option('--replay <file>', 'make the steps of a trace again in place of a search')
+    .option('--diagram <file>', 'write a counterexample as a Mermaid sequence diagram')
+    .option('--vitest <file>', 'write a counterexample as a test that fails until it is repaired')
     .option('--json', 'print one JSON line a system')
     .addHelpText('after', examples)
     .action(run);
@@ -70,11 +86,24 @@ async function run(file: string, flags: Flags): Promise<void> {
   let stopped: StopSignal | undefined;
   const release = onStopSignal((signal) => void (stopped = signal));
   try {
-    const { system, json, ...given_ } = flags;
-    const options = given(given_) as CheckOptions;
-    for (const one of await loadSystems(file, system)) {
+    const { system, json, symmetry, save, replay, diagram, vitest, ...given_ } = flags;
+    const options = given({ ...given_, ...(symmetry === false ? { symmetry } : {}) }) as CheckOptions;
+    const files = given({ save, diagram, vitest }) as TraceFiles;
+    if (replay !== undefined) {
+      const found = await replayTrace(file, replay, system, options, json);
+      await writeTrace(found.trace, files, { module: file, name: found.name, among: 1 });
+      if (found.verdict === 'violated') process.exitCode = 1;
+      return;
+    }
+    const { toTrace } = await import('../testing/index.ts');
+    const systems = await loadSystems(file, system);
+    for (const one of systems) {
       const { violation } = await checkOne(one, options, json, () => stopped !== undefined);
-      if (violation !== undefined) process.exitCode = 1;
+      if (violation !== undefined) {
+        process.exitCode = 1;
+        const trace = toTrace(violation, one.name);
+        await writeTrace(trace, files, { module: file, name: one.name, among: systems.length });
+      }
       if (stopped === undefined) continue;
       process.exitCode = statusOf(stopped);
       return;

@@ -21,7 +21,8 @@ const owed = `{ noDeadlock: (view) => !view.actor('asker').in('done') }`;
 const module = (patience: string) => `
 import { dialogue } from ${JSON.stringify(source('test/unit/checker/toys.ts'))};
 export const system = dialogue('${patience}', { lossy: true });
-export const options = ${owed};
+export const properties = ${owed};
+export const systems = { lossy: { system, properties } };
 `;
 
 function generated(options: Omit<VitestOptions, 'testing'>): string {
@@ -38,7 +39,7 @@ it('guards a repair, or a broken twin, as it is asked to', () => {
     for (const expects of ['gone', 'there'] as const)
       writeFileSync(
         join(folder, `${name}-${expects}.test.ts`),
-        generated({ module: `./${name}.ts`, expects }),
+        generated({ module: `./${name}.ts`, expects, ...(expects === 'there' ? { name: 'lossy' } : {}) }),
       );
   writeFileSync(join(folder, 'vitest.config.mjs'), `export default { test: { include: ['*.test.ts'] } };`);
   const vitest = source('node_modules/vitest/vitest.mjs');
