@@ -77,6 +77,16 @@ export function inWords(message: Message): string {
 /** A step without consequences for others. */
 export const QUIET = { ops: [], effects: [], unexpected: false } as const;
 
+/** Objects whose fields come in one order are read several times faster than objects that only look alike. */
+const sameShape = ({ next, ops, unexpected, effects }: Outcome): Outcome => ({
+  next,
+  ops,
+  unexpected,
+  effects,
+});
+const moveOfOneShape = ({ ops, fault, budget, label, unlessIdle }: Move): Move =>
+  unlessIdle === undefined ? { ops, fault, budget, label } : { ops, fault, budget, label, unlessIdle };
+
 export abstract class Part<L = unknown> {
   readonly name: string;
   readonly index: number;
@@ -145,7 +155,7 @@ export abstract class Part<L = unknown> {
   step(local: number, input: number): Outcome {
     const known = this.#steps.get(local, input);
     if (known !== -1) return this.#outcomes[known] as Outcome;
-    const outcome = this.react(this.values[local] as L, this.inputOf(input), local);
+    const outcome = sameShape(this.react(this.values[local] as L, this.inputOf(input), local));
     this.#steps.set(local, input, this.#outcomes.push(outcome) - 1);
     this.wiring.watch?.stepped(this, local, input, outcome);
     return outcome;
@@ -154,7 +164,7 @@ export abstract class Part<L = unknown> {
   moves(local: number): readonly Move[] {
     const known = this.#moves[local];
     if (known !== undefined) return known;
-    const moves = this.offer(this.values[local] as L);
+    const moves = this.offer(this.values[local] as L).map(moveOfOneShape);
     this.#moves[local] = moves;
     this.wiring.watch?.offered(this, local, moves);
     return moves;
