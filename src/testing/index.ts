@@ -10,3 +10,4 @@ export * from '../checker/index.ts';
 export { conform, LogCheck } from '../engine/conform.ts';
 export type { Conformance, ConformOptions, Gap, Impossible } from '../engine/conform.ts';
 export type { TransitionRecord } from '../engine/transition-record.ts';
+export * from './model/index.ts';
