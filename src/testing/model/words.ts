@@ -1,7 +1,7 @@
 // Values and states in words: short ones for people, complete ones for keys.
 // Invariant: equal values give equal texts, whatever the order of their fields; no value makes it throw.
 import type { AnyMachineSnapshot, StateValue } from 'xstate';
-import { statePath } from '../../actors/state-path.ts';
+import { statePath } from '../../engine/state-path.ts';
 
 function objectText(value: object, above: readonly object[], loose: boolean): string {
   if (above.includes(value)) return '(cycle)';
