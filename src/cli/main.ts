@@ -12,6 +12,7 @@ import { hubCommand } from './hub.ts';
 import { nodeCommand } from './node.ts';
 import { printError } from './report.ts';
 import { statusCommand } from './status.ts';
+import { upgradeCheckCommand } from './upgrade-check.ts';
 
 const examples = `
 A fleet in three terminals:
@@ -38,6 +39,7 @@ for (const command of [
   statusCommand(),
   checkCommand(),
   conformCommand(),
+  upgradeCheckCommand(),
   demoCommand(),
   exportCommand(),
 ]) {

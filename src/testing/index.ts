@@ -7,6 +7,8 @@ export { Prng } from './prng.ts';
 export { createSimulation } from './simulation.ts';
 export type { LogEntry, Simulation, SimulationOptions } from './simulation.ts';
 export * from '../checker/index.ts';
+export type { AnyDurable, Durable, Exploration } from '../engine/durable.ts';
+export { checkUpgrade, type FailedRecord, type Upgrade, type UpgradeOptions } from '../engine/upgrade.ts';
 export { conform, LogCheck } from '../engine/conform.ts';
 export type { Conformance, ConformOptions, Gap, Impossible } from '../engine/conform.ts';
 export type { TransitionRecord } from '../engine/transition-record.ts';
