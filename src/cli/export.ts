@@ -2,7 +2,7 @@
 // Invariant: the text alone goes to standard output or into the file; what is worth knowing goes to standard error.
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { toDocument, toJson, toMermaid, toStately, type DocumentOptions } from '../inspect/index.ts';
+import { toDocument, toDot, toJson, toMermaid, toStately, type DocumentOptions } from '../inspect/index.ts';
 import { loadMachine, MACHINE_ARGUMENT, type LoadedMachine } from './machine-file.ts';
 import { refusedFile } from './module-file.ts';
 
@@ -10,6 +10,7 @@ const formats = {
   stately: toStately,
   mermaid: toMermaid,
   json: toJson,
+  dot: toDot,
 } as const;
 
 interface Flags {
@@ -23,6 +24,7 @@ const examples = `
 Formats:
   stately   one literal TypeScript file: paste it into Stately Studio (Code, Import)
   mermaid   a state diagram, as GitHub shows it
+  dot       for Graphviz: dot -Tsvg
   json      the config, everything by name; createMachine(JSON.parse(text)) reads it
 
 Examples:
@@ -57,7 +59,7 @@ async function run(spec: string, flags: Flags): Promise<void> {
     ignores: flags.ignores ? 'shown' : 'hidden',
     input: flags.input === undefined ? ownInput(loaded) : flags.input.value,
   };
-  const text = formats[flags.to](loaded.machine, options).replace(/\n*$/, '\n');
+  const text = formats[flags.to](loaded.machine, options);
   warn(loaded, flags.to, options);
   if (flags.out === undefined) process.stdout.write(text);
   else write(flags.out, text);

@@ -1,5 +1,7 @@
 // `holdfast/inspect`: machines as documents, code, diagrams and SCXML.
 // Invariant: re-exports only.
+export type { ChartOptions } from './chart.ts';
+export { toDot } from './dot.ts';
 export { toDocument } from './document.ts';
 export type {
   DocumentOptions,

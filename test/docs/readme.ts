@@ -54,7 +54,7 @@ function section(text: string, name: string, content: string): string {
 
 /** README.md as it should be. */
 export function freshReadme(text: string): string {
-  const diagram = `\`\`\`mermaid\n${toMermaid(connectionMachine)}\n\`\`\``;
+  const diagram = `\`\`\`mermaid\n${toMermaid(connectionMachine, { actions: 'hidden' })}\`\`\``;
   return section(section(text, 'diagram: connection', diagram), 'options', optionsTable());
 }
 

@@ -132,7 +132,9 @@ class Scribe {
   }
 }
 
-/** A machine with structure only. */
-export const machines: fc.Arbitrary<AnyStateMachine> = node.map(
-  (sketch) => createMachine(new Scribe().root(sketch) as never) as unknown as AnyStateMachine,
-);
+/** A machine with structure only; a counterexample is printed as its config. */
+export const machines: fc.Arbitrary<AnyStateMachine> = node.map((sketch) => {
+  const config = new Scribe().root(sketch);
+  const machine = createMachine(config as never) as unknown as AnyStateMachine;
+  return Object.defineProperty(machine, fc.toStringMethod, { value: () => JSON.stringify(config) });
+});
