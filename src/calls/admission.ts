@@ -29,7 +29,14 @@ export class Admission {
     }
     if (options.node !== undefined || options.labels !== undefined) checkTarget(options);
     if (options.signal?.aborted) {
-      const facts = { name, attempt: 0, deadlineMs, node: undefined, state: 'queued' };
+      const facts = {
+        name,
+        attempt: 0,
+        deadlineMs,
+        node: undefined,
+        state: 'queued',
+        past: 'notStarted',
+      } as const;
       throw outcome.cancelled(facts, options.signal.reason);
     }
     if (!(deadlineMs > 0 && deadlineMs <= MAX_DEADLINE_MS)) {

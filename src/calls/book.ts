@@ -95,6 +95,14 @@ export class Book {
     if (node !== undefined) this.#freed(node);
   }
 
+  /** Forgets a call whose client is gone. Its node is not told that the client has the outcome: it may come back to another hub. */
+  forsake(call: Routed): void {
+    const { client, node, attempt } = call;
+    node?.outbox?.drop(client.number, attempt);
+    this.leave(call);
+    if (node !== undefined) this.#freed(node);
+  }
+
   /** The node need not keep the outcomes of these attempts. One that is away is told when it is back. */
   acknowledge(node: Running, client: Asking, attempts: readonly number[]): void {
     if (node.outbox !== undefined) {

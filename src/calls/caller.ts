@@ -206,10 +206,8 @@ export class Caller {
       case FrameType.RESUME:
         // That node is back: it is asked about the calls that we know it has.
         return this.#departures.resume(peer);
-      case FrameType.PEER: {
-        const { id: node, instance } = readPeer(bytes, start, end);
-        return this.#peers.name(peer, node, instance);
-      }
+      case FrameType.PEER:
+        return this.#peers.name(peer, readPeer(bytes, start, end));
       default:
         throw unexpectedType(type, 'a hub');
     }
@@ -257,7 +255,7 @@ export class Caller {
 
   #assigned(peer: number, id: number): void {
     const call = this.#departures.attempts.get(id);
-    if (call === undefined) return this.#late();
+    if (call === undefined) return this.#late(peer, id);
     call.node = this.#peers.get(peer);
     this.#step(call, 'attempt.assigned');
   }
@@ -311,10 +309,7 @@ export class Caller {
   #failure(peer: number, id: number, bytes: Uint8Array, start: number, end: number): void {
     const failure = readFailure(bytes, start, end);
     const call = this.#departures.attempts.get(id);
-    if (call === undefined) {
-      this.#acks.add(peer, id);
-      return this.#late();
-    }
+    if (call === undefined) return this.#late(peer, id);
     call.error = outcome.errorOf(this.#facts(call), failure);
     if (failure.code === 'vanished') this.#vanished(call);
     else this.#step(call, outcome.stepOf(failure.code));
@@ -343,6 +338,7 @@ export class Caller {
   }
 
   #vanished(call: Call): void {
+    call.past = 'unknown';
     if (call.stream === undefined || call.stream.received === 0) return this.#step(call, 'attempt.vanished');
     call.error = brokenStream(call.name, call.stream.received);
     this.#step(call, 'attempt.failed');
@@ -390,8 +386,10 @@ export class Caller {
     if (bytes > 0) this.#outbox?.frame(FrameType.CREDIT, 0, peer, id, writeCredit(bytes));
   }
 
-  #late(): void {
+  /** What came of an attempt that is over: its node, if it is known only now, need not keep the outcome. */
+  #late(peer = 0, id = 0): void {
     this.lateFrames += 1;
+    this.#acks.add(peer, id);
   }
 
   #facts(call: Call): outcome.CallFacts {

@@ -2,21 +2,32 @@
 // Invariant: a client that the hub does not speak of on a new link is dismissed when its time is over.
 import type { Clock, Timer } from '../ports.ts';
 import { readPeer } from '../protocol/messages.ts';
-import type { Customer } from './execution.ts';
+import type { Customer, Execution } from './execution.ts';
 import { Numbered } from './numbered.ts';
+
+/** A client that is away for so many times what the hub grants it is gone. */
+const GRACES = 2;
+/** Clients that are remembered after they were dismissed. */
+const MAX_DISMISSED = 10_000;
 
 export interface CustomersOptions {
   readonly clock: Clock;
-  /** Milliseconds that a client has to come back after a reconnect. */
+  /** Milliseconds that a client has, at least, to come back after a reconnect. */
   readonly graceMs: number;
   /** Nobody waits for its calls any more. */
   dismissed(client: Customer): void;
+  /** Its client is here and did not ask about it, so nobody waits for it. */
+  unasked(execution: Execution): void;
 }
 
 export class Customers {
   readonly #options: CustomersOptions;
   readonly #byInstance = new Map<string, Customer>();
+  /** Clients that were dismissed with outcomes they had not acknowledged: up to which attempt. */
+  readonly #dismissed = new Map<string, number>();
   #byNumber = new Map<number, Customer>();
+  /** Counts the links. */
+  link = 0;
   #timer: Timer | undefined;
 
   constructor(options: CustomersOptions) {
@@ -31,15 +42,25 @@ export class Customers {
     return [...this.#byInstance.values()];
   }
 
-  /** A new link: nobody has a number until the hub names it. */
-  attached(): void {
+  /**
+   * A new link: nobody has a number until the hub names it. A client that is back asks about what it waits for; what it
+   * did not ask about when the hub would have given it up twice was acknowledged, and the acknowledgement lost.
+   */
+  attached(sessionGraceMs: number): void {
     this.detached();
     this.#clearTimer();
+    this.link += 1;
     if (this.#byInstance.size === 0) return;
-    this.#timer = this.#options.clock.setTimer(() => {
-      this.#timer = undefined;
-      for (const client of this.all()) if (client.number === 0) this.dismiss(client);
-    }, this.#options.graceMs);
+    this.#timer = this.#options.clock.setTimer(
+      () => {
+        this.#timer = undefined;
+        for (const client of this.all()) {
+          if (client.number === 0) this.dismiss(client);
+          else this.#dropUnasked(client);
+        }
+      },
+      Math.max(this.#options.graceMs, GRACES * sessionGraceMs),
+    );
   }
 
   detached(): void {
@@ -52,7 +73,9 @@ export class Customers {
     const { id, instance } = readPeer(bytes, start, end);
     let client = this.#byInstance.get(instance);
     if (client === undefined) {
-      client = { id, instance, number, executions: new Numbered(), evictedUpTo: 0 };
+      const evictedUpTo = this.#dismissed.get(instance) ?? 0;
+      this.#dismissed.delete(instance);
+      client = { id, instance, number, executions: new Numbered(), evictedUpTo };
       this.#byInstance.set(instance, client);
     }
     client.number = number;
@@ -62,6 +85,7 @@ export class Customers {
   dismiss(client: Customer): void {
     this.#byInstance.delete(client.instance);
     if (client.number !== 0) this.#byNumber.delete(client.number);
+    this.#remember(client);
     this.#options.dismissed(client);
   }
 
@@ -69,6 +93,27 @@ export class Customers {
   dismissAll(): void {
     this.#clearTimer();
     for (const client of this.all()) this.dismiss(client);
+  }
+
+  #dropUnasked(client: Customer): void {
+    for (const execution of [...client.executions.values()]) {
+      if (execution.link === this.link) continue;
+      client.evictedUpTo = Math.max(client.evictedUpTo, execution.attempt);
+      this.#options.unasked(execution);
+    }
+  }
+
+  /** If it comes back all the same, it must not be told that what it asks about was never started. */
+  #remember({ instance, executions, evictedUpTo }: Customer): void {
+    let upTo = evictedUpTo;
+    for (const { attempt } of executions.values()) upTo = Math.max(upTo, attempt);
+    if (upTo === 0) return;
+    this.#dismissed.set(instance, upTo);
+    if (this.#dismissed.size <= MAX_DISMISSED) return;
+    for (const oldest of this.#dismissed.keys()) {
+      this.#dismissed.delete(oldest);
+      return;
+    }
   }
 
   #clearTimer(): void {

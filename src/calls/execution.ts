@@ -9,11 +9,14 @@ import { Fate, Flag, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import { readQueries } from '../protocol/lists.ts';
 import type { FailureMessage } from '../protocol/messages.ts';
-import { decodeValue, type Encoded, type Encoding } from '../protocol/values.ts';
+import { decodeValue, encodedBytes, type Encoded, type Encoding } from '../protocol/values.ts';
 import type { Waiting } from './deadlines.ts';
 import { takesCall, type CallFacts, type NodeFunction } from './functions.ts';
 import type { Numbered } from './numbered.ts';
 import type { OutboundStream } from './outbound.ts';
+
+/** What an outcome without a value counts for in memory. */
+const FAILED_BYTES = 256;
 
 export interface ExecutorOptions {
   readonly clock: Clock;
@@ -26,7 +29,7 @@ export interface ExecutorOptions {
   readonly executionTimeoutMs: number;
   readonly maxRetainedResults: number;
   readonly maxRetainedBytes: number;
-  /** A client that the hub does not speak of for this long after a reconnect is forgotten. */
+  /** A client that the hub does not speak of for at least this long after a reconnect is forgotten. */
   readonly clientGraceMs: number;
   /** Is told of each event of each execution. */
   readonly observer?: Observer<Execution> | undefined;
@@ -48,6 +51,8 @@ export interface Execution extends CompiledActor<ExecutionContext>, Waiting {
   readonly attempt: number;
   readonly fn: NodeFunction;
   readonly flags: number;
+  /** Number of the link on which it came, or on which its client last asked about it. */
+  link: number;
   /** Encoded arguments, until the function starts. */
   args: Uint8Array | undefined;
   argsStart: number;
@@ -83,6 +88,7 @@ export function newExecution(
     attempt,
     fn,
     flags,
+    link: 0,
     args,
     argsStart,
     argsEnd,
@@ -94,6 +100,11 @@ export function newExecution(
     olderKept: undefined,
     newerKept: undefined,
   };
+}
+
+/** What its outcome counts for in memory while it is kept. */
+export function outcomeBytes({ value, stream }: Execution): number {
+  return (value === undefined ? FAILED_BYTES : encodedBytes(value)) + (stream?.keptBytes ?? 0);
 }
 
 export function controllerOf(execution: Execution): AbortController {

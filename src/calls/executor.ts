@@ -11,7 +11,7 @@ import { readCredit, readIds, writeFates } from '../protocol/lists.ts';
 import type { FailureMessage } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
 import { copyBytes, unexpectedType } from '../protocol/read.ts';
-import { encodedBytes, encodeValue } from '../protocol/values.ts';
+import { encodeValue } from '../protocol/values.ts';
 import { Customers } from './customers.ts';
 import { Deadlines } from './deadlines.ts';
 import {
@@ -23,6 +23,7 @@ import {
   isThenable,
   takenFrames,
   newExecution,
+  outcomeBytes,
   type Customer,
   type Execution,
   type ExecutorOptions,
@@ -32,9 +33,6 @@ import { Leaving } from './leaving.ts';
 import { OutboundStream, type Route } from './outbound.ts';
 import { Retention } from './retention.ts';
 import { readHeader, Uploads, type Header } from './uploads.ts';
-
-/** What an outcome without a value counts for in memory. */
-const FAILED_BYTES = 256;
 
 export class Executor {
   readonly #options: ExecutorOptions;
@@ -70,12 +68,10 @@ export class Executor {
       clock: options.clock,
       graceMs: options.clientGraceMs,
       dismissed: (client) => this.#dismissed(client),
+      unasked: (execution) => this.#evict(execution),
     });
     this.#leaving = new Leaving(options.clock, (which) => {
-      const at = this.#clock.now();
-      for (const execution of [...this.#retained].filter(which)) {
-        this.#machine.send(execution, { type: 'result.evicted', at });
-      }
+      for (const execution of [...this.#retained].filter(which)) this.#evict(execution);
     });
     this.#uploads = new Uploads({
       accept: (header, bytes) => this.#accept(header, bytes, 0, bytes.length),
@@ -115,9 +111,9 @@ export class Executor {
     return this.#retained.size;
   }
 
-  attached(outbox: Outbox): void {
+  attached(outbox: Outbox, sessionGraceMs: number): void {
     this.#outbox = outbox;
-    this.#clients.attached();
+    this.#clients.attached(sessionGraceMs);
   }
 
   /** The frames that follow came in at this time. What they start is measured from it. */
@@ -234,6 +230,7 @@ export class Executor {
       acceptedAt: now,
     });
     const execution = newExecution(client, attempt, named, flags, context, bytes, start, end);
+    execution.link = this.#clients.link;
     client.executions.set(execution);
     this.#held += 1;
     this.#machine.enter(execution);
@@ -319,8 +316,7 @@ export class Executor {
       execution.failure = { code: 'timed_out', message: 'the deadline passed on the node' };
     if (state === 'cancelled') execution.failure = { code: 'cancelled', message: 'cancelled' };
     this.#send(execution);
-    const bytes = execution.value === undefined ? FAILED_BYTES : encodedBytes(execution.value);
-    this.#retained.add(execution, bytes + (execution.stream?.keptBytes ?? 0));
+    this.#retained.add(execution, outcomeBytes(execution));
     this.#leaving.look(this.#held, this.#retained.size);
   }
 
@@ -374,6 +370,7 @@ export class Executor {
     );
     this.#outbox?.frame(FrameType.FATE, 0, client.number, 0, writeFates(fates));
     for (const { execution, received, windowBytes } of known) {
+      execution.link = this.#clients.link;
       const route = this.#routeTo(execution);
       if (route === undefined) return;
       execution.stream?.resume(route, received, windowBytes);
@@ -382,6 +379,11 @@ export class Executor {
         this.#send(execution);
       }
     }
+  }
+
+  #evict(execution: Execution): void {
+    this.#machine.send(execution, { type: 'result.evicted', at: this.#clock.now() });
+    this.#fill();
   }
 
   /** Nobody waits for its calls. */

@@ -12,6 +12,8 @@ export interface CallFacts {
   readonly node: string | undefined;
   /** State of the call machine when it ended. */
   readonly state: string;
+  /** Whether an attempt before this one may have been executed. */
+  readonly past: 'notStarted' | 'unknown';
 }
 
 function where({ node, state }: CallFacts): string {
@@ -19,8 +21,8 @@ function where({ node, state }: CallFacts): string {
 }
 
 /** Only what never left this process is certainly not started. */
-function startedOf({ state }: CallFacts): 'notStarted' | 'unknown' {
-  return state === 'queued' ? 'notStarted' : 'unknown';
+function startedOf({ state, past }: CallFacts): 'notStarted' | 'unknown' {
+  return state === 'queued' ? past : 'unknown';
 }
 
 export function timedOut(call: CallFacts): HoldfastError {
@@ -51,7 +53,9 @@ export function cancelled(call: CallFacts, cause: unknown): HoldfastError {
   });
 }
 
-export function lost(call: CallFacts, started: 'notStarted' | 'unknown', why: string): HoldfastError {
+/** `lastStarted` tells of the last attempt. */
+export function lost(call: CallFacts, lastStarted: 'notStarted' | 'unknown', why: string): HoldfastError {
+  const started = lastStarted === 'notStarted' ? call.past : 'unknown';
   const advice =
     started === 'unknown'
       ? 'it may have been executed: pass idempotent: true, or give it an idempotency key'
@@ -102,13 +106,13 @@ export function errorOf(call: CallFacts, failure: FailureMessage): HoldfastError
       return new HoldfastError(
         `call c${call.attempt} of ${call.name} found no free place: ${failure.message}; ` +
           'add nodes, raise maxQueueSize, or call less at once',
-        { code: 'queue_full', retryable: true, blame: 'remote', started: 'notStarted' },
+        { code: 'queue_full', retryable: true, blame: 'remote', started: call.past },
       );
     case 'no_node':
       return new HoldfastError(
         `call c${call.attempt} of ${call.name} found no node: ${failure.message}; ` +
           'start a node that offers it, or check the name, the target and the labels',
-        { code: 'no_node', retryable: true, blame: 'remote', started: 'notStarted' },
+        { code: 'no_node', retryable: true, blame: 'remote', started: call.past },
       );
     case 'too_large':
       return new HoldfastError(`call c${call.attempt} of ${call.name}: ${failure.message}`, {

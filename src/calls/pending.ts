@@ -4,6 +4,7 @@ import type { CallContext } from '../../machines/call.ts';
 import type { CompiledActor } from '../engine/compile.ts';
 import type { Observer } from '../engine/table-records.ts';
 import type { Clock } from '../ports.ts';
+import type { PeerMessage } from '../protocol/messages.ts';
 import type { Encoded, Encoding } from '../protocol/values.ts';
 import type { Waiting } from './deadlines.ts';
 import type { CallFacts } from './outcome.ts';
@@ -65,6 +66,8 @@ export interface Call extends CompiledActor<CallContext>, Waiting {
   wirePeer: number;
   /** Where the present attempt is, as the hub said, or as was presumed when it was sent. */
   node: Peer | undefined;
+  /** What became of the attempts before the present one: `unknown` once one of them may have been executed. */
+  past: 'notStarted' | 'unknown';
   readonly stream: InboundStream | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -100,6 +103,7 @@ export function newCall(
     attempt: 0,
     wirePeer: 0,
     node: undefined,
+    past: 'notStarted',
     stream,
     resolve,
     reject,
@@ -111,10 +115,10 @@ export function newCall(
 }
 
 /** What the words of an error need to know of it. */
-export function factsOf({ name, attempt, deadlineMs, node }: Call, state: string): CallFacts {
+export function factsOf({ name, attempt, deadlineMs, node, past }: Call, state: string): CallFacts {
   // Before the hub said so, its node is only presumed.
   const isKnown = state !== 'sent' && state !== 'queued';
-  return { name, attempt, deadlineMs, node: isKnown ? node?.id : undefined, state };
+  return { name, attempt, deadlineMs, node: isKnown ? node?.id : undefined, state, past };
 }
 
 /** JSON text, or '' for any node. */
@@ -122,27 +126,30 @@ export function routeOf({ node, labels }: Target): string {
   return node === undefined && labels === undefined ? '' : JSON.stringify({ node, labels });
 }
 
-/** The nodes of one client, by the numbers of its present link. */
+/** The nodes of one client, by the numbers of its present link. One object stands for an instance, whatever its number. */
 export class Peers {
   readonly #byNumber = new Map<number, Peer>();
-  /** Nodes of calls that an earlier link left, by their instance. */
-  readonly #before = new Map<string, Peer>();
+  /** Those of the present link, and those of calls that an earlier link left. */
+  readonly #byInstance = new Map<string, Peer>();
 
   get(number: number): Peer | undefined {
     return this.#byNumber.get(number);
   }
 
-  name(number: number, id: string, instance: string): void {
-    const peer = this.#before.get(instance) ?? { number, id, instance };
+  /** An instance whose session was over and that came back has another number on the same link. */
+  name(number: number, { id, instance }: PeerMessage): void {
+    const peer = this.#byInstance.get(instance) ?? { number, id, instance };
+    if (this.#byNumber.get(peer.number) === peer) this.#byNumber.delete(peer.number);
     peer.number = number;
     this.#byNumber.set(number, peer);
+    this.#byInstance.set(instance, peer);
   }
 
   /** Another hub has other numbers: a node keeps none until it is named again. */
   detached(nodes: Iterable<Peer>): void {
     for (const peer of this.#byNumber.values()) peer.number = 0;
     this.#byNumber.clear();
-    this.#before.clear();
-    for (const node of nodes) this.#before.set(node.instance, node);
+    this.#byInstance.clear();
+    for (const node of nodes) this.#byInstance.set(node.instance, node);
   }
 }

@@ -152,6 +152,8 @@ export class Placement {
         if (call.presumed === 0) continue;
         if (call.since > before) this.#tellSoon();
         else {
+          // Its client may have named the node itself, on a link that has not heard of it.
+          this.#book.tellClient(call.client, node);
           call.client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, call.attempt);
           call.presumed = 0;
         }

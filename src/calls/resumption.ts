@@ -94,6 +94,7 @@ export class Resumption {
     const named = client.resuming;
     client.resuming = undefined;
     if (peer !== 0) return;
+    client.past = 'here';
     for (const call of [...client.calls.values()]) if (!named.has(call.attempt)) this.#book.drop(call);
   }
 
@@ -104,13 +105,13 @@ export class Resumption {
     readFates(bytes, start, end, (attempt, fate) => {
       const call = client?.calls.get(attempt);
       if (call?.state === 'sought') {
-        if (this.#search.found(call, node, fate)) told.push([attempt, fate]);
+        if (this.#search.answered(call, node, fate)) told.push([attempt, fate]);
         return;
       }
       if (call?.node !== node || (call.state !== 'assigned' && call.state !== 'done')) return;
       // The answer to an older question: what follows it is not what the client asked for last.
       if (call.awaits !== node.answers) return;
-      if (fate === Fate.UNSTARTED && call.offer === undefined && !call.idempotent && this.#search.isOpen) {
+      if (fate === Fate.UNSTARTED && call.offer === undefined && !call.idempotent && this.#search.isOn) {
         // Handed out by a hub before this one: the client may only have presumed this node.
         this.#book.free(call);
         return this.#search.add(call);
@@ -158,7 +159,9 @@ export class Resumption {
   #resumeUnassigned(client: Asking, attempt: number): void {
     const call = client.calls.get(attempt);
     if (call === undefined) {
-      if (this.#search.isOpen) return this.#search.add(this.#record(client, attempt, undefined, false));
+      // A client that comes late to a hub may have been with another one until a moment ago.
+      if (this.#search.isYoung || (this.#search.isOn && client.past === 'elsewhere'))
+        return this.#search.add(this.#record(client, attempt, undefined, false));
       return this.#book.tellFate(client, 0, attempt, Fate.UNSTARTED);
     }
     if (call.state === 'sought') return this.#book.tellFate(client, 0, attempt, Fate.WAITING);

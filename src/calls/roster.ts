@@ -24,6 +24,8 @@ export interface Asking {
   heldSince: number;
   /** Bytes of its calls that wait at the hub. */
   waitingBytes: number;
+  /** `elsewhere`: it was registered with another hub, or in another session, and has not named its attempts here yet. */
+  past: 'here' | 'elsewhere';
   /** While a RESUME of several frames arrives: the attempts that it named. */
   resuming: Set<number> | undefined;
   finished: number;
@@ -143,7 +145,9 @@ export interface Routed {
   idempotent: boolean;
 }
 
-export function createAsking(facts: Pick<Asking, 'number' | 'id' | 'instance' | 'bufferedBytes'>): Asking {
+export function createAsking(
+  facts: Pick<Asking, 'number' | 'id' | 'instance' | 'bufferedBytes' | 'past'>,
+): Asking {
   return {
     ...facts,
     outbox: undefined,

@@ -73,6 +73,16 @@ export class Router {
     return running;
   }
 
+  /** Of those that are with nodes: the ones that can end here, since both ends are here. */
+  get ending(): number {
+    let ending = 0;
+    for (const { outbox, assigned } of this.#book.nodes.values()) {
+      if (outbox === undefined) continue;
+      for (const { client } of assigned) if (client.outbox !== undefined) ending += 1;
+    }
+    return ending;
+  }
+
   /** Function names that somebody offers, defined or waits for. */
   get functionNames(): number {
     return this.#book.offers.size;
@@ -132,7 +142,7 @@ export class Router {
   /** The client will not come back: its calls are cancelled and its outcomes forgotten. */
   removeClient(client: Asking): void {
     this.clientDetached(client);
-    for (const call of [...client.calls.values()]) this.#book.drop(call);
+    for (const call of [...client.calls.values()]) this.#book.forsake(call);
     this.#book.clients.delete(client.number);
     for (const node of this.#book.nodes.values()) {
       node.owed.delete(client);
@@ -164,15 +174,20 @@ export class Router {
         const bytesMore = readCredit(bytes, start, end);
         if (call?.state !== 'assigned' && call?.state !== 'done') return;
         call.downBytes = Math.max(0, call.downBytes - bytesMore);
-        call.node?.outbox?.forward(type, flags, client.number, id, bytes, start, end);
+        // A node that came back and knows nobody gets the credit with the question that it is asked.
+        if (call.node?.told.has(client.number))
+          call.node.outbox?.forward(type, flags, client.number, id, bytes, start, end);
         return;
       }
       case FrameType.CANCEL: {
         const call = client.calls.get(id);
         if (call === undefined || call.state === 'done') return;
-        if (call.state !== 'assigned') return this.#book.drop(call);
-        call.node?.outbox?.drop(client.number, id);
-        call.node?.outbox?.frame(FrameType.CANCEL, 0, client.number, id);
+        const { node } = call;
+        if (call.state !== 'assigned' || node === undefined) return this.#book.drop(call);
+        node.outbox?.drop(client.number, id);
+        // It may have come back a moment ago, and know nobody.
+        this.#book.tellNode(node, client);
+        node.outbox?.frame(FrameType.CANCEL, 0, client.number, id);
         return;
       }
       case FrameType.DEFINE:

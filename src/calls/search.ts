@@ -1,5 +1,5 @@
-// Attempts of which a young hub knows nothing: a hub before it may have handed them to any node, and died before the client
-// heard of it.
+// Attempts of which a hub knows nothing: a hub before it may have handed them to any node, and died before the client heard
+// of it.
 // Invariant: such an attempt is called unstarted only when the nodes that came back in time have been asked.
 import type { Clock, Timer } from '../ports.ts';
 import { Fate, FrameType } from '../protocol/frames.ts';
@@ -8,24 +8,37 @@ import { writeQueries } from '../protocol/lists.ts';
 import type { Book } from './book.ts';
 import type { Asking, Routed, Running } from './roster.ts';
 
+/** What is known of an attempt that is sought. */
+interface Sought {
+  readonly until: number;
+  /** What it is called when nobody has it: vanished, once a node said that it may have forgotten it. */
+  fate: typeof Fate.UNSTARTED | typeof Fate.VANISHED;
+}
+
 export class Search {
   readonly #book: Book;
   readonly #clock: Clock;
-  /** Until then nodes may come back to this hub, and be asked. */
-  readonly #until: number;
-  readonly #sought = new Set<Routed>();
+  /** How long nodes may take to come back to this hub, and to answer. */
+  readonly #searchMs: number;
+  readonly #youngUntil: number;
+  readonly #sought = new Map<Routed, Sought>();
   #timer: Timer | undefined;
 
-  /** `youngMs`: how long after its start the hub searches. */
-  constructor(book: Book, clock: Clock, youngMs: number) {
+  /** `searchMs`: how long after its start, and after it was asked, the hub searches; 0: it never does. */
+  constructor(book: Book, clock: Clock, searchMs: number) {
     this.#book = book;
     this.#clock = clock;
-    this.#until = clock.now() + youngMs;
+    this.#searchMs = searchMs;
+    this.#youngUntil = clock.now() + searchMs;
+  }
+
+  get isOn(): boolean {
+    return this.#searchMs > 0;
   }
 
   /** Whether an attempt that nobody here knows may be with a node that is not back yet. */
-  get isOpen(): boolean {
-    return this.#clock.now() < this.#until;
+  get isYoung(): boolean {
+    return this.#clock.now() < this.#youngUntil;
   }
 
   stop(): void {
@@ -37,10 +50,10 @@ export class Search {
   add(call: Routed): void {
     call.state = 'sought';
     call.node = undefined;
-    this.#sought.add(call);
+    this.#sought.set(call, { until: this.#clock.now() + this.#searchMs, fate: Fate.UNSTARTED });
     this.#book.tellFate(call.client, 0, call.attempt, Fate.WAITING);
     for (const node of this.#book.nodes.values()) this.#ask(node, call.client, [call]);
-    this.#timer ??= this.#clock.setTimer(() => this.#giveUp(), Math.max(0, this.#until - this.#clock.now()));
+    this.#arm();
   }
 
   /** A node came: does it have any of them? */
@@ -51,7 +64,9 @@ export class Search {
   }
 
   /** A node answered about an attempt. Returns whether it has it: then it is the node's from now on. */
-  found(call: Routed, node: Running, fate: Fate): boolean {
+  answered(call: Routed, node: Running, fate: Fate): boolean {
+    const sought = this.#sought.get(call);
+    if (sought !== undefined && fate === Fate.VANISHED) sought.fate = fate;
     if (fate !== Fate.RUNNING && fate !== Fate.DONE) return false;
     this.#sought.delete(call);
     call.node = node;
@@ -74,16 +89,29 @@ export class Search {
 
   /** Some were cancelled or forgotten meanwhile. */
   #living(): Routed[] {
-    return [...this.#sought].filter((call) => call.state === 'sought');
+    for (const call of this.#sought.keys()) if (call.state !== 'sought') this.#sought.delete(call);
+    return [...this.#sought.keys()];
+  }
+
+  /** The first that was added is the first to be given up. */
+  #arm(): void {
+    for (const { until } of this.#sought.values()) {
+      this.#timer ??= this.#clock.setTimer(() => this.#giveUp(), Math.max(0, until - this.#clock.now()));
+      return;
+    }
   }
 
   #giveUp(): void {
     this.#timer = undefined;
+    const now = this.#clock.now();
     for (const call of this.#living()) {
-      this.#book.tellFate(call.client, 0, call.attempt, Fate.UNSTARTED);
-      this.#book.ended.unstarted += 1;
+      const { until, fate } = this.#sought.get(call) ?? { until: now, fate: Fate.UNSTARTED };
+      if (until > now) break;
+      this.#sought.delete(call);
+      this.#book.tellFate(call.client, 0, call.attempt, fate);
+      this.#book.ended[fate === Fate.VANISHED ? 'vanished' : 'unstarted'] += 1;
       this.#book.drop(call);
     }
-    this.#sought.clear();
+    this.#arm();
   }
 }

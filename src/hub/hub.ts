@@ -184,7 +184,8 @@ class RunningHub implements Hub {
   async #stop(): Promise<void> {
     this.#state = 'draining';
     this.#listening?.stopAccepting();
-    for (const member of [...this.#members.values()]) member.drain();
+    // Who is away is not given up: it may come back to the next hub, and to its calls.
+    for (const member of [...this.#members.values()]) if (member.state !== 'absent') member.drain();
     this.#router.stopAccepting();
     await this.#idle();
     for (const link of [...this.#links]) link.breakOff(CloseCode.UNAVAILABLE, 'the hub stops');
@@ -196,13 +197,13 @@ class RunningHub implements Hub {
     this.#log.info({ hub: this.instance }, 'hub stopped');
   }
 
-  /** No call runs any more, or the time for it is over. */
+  /** No call runs any more whose ends are both here, or the time for it is over. */
   #idle(): Promise<void> {
     const { clock } = this.#ports;
     const until = clock.now() + this.#resolved.drainTimeoutMs;
     return new Promise((resolve) => {
       const look = (): void => {
-        if (this.#router.running === 0 || clock.now() >= until) resolve();
+        if (this.#router.ending === 0 || clock.now() >= until) resolve();
         else clock.setTimer(look, 20);
       };
       look();

@@ -75,13 +75,13 @@ export class Member implements Owner {
     this.instance = message.instance;
     this.number = number;
     this.history = history;
+    const { id, instance, maxConcurrent, labels } = message;
     if (this.role === 'client') {
       const bufferedBytes = () => this.#link?.socket.bufferedBytes ?? 0;
-      this.#client = createAsking({ number, id: this.id, instance: this.instance, bufferedBytes });
+      const past = message.registrationEpoch === 1 ? 'here' : 'elsewhere';
+      this.#client = createAsking({ number, id, instance, bufferedBytes, past });
       home.router.addClient(this.#client);
     } else {
-      const { id, instance } = this;
-      const { maxConcurrent, labels } = message;
       this.#node = home.router.addNode({ number, id, instance, functions: new Map(), labels, maxConcurrent });
     }
     this.actor = this.#spawn(message);

@@ -133,7 +133,7 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
     }),
   });
   const user: LinkUser = {
-    attached: (outbox) => executor.attached(outbox),
+    attached: (outbox, { sessionGraceMs }) => executor.attached(outbox, sessionGraceMs),
     heard: (at) => executor.heard(at),
     detached: () => executor.detached(),
     hubDraining: () => undefined,

@@ -41,7 +41,13 @@ function make() {
     const said: Said[] = [];
     const kernel = { bufferedBytes: 0 };
     const bufferedBytes = (): number => kernel.bufferedBytes;
-    const asking = createAsking({ number, id: `c${number}`, instance: `ci${number}`, bufferedBytes });
+    const asking = createAsking({
+      number,
+      id: `c${number}`,
+      instance: `ci${number}`,
+      bufferedBytes,
+      past: 'here',
+    });
     router.addClient(asking);
     router.clientAttached(asking, outboxTo(said, router.turn.afterInput));
     const says = (type: number, id: number, bytes: Uint8Array): void =>

@@ -1,0 +1,70 @@
+// The faults that may hit a fleet, drawn by chance.
+// Invariant: plain data; whom a fault hits is drawn with it.
+import type { NetworkOptions } from '../../src/testing/index.ts';
+import type { Dice } from './dice.ts';
+
+const weights = {
+  hubKilled: 3,
+  hubStopped: 1,
+  hubFrozen: 1.5,
+  nodeKilled: 3,
+  nodeStopped: 1.5,
+  nodeFrozen: 2,
+  nodeRivalled: 1.5,
+  nodeDrained: 1,
+  nodeDisconnected: 1,
+  nodeForgotten: 1,
+  clientKilled: 1,
+  clientFrozen: 1.5,
+  linkReset: 3,
+  linkCut: 3,
+  linkSwallowed: 4,
+  everythingCut: 0.7,
+  everythingSwallowed: 0.7,
+  networkSlowed: 1.5,
+  wallClockSet: 1,
+};
+
+type FaultKind = keyof typeof weights;
+
+export interface Fault {
+  readonly kind: FaultKind;
+  readonly at: number;
+  readonly forMs: number;
+  /** Which node and which client, if it hits one. */
+  readonly node: number;
+  readonly client: number;
+  /** Of links: whose. */
+  readonly whose: 'node' | 'client';
+  /** Of kills: the machine is gone with the process, so that no peer is told. */
+  readonly silently: boolean;
+  /** Of the network, while it is slow. */
+  readonly shape: NetworkOptions;
+  /** How far the wall clock is set. */
+  readonly jumpMs: number;
+}
+
+export function drawFaults(
+  dice: Dice,
+  { nodes, clients, activeMs }: { nodes: number; clients: number; activeMs: number },
+): Fault[] {
+  const count = dice.chance(0.1) ? 0 : dice.whole(1, 14);
+  const faults = Array.from({ length: count }, (): Fault => {
+    return {
+      kind: dice.weighted(weights),
+      at: dice.whole(0, activeMs - 1),
+      forMs: dice.scale(10, 60_000),
+      node: dice.whole(0, nodes - 1),
+      client: dice.whole(0, clients - 1),
+      whose: dice.chance(0.6) ? 'node' : 'client',
+      silently: dice.chance(0.4),
+      shape: {
+        latencyMs: dice.scale(10, 2_000),
+        jitterMs: dice.scale(1, 3_000),
+        bytesPerMs: dice.chance(0.5) ? dice.scale(20, 2_000) : Infinity,
+      },
+      jumpMs: (dice.chance(0.5) ? 1 : -1) * dice.scale(1_000, 40_000_000),
+    };
+  });
+  return faults.sort((a, b) => a.at - b.at);
+}
