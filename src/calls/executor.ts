@@ -202,9 +202,8 @@ export class Executor {
       this.#now,
       this.#options.executionTimeoutMs,
     );
-    const { valueAt } = header;
-    if ((flags & Flag.MORE) !== 0) this.#uploads.begin(header, this.#outbox, bytes, valueAt, end);
-    else this.#accept(header, bytes, valueAt, end);
+    if ((flags & Flag.MORE) !== 0) this.#uploads.begin(header, this.#outbox, bytes, header.valueAt, end);
+    else this.#accept(header, bytes, header.valueAt, end);
   }
 
   #accept(

@@ -3,8 +3,10 @@
 import { startClient, type Client } from '../../src/client/client.ts';
 import { startHub } from '../../src/hub/hub.ts';
 import type { Hub } from '../../src/hub/status.ts';
+import { presets } from '../../src/links/options.ts';
 import { startNode, type FleetNode } from '../../src/node/node.ts';
 import type { Log, Metrics } from '../../src/ports.ts';
+import { defaults } from '../../src/protocol/limits.ts';
 import type { Host, LinkFilter, Simulation } from '../../src/testing/index.ts';
 import { Ledger } from './ledger.ts';
 import type { ClientPlan, NodePlan, Scenario } from './scenario.ts';
@@ -145,7 +147,10 @@ export class Fleet {
     this.scenario = scenario;
     this.twin = twin;
     this.broken = broken;
-    this.ledger = new Ledger(() => sim.now, broken);
+    const { preset, sessionGraceMs } = scenario.hub;
+    const ofPreset = preset === undefined ? undefined : presets[preset].sessionGraceMs;
+    const graceMs = sessionGraceMs ?? ofPreset ?? defaults.sessionGraceMs;
+    this.ledger = new Ledger(() => sim.now, graceMs, broken);
     this.hubHost = sim.host('hub#0');
     this.nodes = scenario.nodes.map((plan) => new NodeSeat(this, plan));
     this.clients = scenario.clients.map((plan) => new ClientSeat(this, plan));
@@ -253,6 +258,7 @@ export class Fleet {
   }
 
   #leaveHub(): void {
+    for (const { id } of [...this.scenario.nodes, ...this.scenario.clients]) this.ledger.offline(id);
     if (this.hub !== undefined) this.formerHubs.push({ host: this.hubHost, hub: this.hub });
     this.hub = undefined;
   }
@@ -268,8 +274,11 @@ export class Fleet {
         // A link that is told of its rival ends at once; that its socket was let go comes too late for it.
         if (message.startsWith('dead letter') && !message.includes('socket.released to connection/'))
           this.broken(`${host.name} had a ${message}`);
-        const expired = /^(\S+) \S+ → expired/.exec(message)?.[1];
-        if (expired !== undefined) this.ledger.gone.set(expired, 'expired');
+        const [, id = '', state = ''] = /^(\S+) \S+ → (\S+)/.exec(message) ?? [];
+        if (!host.name.startsWith('hub#') || id === '') return;
+        if (state.startsWith('online')) this.ledger.online(id);
+        else this.ledger.offline(id);
+        if (state.startsWith('expired')) this.ledger.gone.set(id, 'expired');
       };
     return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
   }

@@ -43,7 +43,7 @@ export function checkEntry({ ledger, broken, scenario }: Fleet, entry: Entry): v
   const { code, started, at, message } = outcome;
   const tookMs = at - askedAt;
   // A link that gave up says so to whoever asks for something new.
-  const isRefused = code === 'not_connected' && ledger.gone.has(clientOf(entry)) && executions.length === 0;
+  const isRefused = code === 'not_connected' && ledger.isGone(clientOf(entry)) && executions.length === 0;
   if (!documented.has(code) && !isRefused)
     broken(`${key} ended with ${code}, which is not documented: ${message}`);
   if (started === 'notStarted' && executions.length > 0)
@@ -70,7 +70,7 @@ export function checkEntry({ ledger, broken, scenario }: Fleet, entry: Entry): v
   // An idempotent call leaves a node that is only away; its attempts may be spent so.
   if (code === 'lost' && started === 'unknown' && !plan.idempotent) {
     const suspects = outcome.node === undefined ? scenario.nodes.map(({ id }) => id) : [outcome.node];
-    if (![clientOf(entry), ...suspects].some((id) => ledger.gone.has(id)))
+    if (![clientOf(entry), ...suspects].some((id) => ledger.isGone(id)))
       broken(`${key} was lost (unknown), and neither its node nor its client is gone: ${message}`);
   }
 }

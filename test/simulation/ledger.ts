@@ -37,14 +37,34 @@ export class Ledger {
   readonly entries = new Map<string, Entry>();
   /** Node ids an instance of which is gone for good, and clients' lives: what may explain that an outcome is unknown. */
   readonly gone = new Map<string, string>();
+  /** Since when nodes and clients are online at no hub. */
+  readonly #offlineSince = new Map<string, number>();
   /** Calls that have neither ended nor lost their client, by the life of their client. */
   readonly open = new Map<string, number>();
   readonly #broken: (what: string) => void;
   readonly #now: () => number;
 
-  constructor(now: () => number, broken: (what: string) => void) {
+  readonly #graceMs: number;
+
+  /** `graceMs`: how long a hub waits for who is away. */
+  constructor(now: () => number, graceMs: number, broken: (what: string) => void) {
     this.#now = now;
+    this.#graceMs = graceMs;
     this.#broken = broken;
+  }
+
+  offline(id: string): void {
+    if (!this.#offlineSince.has(id)) this.#offlineSince.set(id, this.#now());
+  }
+
+  online(id: string): void {
+    if (this.isGone(id)) this.gone.set(id, 'away for longer than its session lasts');
+    this.#offlineSince.delete(id);
+  }
+
+  /** Whether a hub may have given up an instance of this id. */
+  isGone(id: string): boolean {
+    return this.gone.has(id) || this.#now() - (this.#offlineSince.get(id) ?? Infinity) >= this.#graceMs;
   }
 
   ask(by: string, plan: CallPlan): Entry {
