@@ -47,7 +47,7 @@ export class Composition {
       this.#limits.slice(0, i).reduce((product, limit) => product * (limit + 1), 1),
     );
     const parts: Part[] = [];
-    const wiring = wire(parts, this.#families, this.budgets);
+    const wiring = wire(parts, this.#families, this.budgets, definition.maxLocalStates);
     for (const [name, actor] of Object.entries(definition.actors)) {
       if ('machine' in actor) parts.push(new MachinePart(name, parts.length, wiring, actor, definition));
       else parts.push(new ModelPart(name, parts.length, wiring, actor));
@@ -190,13 +190,19 @@ export class Composition {
   }
 }
 
-function wire(parts: readonly Part[], families: Families, budgets: readonly string[]): Wiring {
+function wire(
+  parts: readonly Part[],
+  families: Families,
+  budgets: readonly string[],
+  maxLocalStates = 100_000,
+): Wiring {
   const inputs: Input[] = [];
   const inputIds = new Map<string, number>();
   const masks = new Map<number, number>();
   const wiring: Wiring = {
     families,
     inputs,
+    maxLocalStates,
     part(name, saidBy) {
       const index = parts.findIndex((part) => part.name === name);
       if (index === -1)

@@ -23,20 +23,32 @@ function isPlain(value: object): boolean {
   return proto === Object.prototype || proto === null;
 }
 
+/** Values that hold themselves would have no end. */
+const DEEPEST = 200;
+
+function kindOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return `a ${typeof value}`;
+  return `an instance of ${(value as { constructor?: { name?: string } }).constructor?.name ?? 'a class'}`;
+}
+
 /**
  * A text that is the same for equal values, whatever the order of their fields. Fields that are undefined do not count.
  *
  * @throws Error that says where a value is not plain data (a function, a promise, an instance of a class)
  */
-export function canonical(value: unknown, visit?: EpochVisitor, path = 'the value'): string {
+export function canonical(value: unknown, visit?: EpochVisitor, path = 'the value', depth = 0): string {
   if (value === null || value === undefined) return 'null';
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (depth > DEEPEST)
+    throw new Error(
+      `${path.slice(0, 80)}… is nested more than ${DEEPEST} deep, or holds itself; keep it flat`,
+    );
   if (Array.isArray(value))
-    return `[${value.map((item, i) => canonical(item, visit, `${path}[${i}]`)).join()}]`;
+    return `[${value.map((item, i) => canonical(item, visit, `${path}[${i}]`, depth + 1)).join()}]`;
   if (typeof value !== 'object' || !isPlain(value)) {
     throw new Error(
-      `${path} is not plain data (${typeof value}); keep only plain objects, arrays, texts, numbers and booleans there`,
+      `${path} is not plain data (${kindOf(value)}); keep only plain objects, arrays, texts, numbers and booleans there`,
     );
   }
   const holder = value as Record<string, unknown>;
@@ -46,22 +58,23 @@ export function canonical(value: unknown, visit?: EpochVisitor, path = 'the valu
     if (item === undefined) continue;
     const text = isEpoch(field, item)
       ? String(visit?.(field, holder, item) ?? item)
-      : canonical(item, visit, `${path}.${field}`);
+      : canonical(item, visit, `${path}.${field}`, depth + 1);
     fields.push(`${JSON.stringify(field)}:${text}`);
   }
   return `{${fields.join()}}`;
 }
 
 /** The same value with its epochs replaced; parts without epochs are shared. */
-export function replaceEpochs<T>(value: T, visit: EpochVisitor): T {
+export function replaceEpochs<T>(value: T, visit: EpochVisitor, depth = 0): T {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => replaceEpochs(item, visit)) as T;
-  if (!isPlain(value)) return value; // `canonical` says what is wrong with it
+  if (depth > DEEPEST) return value; // `canonical` says what is wrong with it
+  if (Array.isArray(value)) return value.map((item) => replaceEpochs(item, visit, depth + 1)) as T;
+  if (!isPlain(value)) return value;
   const holder = value as Record<string, unknown>;
   const out: Record<string, unknown> = {};
   for (const field of Object.keys(holder)) {
     const item = holder[field];
-    out[field] = isEpoch(field, item) ? visit(field, holder, item) : replaceEpochs(item, visit);
+    out[field] = isEpoch(field, item) ? visit(field, holder, item) : replaceEpochs(item, visit, depth + 1);
   }
   return out as T;
 }

@@ -214,3 +214,33 @@ export function notReached(property: string, states: number): Violation {
   const text = `sometimes: ${property}\nholds in none of all ${states} states`;
   return { kind: 'sometimes', property, parts: [], start: [], steps: [], text };
 }
+
+/** An error that already says where the search was. */
+class SearchFailure extends Error {}
+
+/** The last steps before an error, in its message. */
+const SHOWN_STEPS = 8;
+
+/** The error of a search that cannot go on, with the state that it was in and the way there. */
+export function failedIn(composition: Composition, path: readonly PathStep[], cause: unknown): Error {
+  if (cause instanceof SearchFailure) return cause;
+  const last = path.at(-1)?.state ?? new Int32Array(composition.width);
+  const all = path.length - 1;
+  const skipped = Math.max(0, all - SHOWN_STEPS);
+  const at = path[skipped]?.state.slice() ?? last.slice();
+  const shown = path.slice(skipped + 1).map((to, i) => {
+    const { number, label } = stepTo(composition, at, to, skipped + i + 1);
+    return `${String(number).padStart(3)}. ${label}`;
+  });
+  const lines = [
+    cause instanceof Error ? cause.message : String(cause),
+    all === 0 ? 'at first, in the state' : `after ${all} steps`,
+    ...(skipped > 0 ? [`     (${skipped} steps before these)`] : []),
+    ...shown,
+    ...(all === 0 ? [] : ['in the state']),
+    ...composition.parts.map(
+      (part, i) => `     ${part.name}: ${part.describe(last[i] as number).slice(0, 300)}`,
+    ),
+  ];
+  return new SearchFailure(lines.join('\n'), { cause });
+}

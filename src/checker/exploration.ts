@@ -4,7 +4,7 @@ import { AlikeProperties } from './alike-properties.ts';
 import type { CheckOptions, CheckResult, Progress, Search } from './options.ts';
 import { Composition } from './composition.ts';
 import { Edges } from './edges.ts';
-import { explain, notReached, unexpectedIn, type PathStep, type Violation } from './explain.ts';
+import { explain, failedIn, notReached, unexpectedIn, type PathStep, type Violation } from './explain.ts';
 import { pathTo, trappedState, type Explored } from './explored.ts';
 import { BreadthFirst, DepthFirst, NONE, type Frontier } from './frontier.ts';
 import { livenessOf, type Lasso } from './liveness.ts';
@@ -119,11 +119,15 @@ export class Exploration implements Search {
   #expand(index: number): void {
     this.#progressed = false;
     this.#edges?.open(index);
-    this.#composition.eachMove(this.#current, this.#make);
-    if (this.#progressed || !this.#properties.asksForDeadlocks || this.#violation !== undefined) return;
-    this.#view.state.set(this.#current);
-    if (this.#properties.isOwed(this.#view))
-      this.#fail('deadlock', 'something is owed, and nothing can happen', index);
+    try {
+      this.#composition.eachMove(this.#current, this.#make);
+      if (this.#progressed || !this.#properties.asksForDeadlocks || this.#violation !== undefined) return;
+      this.#view.state.set(this.#current);
+      if (this.#properties.isOwed(this.#view))
+        this.#fail('deadlock', 'something is owed, and nothing can happen', index);
+    } catch (cause) {
+      throw failedIn(this.#composition, this.#pathTo(index), cause);
+    }
   }
 
   readonly #make = (move: Move, part: number): void => {
@@ -148,10 +152,18 @@ export class Exploration implements Search {
     this.#edges?.add(this.#index, found, move, part);
   };
 
+  #violatedBy(index: number): string | undefined {
+    try {
+      return this.#properties.violatedBy(this.#view);
+    } catch (cause) {
+      throw failedIn(this.#composition, this.#pathTo(index), cause);
+    }
+  }
+
   /** Judges the state in the view. */
   #judge(index: number): void {
     this.#alike?.compareSome(this.#view, index);
-    const violated = this.#properties.violatedBy(this.#view);
+    const violated = this.#violatedBy(index);
     if (violated === undefined) return;
     this.#alike?.compare(this.#view);
     this.#fail('always', violated, index);

@@ -3,6 +3,7 @@
 import type { Predicate } from './options.ts';
 import type { Composition } from './composition.ts';
 import type { Edges } from './edges.ts';
+import { failedIn, type PathStep } from './explain.ts';
 import { holds } from './properties.ts';
 import type { IntList, StateSet } from './states.ts';
 import { StateView } from './view.ts';
@@ -16,7 +17,7 @@ export interface Explored {
 
 /** 1 for each state where the predicate holds. */
 export function marksOf(
-  { composition, set }: Explored,
+  { composition, set, parents }: Explored,
   kind: string,
   name: string,
   predicate: Predicate,
@@ -25,9 +26,21 @@ export function marksOf(
   const marks = new Uint8Array(set.size);
   for (let index = 0; index < set.size; index++) {
     set.read(index, view.state);
-    if (holds(kind, name, predicate, view)) marks[index] = 1;
+    try {
+      if (holds(kind, name, predicate, view)) marks[index] = 1;
+    } catch (cause) {
+      throw failedIn(composition, statesOf(set, pathTo(parents, index)), cause);
+    }
   }
   return marks;
+}
+
+function statesOf(set: StateSet, path: readonly number[]): PathStep[] {
+  return path.map((index) => {
+    const state = new Int32Array(set.width);
+    set.read(index, state);
+    return { state };
+  });
 }
 
 /** The indices of the states on the way to `last`, the first one's included. */

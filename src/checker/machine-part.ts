@@ -124,7 +124,11 @@ export class MachinePart extends Part<Local> {
     return [
       canonical(snapshot.value),
       canonical(history),
-      canonical(compared, visit, `the context of ${this.name}`),
+      canonical(
+        compared,
+        visit,
+        `machine ${this.#actor.machine.id} in ${JSON.stringify(snapshot.value)}: the context of ${this.name}`,
+      ),
       canonical(timers, visit),
       canonical(awaited, visit),
       snapshot.status,
@@ -252,7 +256,8 @@ export class MachinePart extends Part<Local> {
       const outputs = this.#definition.route(this.name, effect);
       if (outputs === undefined) {
         throw new Error(
-          `nobody routes effect '${effect.type}' of ${this.name} (machine ${this.#actor.machine.id}); let route answer [] if it does not matter`,
+          `nobody routes effect '${effect.type}' of ${this.name} (machine ${this.#actor.machine.id}) on its way to ` +
+            `${JSON.stringify(step.snapshot.value)}; let route answer [] if it does not matter`,
         );
       }
       ops.push(...this.wiring.ops(outputs, this.name));

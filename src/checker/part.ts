@@ -54,6 +54,7 @@ export interface Watch {
 export interface Wiring {
   readonly families: Families;
   readonly inputs: readonly Input[];
+  readonly maxLocalStates: number;
   watch?: Watch;
   /** The number of a part. @throws Error for a name that no part has */
   part(name: string, saidBy: string): number;
@@ -73,6 +74,9 @@ export function inWords(message: Message): string {
   );
   return fields.length === 0 ? type : `${type} { ${fields.join(', ')} }`;
 }
+
+/** A local state whose text is longer is taken for one that grows: it collects instead of counting. */
+const LONGEST_TEXT = 32_768;
 
 /** A step without consequences for others. */
 export const QUIET = { ops: [], effects: [], unexpected: false } as const;
@@ -139,6 +143,8 @@ export abstract class Part<L = unknown> {
     if (known !== undefined) return known;
     const local = this.values.push(value) - 1;
     this.#ids.set(key, local);
+    if (local >= this.wiring.maxLocalStates || key.length > LONGEST_TEXT)
+      this.#failGrowing(local, key.length);
     if ((local + 1) * MAX_FAMILIES > this.masks.length) {
       const wider = new Int32Array(this.masks.length * 2);
       wider.set(this.masks);
@@ -146,6 +152,19 @@ export abstract class Part<L = unknown> {
     }
     this.masks.set(found, local * MAX_FAMILIES);
     return local;
+  }
+
+  #failGrowing(local: number, length: number): never {
+    const newest = this.describe(local);
+    const how =
+      length > LONGEST_TEXT
+        ? `a local state of it takes ${length} characters`
+        : `it has ${local + 1} local states, and maxLocalStates is ${this.wiring.maxLocalStates}`;
+    throw new Error(
+      `${this.name} seems to grow without bound: ${how}; the newest is ${newest.slice(0, 300)}${newest.length > 300 ? ' …' : ''}. ` +
+        'Bound what it counts or collects: a counter that saturates, a list with a greatest length, a capacity or a ' +
+        'budget for what is sent; what decides nothing belongs into the ledger',
+    );
   }
 
   inputOf(input: number): Input {

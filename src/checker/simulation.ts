@@ -1,7 +1,7 @@
 // Seeded random walks, for systems too large to explore: each begins at the first state and chooses among all moves.
 // Invariant: a walk depends on its own seed alone, so the seed of the result replays what it found in one walk.
 import { Composition } from './composition.ts';
-import { explain, unexpectedIn, type PathStep, type Violation } from './explain.ts';
+import { explain, failedIn, unexpectedIn, type PathStep, type Violation } from './explain.ts';
 import type { CheckOptions, CheckResult, Progress, Search } from './options.ts';
 import type { Move } from './part.ts';
 import { needsAll, StateProperties } from './properties.ts';
@@ -53,7 +53,11 @@ export class Simulation implements Search {
   }
 
   run(states = Infinity): 'running' | 'finished' {
-    for (let left = states; left > 0 && this.#phase === 'exploring'; left--) this.#goOn();
+    try {
+      for (let left = states; left > 0 && this.#phase === 'exploring'; left--) this.#goOn();
+    } catch (cause) {
+      throw failedIn(this.#composition, this.#path, cause);
+    }
     return this.#phase === 'exploring' ? 'running' : 'finished';
   }
 

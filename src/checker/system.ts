@@ -117,6 +117,8 @@ export interface SystemDefinition {
   readonly budgets?: Readonly<Record<string, number>>;
   /** Which delays may run out, at any time: all of them, none, or as often as the budget allows that is named. @default all */
   readonly fires?: (actor: string, delay: string) => boolean | string;
+  /** An actor or channel with more local states is taken for one that grows without bound: an error. @default 100 000 */
+  readonly maxLocalStates?: number;
   /** Which epochs are compared with each other. @default all with all, which is always right but makes more states */
   readonly epochFamily?: EpochFamily;
   /**

@@ -41,21 +41,32 @@ interface Raise {
 
 const AFTER = 'xstate.after.';
 
+/** A step of more microsteps than this is taken for an endless one: XState itself sets no limit. */
+const MOST_MICROSTEPS = 10_000;
+
 /** `xstate.after.backoffDelay.connection.backoff` → `backoffDelay` */
 export function delayName(timerId: string): string {
   const rest = timerId.startsWith(AFTER) ? timerId.slice(AFTER.length) : timerId;
   return rest.slice(0, rest.indexOf('.') === -1 ? rest.length : rest.indexOf('.'));
 }
 
+function restless(id: string, state: unknown): Error {
+  return new Error(
+    `machine ${id} does not come to rest: after ${MOST_MICROSTEPS} microsteps it is in ${JSON.stringify(state)}; ` +
+      'give its `always` or raised events a guard that ends them',
+  );
+}
+
 /**
  * Makes a stepper for `machine`. An action that is not among `effects` and is not XState's own becomes an effect
  * with an empty payload, so that machines of others can be stepped too.
  *
- * @throws what a guard, an assign or an effect's payload function throws
+ * @throws what a guard, an assign or an effect's payload function throws; Error when `always` or raised events never end
  */
 export function createStepper(machine: AnyStateMachine, effects: Effects<never> = {}): Stepper {
   let actions: Action[] = [];
   let unexpected = false;
+  let microsteps = 0;
   // What actors that the machine invokes or spawns ask of their system; they are never started.
   const system = {
     _bookId: () => `${machine.id}/child`,
@@ -67,9 +78,12 @@ export function createStepper(machine: AnyStateMachine, effects: Effects<never> 
     _sendInspectionEvent(inspected: {
       type: string;
       event?: EventObject;
+      snapshot?: { readonly value?: unknown };
       _transitions?: readonly unknown[];
     }) {
-      if (inspected.type !== '@xstate.microstep' || inspected._transitions?.length !== 0) return;
+      if (inspected.type !== '@xstate.microstep') return;
+      if (++microsteps > MOST_MICROSTEPS) throw restless(machine.id, inspected.snapshot?.value);
+      if (inspected._transitions?.length !== 0) return;
       if (!inspected.event?.type.startsWith('xstate.')) unexpected = true;
     },
   };
@@ -91,6 +105,7 @@ export function createStepper(machine: AnyStateMachine, effects: Effects<never> 
   function collect(run: () => AnyMachineSnapshot): Step {
     actions = [];
     unexpected = false;
+    microsteps = 0;
     const snapshot = run();
     if (snapshot.status === 'error') throw snapshot.error;
     const due: Effect[] = [];
