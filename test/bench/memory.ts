@@ -1,5 +1,6 @@
 // What a role's process costs: memory by the operating system's count and by the heap's, and how late its event loop is.
-// Invariant: a reading of settled memory comes after full garbage collections (`--expose-gc`).
+// Invariant: a reading of settled memory comes after full garbage collections (`--expose-gc`) that also give back the young generation:
+// how far that grew (up to 128 MiB) depends on the moment, and it is the process's, not a connection's.
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
@@ -12,10 +13,10 @@ export interface MemoryReading {
 }
 
 async function settled(): Promise<MemoryReading> {
-  const { gc } = globalThis as unknown as { gc?: () => void };
+  const { gc } = globalThis as unknown as { gc?: (options: object) => void };
   if (gc === undefined) throw new Error('this role needs --expose-gc');
   for (let i = 0; i < 4; i += 1) {
-    gc();
+    gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   const { rss, heapUsed, external } = process.memoryUsage();
