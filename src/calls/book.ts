@@ -110,6 +110,7 @@ export class Book {
         node.outbox.frame(FrameType.ACK, 0, client.number, 0, writeIds(attempts));
       return;
     }
+    node.owed ??= new Map();
     const owed = node.owed.get(client) ?? [];
     // More than a node keeps it has given up by itself.
     if (owed.length < limits.maxRetainedResults) owed.push(...attempts);
@@ -117,11 +118,12 @@ export class Book {
   }
 
   payOwed(node: Running): void {
-    for (const [client, attempts] of node.owed) {
+    const { owed } = node;
+    node.owed = undefined;
+    for (const [client, attempts] of owed ?? []) {
       this.tellNode(node, client);
       this.acknowledge(node, client, attempts);
     }
-    node.owed.clear();
   }
 
   /** Certainly not started: the client may send it again. */

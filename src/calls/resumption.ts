@@ -46,7 +46,7 @@ export class Resumption {
   askClients(node: Running): void {
     this.#search.nodeOnline(node);
     const clients = new Set(node.askedBy);
-    node.askedBy.clear();
+    node.askedBy = undefined;
     for (const { client } of node.assigned) clients.add(client);
     for (const client of clients) {
       if (client.outbox === undefined) continue;
@@ -134,7 +134,7 @@ export class Resumption {
     for (const call of expected?.node.assigned ?? []) {
       call.node = node;
       node.assigned.add(call);
-      node.askedBy.add(call.client);
+      (node.askedBy ??= new Set()).add(call.client);
     }
   }
 
@@ -182,7 +182,7 @@ export class Resumption {
     if (queries.length === 0) return;
     if (node.outbox === undefined) {
       // It is asked when it is back.
-      node.askedBy.add(client);
+      (node.askedBy ??= new Set()).add(client);
       return this.sweepSoon();
     }
     this.#book.tellClient(client, node);

@@ -54,9 +54,9 @@ export class Running {
   bulk = 0;
   told = new Set<number>();
   /** Acknowledgements that came while it was away. */
-  readonly owed = new Map<Asking, number[]>();
+  owed: Map<Asking, number[]> | undefined;
   /** Clients that asked about its calls while it was away. */
-  readonly askedBy = new Set<Asking>();
+  askedBy: Set<Asking> | undefined;
   /** QUERY frames sent to it, and FATE frames that came of it: each answers one, in their order. */
   queries = 0;
   answers = 0;

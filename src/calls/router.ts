@@ -145,7 +145,7 @@ export class Router {
     for (const call of [...client.calls.values()]) this.#book.forsake(call);
     this.#book.clients.delete(client.number);
     for (const node of this.#book.nodes.values()) {
-      node.owed.delete(client);
+      node.owed?.delete(client);
       // An acknowledgement of nothing: the client is gone.
       if (node.told.delete(client.number)) node.outbox?.frame(FrameType.ACK, 0, client.number, 0);
     }

@@ -74,7 +74,7 @@ const BUCKETS = 256;
 
 export class BulkLane {
   #counts: Uint32Array | undefined;
-  readonly #flows = new Map<number, Flow>();
+  #flows: Map<number, Flow> | undefined;
   /** Ring of the flows that may send: taken at the head, put back at the tail. */
   #head: Flow | undefined;
   #tail: Flow | undefined;
@@ -85,7 +85,7 @@ export class BulkLane {
 
   /** Whether any flow exists. */
   get size(): number {
-    return this.#flows.size;
+    return this.#flows?.size ?? 0;
   }
 
   /** Whether anything may be sent as soon as the socket has room. */
@@ -95,12 +95,13 @@ export class BulkLane {
 
   find(peer: number, id: number): Flow | undefined {
     if (this.#counts === undefined || this.#counts[bucketOf(peer, id)] === 0) return undefined;
-    return this.#flows.get(keyOf(peer, id));
+    return this.#flows?.get(keyOf(peer, id));
   }
 
   /** The flow of this call; made when there is none. */
   open(peer: number, id: number, onRoom?: () => void): Flow {
     const key = keyOf(peer, id);
+    this.#flows ??= new Map();
     const existing = this.#flows.get(key);
     if (existing !== undefined) {
       existing.onRoom ??= onRoom;
@@ -150,7 +151,7 @@ export class BulkLane {
   /** Forgets a flow and what waits in it. Returns whether it existed and nothing of it had left. */
   drop(peer: number, id: number): boolean {
     const key = keyOf(peer, id);
-    const flow = this.#flows.get(key);
+    const flow = this.#flows?.get(key);
     if (flow === undefined) return false;
     this.#end(key, flow);
     return flow.progress === 'untouched';
@@ -189,8 +190,8 @@ export class BulkLane {
   }
 
   clear(): void {
-    for (const flow of this.#flows.values()) flow.state = 'ended';
-    this.#flows.clear();
+    for (const flow of this.#flows?.values() ?? []) flow.state = 'ended';
+    this.#flows = undefined;
     this.#counts = undefined;
     this.#head = undefined;
     this.#tail = undefined;
@@ -277,7 +278,7 @@ export class BulkLane {
     flow.waitingBytes = 0;
     // Still in the ring, perhaps: the pump skips it there.
     flow.state = 'ended';
-    if (this.#flows.get(key) !== flow || this.#counts === undefined) return;
+    if (this.#flows?.get(key) !== flow || this.#counts === undefined) return;
     this.#flows.delete(key);
     const bucket = bucketOf(flow.peer, flow.id);
     this.#counts[bucket] = (this.#counts[bucket] ?? 1) - 1;

@@ -50,7 +50,7 @@ export class Outbox {
   constructor(port: OutboxPort, options: OutboxOptions) {
     this.#port = port;
     this.#options = options;
-    this.#page = new Page((bytes) => port.send(bytes));
+    this.#page = new Page(port);
   }
 
   /** Bytes that have not reached the kernel: the page, the flows, the socket's buffer. */

@@ -16,21 +16,25 @@ let spareBulkPage: Uint8Array | undefined;
 /** Up to this many bytes a loop beats `set` with its `subarray`, and `encodeInto`. */
 const SHORT_BYTES = 64;
 
+interface Taker {
+  send(bytes: Uint8Array): 'taken' | 'kept';
+}
+
 export class Page {
-  readonly #send: (bytes: Uint8Array) => 'taken' | 'kept';
+  readonly #to: Taker;
   #bytes: Uint8Array = EMPTY;
   /** Where the message that is being written begins. */
   #start = 0;
   #end = 0;
   /** A port that keeps messages gets pages of their size. */
-  #port: 'taking' | 'keeping' = 'taking';
+  #taker: 'takes' | 'keeps' = 'takes';
   /** What messages took of late, without what was reserved: the measure for such a page. */
   #recentBytes = 0;
   /** What the message had taken when more was reserved; -1 = nothing was. */
   #unreservedBytes = -1;
 
-  constructor(send: (bytes: Uint8Array) => 'taken' | 'kept') {
-    this.#send = send;
+  constructor(to: Taker) {
+    this.#to = to;
   }
 
   /** Bytes that have not left yet. */
@@ -166,9 +170,9 @@ export class Page {
     this.#start = this.#end;
     // So what is shared has never held more than one message.
     if (bytes.length >= PAGE_BYTES) this.clear();
-    if (this.#send(message) === 'kept') this.#port = 'keeping';
+    if (this.#to.send(message) === 'kept') this.#taker = 'keeps';
     else {
-      this.#port = 'taking';
+      this.#taker = 'takes';
       spare(bytes);
     }
   }
@@ -190,7 +194,7 @@ export class Page {
   /** A page with room for so many bytes more. One that the port keeps serves several messages. */
   #grow(length: number): void {
     const neededBytes = this.pendingBytes + length;
-    if (this.#port === 'taking' && neededBytes <= PAGE_BYTES) {
+    if (this.#taker === 'takes' && neededBytes <= PAGE_BYTES) {
       this.#moveTo(sparePages.pop() ?? new Uint8Array(PAGE_BYTES));
       return;
     }
