@@ -7,9 +7,19 @@ import type { Channel, Message, SystemDefinition } from './system.ts';
 
 type Content = readonly Message[];
 
+/** What is worked out once for a message, since most contents differ by one message only. */
+interface Known {
+  readonly text: string;
+  /** Whether epochs must be looked for in it whenever it is met. */
+  readonly epochs: 'none' | 'some';
+  /** What its arrival may mean; filled in when it can arrive. */
+  arrivals?: readonly Move[];
+}
+
 export class ChannelPart extends Part<Content> {
   readonly #channel: Channel;
   readonly #deliver: NonNullable<SystemDefinition['deliver']>;
+  readonly #known = new WeakMap<Message, Known>();
 
   constructor(
     name: string,
@@ -33,7 +43,12 @@ export class ChannelPart extends Part<Content> {
   }
 
   protected keyOf(value: Content, visit: EpochVisitor): string {
-    return canonical(value, visit, `a message on ${this.name}`);
+    return value
+      .map((message) => {
+        const { text, epochs } = this.#of(message);
+        return epochs === 'none' ? text : canonical(message, visit);
+      })
+      .join();
   }
 
   protected override renumbered(value: Content, visit: EpochVisitor): Content {
@@ -50,11 +65,11 @@ export class ChannelPart extends Part<Content> {
     if (input.is !== 'push')
       throw new Error(`${this.name} is a channel; it cannot take ${input.is}: send to it instead`);
     const { capacity = 8, lossy, duplicating, delivered } = this.#channel;
-    const text = canonical(input.message);
+    const { text } = this.#of(input.message);
     // A copy more of what may arrive any number of times anyway makes no difference.
     if (
       (duplicating === true || delivered === 'kept') &&
-      value.some((message) => canonical(message) === text)
+      value.some((message) => this.#of(message).text === text)
     )
       return { next: local, ...QUIET };
     if (value.length < capacity)
@@ -67,27 +82,17 @@ export class ChannelPart extends Part<Content> {
 
   protected offer(value: Content): readonly Move[] {
     const moves: Move[] = [];
-    const { order = 'ordered', lossy = false, duplicating = false, delivered, ignored } = this.#channel;
+    const { order = 'ordered', lossy = false, duplicating = false, delivered } = this.#channel;
     const budget = (allowed: true | string) =>
       this.wiring.budget(allowed === true ? undefined : allowed, this.name);
     value.forEach((message, index) => {
-      const text = canonical(message);
-      if (index > 0 && (order === 'ordered' || text === canonical(value[index - 1]))) return;
+      if (index > 0 && (order === 'ordered' || this.#same(message, value[index - 1]))) return;
       const take: Op = { part: this.index, input: this.wiring.input({ is: 'take', index }) };
-      for (const choice of this.#deliver(this.name, message)) {
-        const move = this.wiring.settleMove(choice, this.name, [take]);
-        const label = choice.label ?? `${this.name} delivers ${inWords(message)} to ${choice.to}`;
-        const arrival = move.ops.slice(1);
-        const unlessIdle = ignored === 'stays' && arrival[0] !== undefined ? { unlessIdle: arrival[0] } : {};
-        moves.push({ ...move, ...unlessIdle, ops: delivered === 'kept' ? arrival : move.ops, label });
+      for (const arrival of this.#arrivals(message)) {
+        moves.push(delivered === 'kept' ? arrival : { ...arrival, ops: [take, ...arrival.ops] });
         if (duplicating === false) continue;
-        moves.push({
-          ...unlessIdle,
-          ops: arrival,
-          fault: true,
-          budget: budget(duplicating),
-          label: `${label}, and keeps a copy`,
-        });
+        const label = `${arrival.label}, and keeps a copy`;
+        moves.push({ ...arrival, fault: true, budget: budget(duplicating), label });
       }
       if (lossy === false) return;
       moves.push({
@@ -100,9 +105,38 @@ export class ChannelPart extends Part<Content> {
     return moves;
   }
 
+  /** The ways in which a message can arrive, as if it were still in flight afterwards. */
+  #arrivals(message: Message): readonly Move[] {
+    return (this.#of(message).arrivals ??= this.#deliver(this.name, message).map((choice) => {
+      const move = this.wiring.settleMove(choice, this.name, []);
+      const [arrival] = move.ops;
+      const unlessIdle =
+        this.#channel.ignored === 'stays' && arrival !== undefined ? { unlessIdle: arrival } : {};
+      const label = choice.label ?? `${this.name} delivers ${inWords(message)} to ${choice.to}`;
+      return { ...move, ...unlessIdle, label };
+    }));
+  }
+
+  #of(message: Message): Known {
+    const before = this.#known.get(message);
+    if (before !== undefined) return before;
+    let epochs: Known['epochs'] = 'none';
+    const visit: EpochVisitor = (_field, _holder, epoch) => {
+      epochs = 'some';
+      return epoch;
+    };
+    const known: Known = { text: canonical(message, visit, `a message on ${this.name}`), epochs };
+    this.#known.set(message, known);
+    return known;
+  }
+
+  #same(message: Message, other: Message | undefined): boolean {
+    return other !== undefined && this.#of(message).text === this.#of(other).text;
+  }
+
   #arranged(content: Content): Content {
     if ((this.#channel.order ?? 'ordered') === 'ordered') return content;
-    const keyed = content.map((message) => ({ message, text: canonical(message) }));
+    const keyed = content.map((message) => ({ message, text: this.#of(message).text }));
     return keyed
       .sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0))
       .map(({ message }) => message);
