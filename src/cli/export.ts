@@ -2,13 +2,22 @@
 // Invariant: the text alone goes to standard output or into the file; what is worth knowing goes to standard error.
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { toDocument, toDot, toJson, toMermaid, toStately, type DocumentOptions } from '../inspect/index.ts';
+import {
+  toDocument,
+  toDot,
+  toJson,
+  toMermaid,
+  toScxml,
+  toStately,
+  type DocumentOptions,
+} from '../inspect/index.ts';
 import { loadMachine, MACHINE_ARGUMENT, type LoadedMachine } from './machine-file.ts';
 import { refusedFile } from './module-file.ts';
 
 const formats = {
   stately: toStately,
   mermaid: toMermaid,
+  scxml: toScxml,
   json: toJson,
   dot: toDot,
 } as const;
@@ -24,6 +33,7 @@ const examples = `
 Formats:
   stately   one literal TypeScript file: paste it into Stately Studio (Code, Import)
   mermaid   a state diagram, as GitHub shows it
+  scxml     SCXML 1.0 of the W3C; an interpreter needs action(name), guard(name), delay(name)
   dot       for Graphviz: dot -Tsvg
   json      the config, everything by name; createMachine(JSON.parse(text)) reads it
 

@@ -2,6 +2,8 @@
 // Invariant: re-exports only.
 export type { ChartOptions } from './chart.ts';
 export { toDot } from './dot.ts';
+export { fromScxml } from './from-scxml.ts';
+export { toScxml } from './scxml.ts';
 export { toDocument } from './document.ts';
 export type {
   DocumentOptions,

@@ -53,7 +53,8 @@ export function answersOf(machine: AnyStateMachine, events: readonly string[]): 
   for (const node of nodesOf(machine)) {
     const initial = node.type === 'compound' ? node.initial.target.map(pathOf).join() : '';
     table[pathOf(node)] = [
-      `${node.type} ${node.history || ''} ${initial}`,
+      // A history state that does not say how deep is a shallow one.
+      `${node.type} ${node.history || (node.type === 'history' ? 'shallow' : '')} ${initial}`,
       node.entry.map(nameOf).join(),
       node.exit.map(nameOf).join(),
       node.always?.map(describe).join(' | ') ?? '',
