@@ -13,6 +13,7 @@ import { nodeCommand } from './node.ts';
 import { printError } from './report.ts';
 import { statusCommand } from './status.ts';
 import { upgradeCheckCommand } from './upgrade-check.ts';
+import { testgenCommand } from './testgen.ts';
 
 const examples = `
 A fleet in three terminals:
@@ -42,6 +43,7 @@ for (const command of [
   upgradeCheckCommand(),
   demoCommand(),
   exportCommand(),
+  testgenCommand(),
 ]) {
   program.addCommand(command.showHelpAfterError('(add --help for the options and examples)'));
 }

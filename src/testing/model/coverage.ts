@@ -118,6 +118,14 @@ function reasonFor(goal: Goal, facts: Facts): string {
   return 'no tested path has it';
 }
 
+/** `7 of 7 states, 9 of 10 transitions` */
+export function inShort({ states, transitions }: Pick<Coverage, 'states' | 'transitions'>): string {
+  const of = ({ covered, total }: Coverage['states'], what: string): string[] =>
+    total === 0 ? [] : [`${covered} of ${total} ${what}`];
+  const counts = [...of(states, 'states'), ...of(transitions, 'transitions')];
+  return counts.length === 0 ? 'a machine without states and transitions' : counts.join(', ');
+}
+
 export function coverageOf(facts: Facts, found: readonly Goal[]): Coverage {
   const asked = new Map([...facts.goals.ofDefinition(), ...found].map((goal) => [goalKey(goal), goal]));
   const uncovered = [...asked]
@@ -129,7 +137,7 @@ export function coverageOf(facts: Facts, found: readonly Goal[]): Coverage {
   };
   const states = count('state');
   const transitions = count('transition');
-  const line = `${states.covered} of ${states.total} states, ${transitions.covered} of ${transitions.total} transitions`;
+  const line = inShort({ states, transitions });
   const rest = uncovered.map(({ kind, id, reason }) => `not covered: ${kind} ${id}: ${reason}`);
   return { states, transitions, uncovered, text: [line, ...rest].join('\n') };
 }

@@ -1,7 +1,7 @@
 // A machine's paths as tests, generated where they run.
 // Invariant: knows no test runner; `describe` and `it` come from the caller, or stand globally.
 import type { AnyStateMachine } from 'xstate';
-import type { Coverage, Uncovered } from './coverage.ts';
+import { inShort, type Coverage, type Uncovered } from './coverage.ts';
 import { createTestModel, type TestModel, type TestModelOptions, type TestPath } from './model.ts';
 import { assertionsFor, matchesState, type Sut } from './sut.ts';
 import { stateInWords } from './words.ts';
@@ -57,7 +57,7 @@ function unlooked<Instance>(
 }
 
 /** Complains about what is not covered and was not said to be, and the other way round. */
-function judge({ text }: Coverage, uncovered: readonly Uncovered[], accepted: readonly string[]): void {
+function judge(coverage: Coverage, uncovered: readonly Uncovered[], accepted: readonly string[]): void {
   const unexpected = uncovered.filter(({ id }) => !accepted.includes(id));
   const outdated = accepted.filter((id) => !uncovered.some((goal) => goal.id === id));
   const lines = [
@@ -65,9 +65,8 @@ function judge({ text }: Coverage, uncovered: readonly Uncovered[], accepted: re
     ...outdated.map((id) => `covered, though \`uncovered\` lists it: ${id}`),
   ];
   if (lines.length === 0) return;
-  const [summary] = text.split('\n');
   const advice = 'Give cases, scripts or executors that reach it, or list its words in `uncovered`.';
-  throw new Error([`The paths cover ${summary}.`, ...lines, advice].join('\n'));
+  throw new Error([`The paths cover ${inShort(coverage)}.`, ...lines, advice].join('\n'));
 }
 
 /**
@@ -96,9 +95,7 @@ export function describeModel<Instance>(
       seen.set(path.description, times);
       it(times === 1 ? path.description : `${path.description} (${times})`, () => model.testPath(path, sut));
     }
-    const { states, transitions } = coverage;
-    const summary = `${states.covered} of ${states.total} states, ${transitions.covered} of ${transitions.total} transitions`;
-    it(`covers ${summary}`, async () => judge(coverage, uncovered, options.uncovered ?? []));
+    it(`covers ${inShort(coverage)}`, async () => judge(coverage, uncovered, options.uncovered ?? []));
   });
   return { model, paths, coverage: { ...coverage, uncovered } };
 }

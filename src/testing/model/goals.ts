@@ -52,8 +52,8 @@ export class Goals {
     const entered = state.visited.filter((node) => node.path.length > 0);
     const goals = entered.map((node): Goal => ({ kind: 'state', id: nodeName(node) }));
     if (this.criterion === 'states') {
-      goals.push({ kind: 'configuration', id: stateInWords(state.snapshot) });
-      return goals;
+      const id = stateInWords(state.snapshot);
+      return this.stateNames.includes(id) ? goals : [...goals, { kind: 'configuration', id }];
     }
     if (move.kind === 'event' || move.kind === 'actor') goals.push({ kind: 'case', id: labelOf(move) });
     for (const definition of takenBy(state)) {

@@ -20,7 +20,7 @@ import {
 } from './select.ts';
 import { shrink } from './shrink.ts';
 import { createStepper, type Stepper } from './stepper.ts';
-import { labelOf, START, type Move, type StepNotation, type TestStep } from './steps.ts';
+import { labelOf, START, type ExpectedStep, type Move, type StepNotation, type TestStep } from './steps.ts';
 import {
   matchesState,
   missingIn,
@@ -155,21 +155,24 @@ export class TestModel {
   }
 
   /**
-   * The path of these steps.
-   * @throws Error when the machine cannot take one of them there
+   * The path of these steps, each alone or with the state that it should lead to: `[{ type: 'submit' }, 'form.saving']`.
+   * @throws Error when the machine cannot take one of them there, or comes to another state
    */
-  getPathsFromEvents(steps: readonly StepNotation[]): readonly [TestPath] {
+  getPathsFromEvents(steps: readonly (StepNotation | ExpectedStep)[]): readonly [TestPath] {
     const path: Taken[] = [{ move: START, state: this.#stepper.start() }];
-    for (const [i, notation] of steps.entries()) {
+    for (const [i, step] of steps.entries()) {
+      const [notation, expected] = Array.isArray(step) ? (step as ExpectedStep) : [step as StepNotation];
       const { state } = path.at(-1) as Taken;
       try {
         const move = moveOf(state, notation);
-        path.push({ move, state: this.#stepper.step(state, move) });
+        const next = this.#stepper.step(state, move);
+        const reached = stateInWords(next.snapshot);
+        if (expected !== undefined && reached !== expected)
+          throw new Error(`${labelOf(move)} leads to ${reached}, not to ${expected}`);
+        path.push({ move, state: next });
       } catch (error) {
-        throw new Error(
-          `step ${i + 1} of ${steps.length} of ${this.machine.id}: ${(error as Error).message}`,
-          { cause: error },
-        );
+        const where = `step ${i + 1} of ${steps.length} of ${this.machine.id}`;
+        throw new Error(`${where}: ${(error as Error).message}`, { cause: error });
       }
     }
     return [this.#path(path, this.#goals())];

@@ -85,7 +85,9 @@ export function moveOf(state: ModelState, notation: StepNotation): Move {
     const wait = waitFrom(state);
     const isIt =
       wait?.kind === 'wait' &&
-      (notation.wait === wait.delayMs || wait.delay.split(' + ').includes(String(notation.wait)));
+      (notation.wait === wait.delayMs ||
+        notation.wait === wait.delay ||
+        wait.delay.split(' + ').includes(String(notation.wait)));
     wanted = isIt ? wait : { kind: 'wait', event: { type: '' }, delay: String(notation.wait), delayMs: 0 };
   } else {
     const { actor, ...outcome } = notation;

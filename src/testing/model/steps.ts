@@ -47,6 +47,9 @@ export type StepNotation =
   | { readonly wait: string | number }
   | ({ readonly actor: string } & Outcome);
 
+/** A step with the words of the state that it leads to: `[{ wait: 'debounce' }, 'editing.ready']`. */
+export type ExpectedStep = readonly [step: StepNotation, state: string];
+
 export const START: Move = { kind: 'start', event: { type: 'xstate.init' } };
 
 function fieldsOf({ type: _, ...fields }: EventObject): string {

@@ -3,14 +3,13 @@ import { createTestModel as createOldModel } from '@xstate/test';
 import { createMachine, type AnyEventObject, type AnyStateMachine, type EventObject } from 'xstate';
 import { createTestModel as createGraphModel, getShortestPaths, getSimplePaths } from 'xstate/graph';
 import { describe, expect, test } from 'vitest';
-import { actorSut, createTestModel, type TestModelOptions } from '../../../../src/testing/index.ts';
 import {
-  entries,
-  inEveryAge,
-  type AnyContext,
-  type AnyEvent,
-  type Entry,
-} from '../../../machines/machines.ts';
+  actorSut,
+  contractOptions,
+  createTestModel,
+  type TestModelOptions,
+} from '../../../../src/testing/index.ts';
+import { entries, type Entry } from '../../../machines/machines.ts';
 import { shortestPaths } from '../../../machines/paths.ts';
 import { failures } from './broken.ts';
 import { form, inline, player, wizard } from './machines.ts';
@@ -100,16 +99,7 @@ describe('what they refuse, we take', () => {
   });
 });
 
-/** The epochs of the context left out of the key, as `test/machines/paths.ts` does; delays may end at any time there. */
-const optionsFor = ({ input, examples }: Entry): TestModelOptions => ({
-  input,
-  events: ({ context }) =>
-    examples.flatMap((example): AnyEvent[] => inEveryAge(example, (context as AnyContext).control)),
-  serializeState({ value, context }, delays) {
-    const { epoch: _, registrationEpoch: __, ...control } = (context as AnyContext).control;
-    return JSON.stringify([value, control, delays.map(({ name }) => name)]);
-  },
-});
+const optionsFor = ({ input, examples }: Entry): TestModelOptions => contractOptions({ input, examples });
 
 /** What the examples and this serializer do not reach. */
 const uncovered: Readonly<Record<string, readonly string[]>> = {
