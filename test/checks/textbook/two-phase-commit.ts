@@ -36,22 +36,22 @@ export const fickleResourceManager: AnyStateMachine = resourceManagers.createMac
 
 export const transactionManager = setup({
   types: {} as {
-    context: { readonly awaited: readonly string[] };
-    input: { readonly awaited: readonly string[] };
+    context: { readonly votes: Readonly<Record<string, 'none' | 'prepared'>> };
+    input: { readonly rms: readonly string[] };
     events: { type: 'prepared'; rm: string } | { type: 'commit.requested' | 'abort.requested' };
   },
   actions: {
     note: assign({
-      awaited: ({ context, event }) =>
-        event.type === 'prepared' ? context.awaited.filter((rm) => rm !== event.rm) : context.awaited,
+      votes: ({ context, event }) =>
+        event.type === 'prepared' ? { ...context.votes, [event.rm]: 'prepared' as const } : context.votes,
     }),
     sendCommit: () => {},
     sendAbort: () => {},
   },
-  guards: { allPrepared: ({ context }) => context.awaited.length === 0 },
+  guards: { allPrepared: ({ context }) => Object.values(context.votes).every((vote) => vote === 'prepared') },
 }).createMachine({
   id: 'transaction-manager',
-  context: ({ input }) => ({ awaited: input.awaited }),
+  context: ({ input }) => ({ votes: Object.fromEntries(input.rms.map((rm) => [rm, 'none' as const])) }),
   initial: 'init',
   states: {
     init: {
@@ -68,7 +68,7 @@ export const transactionManager = setup({
 
 /** Broken: one that is prepared is enough. */
 export const hastyTransactionManager: AnyStateMachine = transactionManager.provide({
-  guards: { allPrepared: ({ context }) => context.awaited.length < 2 },
+  guards: { allPrepared: ({ context }) => Object.values(context.votes).includes('prepared') },
 });
 
 export const managers = (count: number): string[] => Array.from({ length: count }, (_, i) => `rm${i + 1}`);
@@ -82,7 +82,7 @@ export function twoPhaseCommit(
   const order = (to: string, type: string) => ({ outputs: [{ tell: to, event: { type } }], fault: false });
   return defineSystem({
     actors: {
-      tm: { machine: tm, input: { awaited: rms } },
+      tm: { machine: tm, input: { rms } },
       ...Object.fromEntries(rms.map((name) => [name, { machine: rm }])),
     },
     channels: { messages: { order: 'unordered', delivered: 'kept', capacity: count + 1 } },
