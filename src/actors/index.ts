@@ -11,6 +11,7 @@ export type {
 } from './actor.ts';
 export type { InspectionRecord } from './inspection.ts';
 export { recordTransitions } from './transition-records.ts';
+export { inspectTransitions, type InspectorOptions } from './xstate-records.ts';
 export { statePath } from '../engine/state-path.ts';
 export { createSystem } from './system.ts';
 export type { System, SystemOptions } from './system.ts';
