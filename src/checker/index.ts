@@ -10,6 +10,7 @@ export type {
 export type { EpochFamily } from './epochs.ts';
 export type { Change, CounterexampleStep, Exchange, Violation } from './explain.ts';
 export { historyActor, type History, type HistoryCall, type HistoryEvent } from './history.ts';
+export { recordHistory, type HistoryRecorder, type HistoryRecorderOptions } from './history-recorder.ts';
 export { linearizability } from './linearizability.ts';
 export type { ActorView } from './machine-part.ts';
 export type {
