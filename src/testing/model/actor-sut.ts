@@ -9,7 +9,7 @@ import {
 } from 'xstate';
 import { VirtualClock } from './clock.ts';
 import { answer, eventOf, withScriptedActors } from './scripts.ts';
-import type { TestStep } from './steps.ts';
+import type { StepOf } from './steps.ts';
 import type { Sut } from './sut.ts';
 import { canonical, stateInWords } from './words.ts';
 
@@ -23,8 +23,7 @@ export interface ActorSutOptions {
   readonly input?: unknown;
 }
 
-function perform({ actor }: ActorUnderTest, step: TestStep): void {
-  if (step.kind !== 'actor') return;
+function perform({ actor }: ActorUnderTest, step: StepOf<'actor'>): void {
   const { children } = actor.getSnapshot() as { readonly children: Readonly<Record<string, AnyActorRef>> };
   const child = children[step.id];
   if (child === undefined)
@@ -35,8 +34,7 @@ function perform({ actor }: ActorUnderTest, step: TestStep): void {
 }
 
 /** Lets time pass, and sees that nothing happens before the delay is over. */
-function waitFor({ actor, clock }: ActorUnderTest, step: TestStep): void {
-  if (step.kind !== 'wait') return;
+function waitFor({ actor, clock }: ActorUnderTest, step: StepOf<'wait'>): void {
   const seen = (): string => stateInWords(actor.getSnapshot() as AnyMachineSnapshot);
   const before = seen();
   const early = Math.max(0, step.delayMs - 1);

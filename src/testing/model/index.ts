@@ -19,5 +19,5 @@ export { PathFailure } from './report.ts';
 export type { Failure } from './run.ts';
 export type { Scripts } from './scripts.ts';
 export type { RunningDelay } from './stepper.ts';
-export type { ExpectedStep, Move, Outcome, StepNotation, TestStep } from './steps.ts';
+export type { ExpectedStep, Move, Outcome, StepNotation, StepOf, TestStep } from './steps.ts';
 export type { Executor, StateAssertion, StateMatcher, Sut, SutPath, TestParams } from './sut.ts';

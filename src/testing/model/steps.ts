@@ -1,6 +1,6 @@
 // What can happen to a machine in a test: it starts, it gets an event, time passes, an actor that it invoked answers.
 // Invariant: a move is plain data; the same move has the same words in a path, in a report and in a generated file.
-import type { AnyMachineSnapshot, EventObject } from 'xstate';
+import type { AnyEventObject, AnyMachineSnapshot, EventObject } from 'xstate';
 import { canonical, inWords } from './words.ts';
 
 /** What an invoked or spawned actor does, once: it ends well, it fails, it reports a snapshot, it tells its parent something. */
@@ -13,7 +13,7 @@ export type Outcome =
 /** One thing that happens. `event` is what the machine gets; for a wait it is the first of the delays that end. */
 export type Move =
   | { readonly kind: 'start'; readonly event: EventObject }
-  | { readonly kind: 'event'; readonly event: EventObject }
+  | { readonly kind: 'event'; readonly event: AnyEventObject }
   | {
       readonly kind: 'wait';
       readonly event: EventObject;
@@ -40,6 +40,9 @@ export type TestStep = Move & {
   /** The machine's transitions that were taken, `always` included, as `editing: submit [valid] → saving`. */
   readonly transitions: readonly string[];
 };
+
+/** The steps of one kind: what an executor of that kind gets. */
+export type StepOf<Kind extends Move['kind']> = Extract<TestStep, { readonly kind: Kind }>;
 
 /** A step as one writes it: an event, `{ wait: 'debounce' }`, or `{ actor: 'loadUser', output: … }`. */
 export type StepNotation =

@@ -1,10 +1,13 @@
 // The system under test: how a test acts on it and looks at it.
 // Invariant: an executor or an assertion that is missing is said by its name; nothing is skipped in silence.
 import type { AnyMachineSnapshot } from 'xstate';
-import type { Move, TestStep } from './steps.ts';
+import type { Move, StepOf, TestStep } from './steps.ts';
 
 /** Does one step to the system; throws or rejects when the system will not have it. */
-export type Executor<Instance> = (instance: Instance, step: TestStep) => unknown;
+export type Executor<Instance, Step extends TestStep = TestStep> = (
+  instance: Instance,
+  step: Step,
+) => unknown;
 
 /** Looks at the system, which should be in `state`; throws or rejects when it is not. */
 export type StateAssertion<Instance> = (instance: Instance, state: AnyMachineSnapshot) => unknown;
@@ -14,13 +17,13 @@ export interface Sut<Instance = unknown> {
   /** A fresh system for one path. The path is given so that its scripted outcomes can be laid out beforehand. */
   readonly create: (path: SutPath) => Instance | Promise<Instance>;
   /** By type of event. */
-  readonly events: Readonly<Record<string, Executor<Instance>>>;
+  readonly events: Readonly<Record<string, Executor<Instance, StepOf<'event'>>>>;
   /** By state: `editing`, `form.editing`, `#id`. All that match are asked, after every step. */
   readonly states: Readonly<Record<string, StateAssertion<Instance>>>;
   /** By name of the delay (`debounce`, `300 ms`): let that time pass, `vi.advanceTimersByTime(step.delayMs)`. */
-  readonly waits?: Readonly<Record<string, Executor<Instance>>>;
+  readonly waits?: Readonly<Record<string, Executor<Instance, StepOf<'wait'>>>>;
   /** By `src` or id of an invoked actor: have it do its part, `step.outcome`. */
-  readonly actors?: Readonly<Record<string, Executor<Instance>>>;
+  readonly actors?: Readonly<Record<string, Executor<Instance, StepOf<'actor'>>>>;
   readonly dispose?: (instance: Instance) => unknown;
 }
 
@@ -32,10 +35,10 @@ export interface SutPath {
 
 /** Executors and assertions without an instance, as `@xstate/test` has them. */
 export interface TestParams {
-  readonly events?: Readonly<Record<string, (step: TestStep) => unknown>>;
+  readonly events?: Readonly<Record<string, (step: StepOf<'event'>) => unknown>>;
   readonly states?: Readonly<Record<string, (state: AnyMachineSnapshot) => unknown>>;
-  readonly waits?: Readonly<Record<string, (step: TestStep) => unknown>>;
-  readonly actors?: Readonly<Record<string, (step: TestStep) => unknown>>;
+  readonly waits?: Readonly<Record<string, (step: StepOf<'wait'>) => unknown>>;
+  readonly actors?: Readonly<Record<string, (step: StepOf<'actor'>) => unknown>>;
 }
 
 type Bound<T> = Readonly<Record<string, (instance: undefined, it: T) => unknown>>;
@@ -76,15 +79,16 @@ function own<T>(map: Readonly<Record<string, T>> | undefined, keys: readonly str
 }
 
 export function executorFor<Instance>(sut: Sut<Instance>, move: Move): Executor<Instance> | undefined {
+  // Each map is asked with moves of its own kind only.
   switch (move.kind) {
     case 'start':
       return () => undefined;
     case 'event':
-      return own(sut.events, [move.event.type]);
+      return own(sut.events, [move.event.type]) as Executor<Instance> | undefined;
     case 'wait':
-      return own(sut.waits, [move.delay, ...move.delay.split(' + ')]);
+      return own(sut.waits, [move.delay, ...move.delay.split(' + ')]) as Executor<Instance> | undefined;
     case 'actor':
-      return own(sut.actors, [move.id, move.src]);
+      return own(sut.actors, [move.id, move.src]) as Executor<Instance> | undefined;
   }
 }
 

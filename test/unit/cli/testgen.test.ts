@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { testFile } from '../../../src/testing/index.ts';
-import { counter, inline, player } from '../testing/model/machines.ts';
+import { testFile, type TestFileOptions } from '../../../src/testing/index.ts';
+import { counter, form, inline, player } from '../testing/model/machines.ts';
 import { Command, type Ended } from './command.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -151,12 +151,15 @@ test('the files need no formatter', () => {
   }
 });
 
-test('the same machine gives the same file', async () => {
-  const again = join(folder, 'again.ts');
-  const { stdout } = await testgen(`${join(folder, 'machines.ts')}#form`, '--out', again);
-  expect(stdout).toBe(`5 tests written to ${again}; run them with: npx vitest run ${again}\n`);
-  expect(read('again.ts')).toBe(read('form.test.ts'));
-  rmSync(again);
+test('the same machine gives the same file, in another process too', () => {
+  const options: TestFileOptions = {
+    name: 'form',
+    imports: ["import { form, formEvents, formScripts } from './machines.ts';"],
+    code: { events: 'formEvents', scripts: 'formScripts' },
+    events: { typed: [{ value: '' }, { value: "it's" }] },
+    scripts: { loadUser: [{ output: { name: 'Ada' } }, { error: new Error('no user') }] },
+  };
+  expect(testFile(form, options)).toBe(read('form.test.ts'));
 });
 
 describe('a file that was made earlier', () => {
@@ -193,8 +196,9 @@ describe('the command', () => {
       /^holdfast: there is a file .*kept\.ts already.* say --force \[invalid_option\]\n$/,
     );
     expect(read('kept.ts')).toBe('mine');
-    await testgen('call', '--out', out, '--force');
-    expect(read('kept.ts')).toContain("describe('call'");
+    const forced = await testgen('execution', '--out', out, '--force', '--coverage', 'states');
+    expect(forced.stdout).toBe(`6 tests written to ${out}; run them with: npx vitest run ${out}\n`);
+    expect(read('kept.ts')).toBe(read('execution.test.ts'));
     rmSync(out);
   });
 

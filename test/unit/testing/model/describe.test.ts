@@ -67,15 +67,14 @@ const is = (status: string) => (it: Form) => expect(it.status).toBe(status);
 const formSut = (...defects: string[]): Sut<Form> => ({
   create: () => new Form(...defects),
   events: {
-    typed: (it, { event }) => it.type((event as unknown as { value: string }).value),
+    typed: (it, { event }) => it.type(event['value'] as string),
     submitted: (it) => void it.submit(),
     reset: (it) => it.reset(),
   },
-  waits: { '*': (it, step) => it.pass(step.kind === 'wait' ? step.delayMs : 0) },
+  waits: { '*': (it, { delayMs }) => it.pass(delayMs) },
   actors: {
-    async loadUser(it, step) {
-      if (step.kind !== 'actor') return;
-      if ('output' in step.outcome) it.settle?.resolve(step.outcome.output);
+    async loadUser(it, { outcome }) {
+      if ('output' in outcome) it.settle?.resolve(outcome.output);
       else it.settle?.reject('gone');
       await new Promise<void>((resolve) => setImmediate(resolve));
     },
@@ -112,12 +111,11 @@ describeModel(
       return { actor, clock, answers };
     },
     events: { '*': ({ actor }, { event }) => actor.send(event as never) },
-    waits: { '*': ({ clock }, step) => clock.increment(step.kind === 'wait' ? step.delayMs : 0) },
+    waits: { '*': ({ clock }, { delayMs }) => clock.increment(delayMs) },
     actors: {
-      async '*'({ answers }, step) {
+      async '*'({ answers }, { outcome }) {
         const answer = answers.at(-1);
-        if (step.kind !== 'actor') return;
-        if ('output' in step.outcome) answer?.resolve(step.outcome.output as { name: string });
+        if ('output' in outcome) answer?.resolve(outcome.output as { name: string });
         else answer?.reject(new Error('gone'));
         await new Promise<void>((resolve) => setImmediate(resolve));
       },
