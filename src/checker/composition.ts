@@ -1,10 +1,20 @@
 // All parts of a system as one: the first global state, and what can happen in any of them.
 // Invariant: a global state is one integer for each part and one for all budgets, with epochs dense in every family.
 import { ChannelPart } from './channel-part.ts';
-import { canonical, Families, isDense, MAX_FAMILIES } from './epochs.ts';
+import { canonical, Families, firstGap, isDense, MAX_FAMILIES, Renumberings } from './epochs.ts';
 import { MachinePart } from './machine-part.ts';
 import { ModelPart } from './model-part.ts';
-import { inWords, type Input, type Move, type Op, type Outcome, type Part, type Wiring } from './part.ts';
+import { OpLists } from './op-lists.ts';
+import {
+  inWords,
+  settled,
+  type Input,
+  type Move,
+  type Op,
+  type Outcome,
+  type Part,
+  type Wiring,
+} from './part.ts';
 import { Orbits } from './symmetry.ts';
 import type { Choice, Output, SystemDefinition } from './system.ts';
 
@@ -34,8 +44,10 @@ export class Composition {
   readonly #actions: readonly Move[];
   readonly #limits: readonly number[];
   readonly #strides: readonly number[] = [];
-  readonly #unions = new Int32Array(MAX_FAMILIES);
-  readonly #queue: Op[] = [];
+  readonly #renumberings = new Renumberings();
+  /** What is still to be heard in a turn: part and input by turns. */
+  #queue: Int32Array = new Int32Array(4 * LONGEST_TURN);
+  readonly #opLists: OpLists;
 
   /** `symmetric`: false looks at every state for itself, whatever the system says of symmetry. */
   constructor(definition: SystemDefinition, symmetric = true) {
@@ -48,6 +60,7 @@ export class Composition {
     );
     const parts: Part[] = [];
     const wiring = wire(parts, this.#families, this.budgets, definition.maxLocalStates);
+    this.#opLists = wiring.opLists;
     for (const [name, actor] of Object.entries(definition.actors)) {
       if ('machine' in actor) parts.push(new MachinePart(name, parts.length, wiring, actor, definition));
       else parts.push(new ModelPart(name, parts.length, wiring, actor));
@@ -59,7 +72,9 @@ export class Composition {
     this.width = parts.length + 1;
     this.#actions = Object.entries(definition.actions ?? {}).map(
       ([name, { outputs, budget, fault = true }]) => {
-        return { ops: wiring.ops(outputs, name), fault, budget: wiring.budget(budget, name), label: name };
+        const ops = wiring.ops(outputs, name);
+        const move = { ops, fault, budget: wiring.budget(budget, name), label: name };
+        return settled(move, wiring.opLists);
       },
     );
     const { symmetry } = definition;
@@ -87,7 +102,7 @@ export class Composition {
       (all, limit, i) => all + limit * (this.#strides[i] as number),
       0,
     );
-    this.#turn(state, queue);
+    this.#turn(state, this.#opLists.of(queue));
     this.#renumber(state);
     return state;
   }
@@ -113,8 +128,7 @@ export class Composition {
     if (move.budget !== -1) {
       state[this.width - 1] = (state[this.width - 1] as number) - (this.#strides[move.budget] as number);
     }
-    this.#turn(state, move.ops, log);
-    this.#renumber(state);
+    if (this.#turn(state, move.list ?? this.#opLists.of(move.ops), log)) this.#renumber(state);
   }
 
   /** An estimate of what the local states take. */
@@ -148,43 +162,64 @@ export class Composition {
     return Math.floor(all / (this.#strides[index] as number)) % ((this.#limits[index] as number) + 1);
   }
 
-  #turn(state: Int32Array, first: readonly Op[], log?: Heard[]): void {
-    const queue = this.#queue;
-    queue.length = 0;
-    for (let i = 0; i < first.length; i++) queue.push(first[i] as Op);
-    for (let i = 0; i < queue.length; i++) {
-      const op = queue[i] as Op;
-      const part = this.parts[op.part] as Part;
-      const outcome = part.step(state[op.part] as number, op.input);
-      if (outcome.unexpected) this.unexpected ??= op;
-      state[op.part] = outcome.next;
-      for (let j = 0; j < outcome.ops.length; j++) queue.push(outcome.ops[j] as Op);
-      if (log !== undefined) log.push({ part, input: part.inputOf(op.input), outcome });
+  /** True when the epochs that some part holds are others than before. */
+  #turn(state: Int32Array, first: number, log?: Heard[]): boolean {
+    let queue = this.#queue;
+    let waiting = 0;
+    let changed = false;
+    for (let list = first, i = 0; ; i++) {
+      const { data } = this.#opLists;
+      const end = waiting + (data[list] as number);
+      if (end * 2 > queue.length) queue = this.#widerQueue();
+      for (let from = list + 1; waiting < end; waiting++, from += 2) {
+        queue[waiting * 2] = data[from] as number;
+        queue[waiting * 2 + 1] = data[from + 1] as number;
+      }
+      if (i === waiting) return changed;
+      const [index, input] = [queue[i * 2] as number, queue[i * 2 + 1] as number];
+      const part = this.parts[index] as Part;
+      const before = state[index] as number;
+      const at = part.stepAt(before, input);
+      const outcome = part.steps.slots[at] as number;
+      const next = part.steps.slots[at + 1] as number;
+      const told = part.lists[outcome] as number;
+      list = told >> 1;
+      if ((told & 1) === 1) this.unexpected ??= { part: index, input };
+      if (next !== before) {
+        state[index] = next;
+        if (part.kinds[next] !== part.kinds[before]) changed = true;
+      }
+      log?.push({ part, input: part.inputOf(input), outcome: part.outcomes[outcome] as Outcome });
       if (i > LONGEST_TURN)
         throw new Error(
-          `a turn does not end: ${part.name} still hears ${JSON.stringify(part.inputOf(op.input))} after ${LONGEST_TURN} steps; use a channel or \`later\` to break the cycle`,
+          `a turn does not end: ${part.name} still hears ${JSON.stringify(part.inputOf(input))} after ${LONGEST_TURN} steps; use a channel or \`later\` to break the cycle`,
         );
     }
   }
 
+  #widerQueue(): Int32Array {
+    const wider = new Int32Array(this.#queue.length * 2);
+    wider.set(this.#queue);
+    this.#queue = wider;
+    return wider;
+  }
+
   #renumber(state: Int32Array): void {
-    const unions = this.#unions;
     const { parts } = this;
     const families = this.#families.names.length;
     for (let f = 0; f < families; f++) {
       let union = 0;
       for (let i = 0; i < parts.length; i++)
         union |= (parts[i] as Part).masks[(state[i] as number) * MAX_FAMILIES + f] as number;
-      unions[f] = union;
-    }
-    for (let f = 0; f < families; f++) {
-      const union = unions[f] as number;
       if (isDense(union)) continue;
+      const renumbering = this.#renumberings.of(f, union);
+      // Epochs below the first gap stay what they are.
+      const above = ~(firstGap(union) - 1);
       for (let i = 0; i < parts.length; i++) {
         const part = parts[i] as Part;
         const local = state[i] as number;
-        if (((part.masks[local * MAX_FAMILIES + f] as number) & ~1) !== 0)
-          state[i] = part.remap(local, f, union);
+        if (((part.masks[local * MAX_FAMILIES + f] as number) & above) !== 0)
+          state[i] = part.remap(local, renumbering);
       }
     }
   }
@@ -198,10 +233,11 @@ function wire(
 ): Wiring {
   const inputs: Input[] = [];
   const inputIds = new Map<string, number>();
-  const masks = new Map<number, number>();
+  const kinds = new Map<string, number>();
   const wiring: Wiring = {
     families,
     inputs,
+    opLists: new OpLists(),
     maxLocalStates,
     part(name, saidBy) {
       const index = parts.findIndex((part) => part.name === name);
@@ -216,11 +252,12 @@ function wire(
       inputIds.set(key, inputs.length);
       return inputs.push(input) - 1;
     },
-    maskId(mask) {
-      const known = masks.get(mask);
+    kindOf(masks) {
+      const key = masks.join();
+      const known = kinds.get(key);
       if (known !== undefined) return known;
-      masks.set(mask, masks.size);
-      return masks.size - 1;
+      kinds.set(key, kinds.size);
+      return kinds.size - 1;
     },
     budget(name, saidBy) {
       if (name === undefined) return -1;

@@ -113,6 +113,12 @@ export function isDense(mask: number): boolean {
   return (used & (used + 1)) === 0;
 }
 
+/** The bit of the lowest epoch that is missing in `mask` (0 does not count). */
+export function firstGap(mask: number): number {
+  const free = ~(mask | 1);
+  return free & -free;
+}
+
 /** The new number of `epoch` among those in `mask`: how many of 1…epoch are in it. */
 export function rank(mask: number, epoch: number): number {
   if (epoch === 0) return 0;
@@ -120,4 +126,27 @@ export function rank(mask: number, epoch: number): number {
   let count = 0;
   for (; bits !== 0; bits &= bits - 1) count++;
   return count;
+}
+
+/** "The epochs of `family` that are in `mask` become 1, 2, 3 …" */
+export interface Renumbering {
+  readonly index: number;
+  readonly family: number;
+  readonly mask: number;
+}
+
+/** All renumberings that were needed so far: few, since states are renumbered as soon as a gap appears. */
+export class Renumberings {
+  readonly #known = Array.from({ length: MAX_FAMILIES }, () => new Map<number, Renumbering>());
+  #size = 0;
+
+  of(family: number, mask: number): Renumbering {
+    const ofFamily = this.#known[family] as Map<number, Renumbering>;
+    let found = ofFamily.get(mask);
+    if (found === undefined) {
+      found = { index: this.#size++, family, mask };
+      ofFamily.set(mask, found);
+    }
+    return found;
+  }
 }

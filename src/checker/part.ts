@@ -1,7 +1,15 @@
 // One part of a system (an actor or a channel) as a finite table that fills itself: local states and inputs are
 // interned as small integers, and each step, each list of moves and each renumbering is worked out once.
 // Invariant: what a part answers depends on its local state and the input alone.
-import { MAX_FAMILIES, rank, replaceEpochs, type EpochVisitor, type Families } from './epochs.ts';
+import {
+  MAX_FAMILIES,
+  rank,
+  replaceEpochs,
+  type EpochVisitor,
+  type Families,
+  type Renumbering,
+} from './epochs.ts';
+import type { OpLists } from './op-lists.ts';
 import { PairMap } from './pair-map.ts';
 import type { Rename } from './renaming.ts';
 import type { Choice, Message, Output } from './system.ts';
@@ -40,6 +48,8 @@ export interface Move {
   /** Index of the budget that it spends, or -1. */
   readonly budget: number;
   readonly label: string;
+  /** The number of `ops`; whoever offers a move leaves it out. */
+  readonly list?: number;
   /** Where this op would change nothing and lead to nothing, the move is not offered. */
   readonly unlessIdle?: Op;
 }
@@ -54,13 +64,14 @@ export interface Watch {
 export interface Wiring {
   readonly families: Families;
   readonly inputs: readonly Input[];
+  readonly opLists: OpLists;
   readonly maxLocalStates: number;
   watch?: Watch;
   /** The number of a part. @throws Error for a name that no part has */
   part(name: string, saidBy: string): number;
   input(input: Input): number;
-  /** A small number for a mask of epochs. */
-  maskId(mask: number): number;
+  /** A small number for what masks of epochs a local state has in all families. */
+  kindOf(masks: Int32Array): number;
   budget(name: string | undefined, saidBy: string): number;
   ops(outputs: readonly Output[], saidBy: string): readonly Op[];
   settleMove(choice: Choice, saidBy: string, first: readonly Op[]): Move;
@@ -81,15 +92,17 @@ const LONGEST_TEXT = 32_768;
 /** A step without consequences for others. */
 export const QUIET = { ops: [], effects: [], unexpected: false } as const;
 
-/** Objects whose fields come in one order are read several times faster than objects that only look alike. */
-const sameShape = ({ next, ops, unexpected, effects }: Outcome): Outcome => ({
-  next,
-  ops,
-  unexpected,
-  effects,
-});
-const moveOfOneShape = ({ ops, fault, budget, label, unlessIdle }: Move): Move =>
-  unlessIdle === undefined ? { ops, fault, budget, label } : { ops, fault, budget, label, unlessIdle };
+/** With the number of its ops, and in one shape: objects whose fields come in one order are read much faster. */
+export const settled = ({ ops, fault, budget, label, unlessIdle }: Move, lists: OpLists): Move => {
+  const move = { ops, fault, budget, label, list: lists.of(ops) };
+  return unlessIdle === undefined ? move : { ...move, unlessIdle };
+};
+
+function twice(list: Int32Array): Int32Array<ArrayBuffer> {
+  const longer = new Int32Array(list.length * 2);
+  longer.set(list);
+  return longer;
+}
 
 export abstract class Part<L = unknown> {
   readonly name: string;
@@ -97,10 +110,15 @@ export abstract class Part<L = unknown> {
   readonly values: L[] = [];
   /** For local state `s` and family `f`, the epochs in it: `masks[s * MAX_FAMILIES + f]`. */
   masks = new Int32Array(64 * MAX_FAMILIES);
+  /** Local states of the same kind hold the same epochs. */
+  kinds = new Int32Array(64);
   protected readonly wiring: Wiring;
   readonly #ids = new Map<string, number>();
-  readonly #steps = new PairMap();
-  readonly #outcomes: Outcome[] = [];
+  /** For a local state and an input the number of the outcome, and the next local state. */
+  readonly steps = new PairMap();
+  readonly outcomes: Outcome[] = [];
+  /** For each outcome twice the number of its list of ops, and 1 more when the event was unexpected. */
+  lists = new Int32Array(64);
   readonly #moves: (readonly Move[])[] = [];
   readonly #remaps = new PairMap();
 
@@ -145,12 +163,12 @@ export abstract class Part<L = unknown> {
     this.#ids.set(key, local);
     if (local >= this.wiring.maxLocalStates || key.length > LONGEST_TEXT)
       this.#failGrowing(local, key.length);
-    if ((local + 1) * MAX_FAMILIES > this.masks.length) {
-      const wider = new Int32Array(this.masks.length * 2);
-      wider.set(this.masks);
-      this.masks = wider;
+    if (local === this.kinds.length) {
+      this.masks = twice(this.masks);
+      this.kinds = twice(this.kinds);
     }
     this.masks.set(found, local * MAX_FAMILIES);
+    this.kinds[local] = this.wiring.kindOf(found);
     return local;
   }
 
@@ -172,35 +190,43 @@ export abstract class Part<L = unknown> {
   }
 
   step(local: number, input: number): Outcome {
-    const known = this.#steps.get(local, input);
-    if (known !== -1) return this.#outcomes[known] as Outcome;
-    const outcome = sameShape(this.react(this.values[local] as L, this.inputOf(input), local));
-    this.#steps.set(local, input, this.#outcomes.push(outcome) - 1);
+    return this.outcomes[this.steps.slots[this.stepAt(local, input)] as number] as Outcome;
+  }
+
+  /** Where in `steps.slots` the number of the outcome stands, with the next local state behind it. */
+  stepAt(local: number, input: number): number {
+    const known = this.steps.find(local, input);
+    if (known !== -1) return known;
+    const outcome = this.react(this.values[local] as L, this.inputOf(input), local);
+    const number = this.outcomes.push(outcome) - 1;
+    if (number === this.lists.length) this.lists = twice(this.lists);
+    this.lists[number] = (this.wiring.opLists.of(outcome.ops) << 1) | (outcome.unexpected ? 1 : 0);
+    this.steps.set(local, input, number, outcome.next);
     this.wiring.watch?.stepped(this, local, input, outcome);
-    return outcome;
+    return this.steps.find(local, input);
   }
 
   moves(local: number): readonly Move[] {
     const known = this.#moves[local];
     if (known !== undefined) return known;
-    const moves = this.offer(this.values[local] as L).map(moveOfOneShape);
+    const moves = this.offer(this.values[local] as L).map((move) => settled(move, this.wiring.opLists));
     this.#moves[local] = moves;
     this.wiring.watch?.offered(this, local, moves);
     return moves;
   }
 
-  /** The local state that is left of `local` when the epochs of `family` that are in `mask` become 1, 2, 3 … */
-  remap(local: number, family: number, mask: number): number {
-    const key = this.wiring.maskId(mask) * MAX_FAMILIES + family;
-    const known = this.#remaps.get(local, key);
-    if (known !== -1) return known;
+  /** The local state that `local` becomes when the epochs of one family become 1, 2, 3 … */
+  remap(local: number, renumbering: Renumbering): number {
+    const known = this.#remaps.find(local, renumbering.index);
+    if (known !== -1) return this.#remaps.slots[known] as number;
     const { families } = this.wiring;
+    const { family, mask } = renumbering;
     const next = this.intern(
       this.renumbered(this.values[local] as L, (field, holder, epoch) =>
         families.of(field, holder, this.name, epoch) === family ? rank(mask, epoch) : epoch,
       ),
     );
-    this.#remaps.set(local, key, next);
+    this.#remaps.set(local, renumbering.index, next);
     return next;
   }
 }

@@ -1,0 +1,34 @@
+// Lists of ops as numbers: many steps lead to the same few lists, which then lie together in one typed array.
+// Invariant: equal lists have one number, and 0 is the empty list.
+
+interface Op {
+  readonly part: number;
+  readonly input: number;
+}
+
+export class OpLists {
+  /** At a list's number: how many ops, then for each its part and its input. */
+  data = new Int32Array(1024);
+  #end = 1;
+  readonly #known = new Map<string, number>([['', 0]]);
+
+  of(ops: readonly Op[]): number {
+    const key = ops.map(({ part, input }) => `${part}:${input}`).join();
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const list = this.#end;
+    this.#end += 1 + 2 * ops.length;
+    while (this.#end > this.data.length) {
+      const longer = new Int32Array(this.data.length * 2);
+      longer.set(this.data);
+      this.data = longer;
+    }
+    this.data[list] = ops.length;
+    ops.forEach(({ part, input }, i) => {
+      this.data[list + 1 + 2 * i] = part;
+      this.data[list + 2 + 2 * i] = input;
+    });
+    this.#known.set(key, list);
+    return list;
+  }
+}
