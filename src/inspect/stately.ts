@@ -36,11 +36,19 @@ export function toStately(machine: AnyStateMachine, options: DocumentOptions = {
   return [
     `import { ${withActors ? 'type AnyEventObject, fromCallback, ' : ''}setup } from 'xstate';`,
     '',
-    'export const machine = setup({',
+    `export const ${constantOf(document.id)} = setup({`,
     ...groups.flat(),
     `}).createMachine(${literal(document)});`,
     '',
   ].join('\n');
+}
+
+/** `connection` is `connectionMachine`, `order-form` is `orderFormMachine`. */
+function constantOf(id: string): string {
+  const [first = '', ...more] = id.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
+  const name = first + more.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join('');
+  if (name === '' || /^\d/.test(name)) return `machine${name}`;
+  return /machine$/i.test(name) ? name : `${name}Machine`;
 }
 
 function group(name: string, lines: readonly string[]): string[] {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { registry } from '../../../machines/index.ts';
-import { toJson, toStately } from '../../../src/inspect/index.ts';
+import { toDot, toJson, toMermaid, toScxml, toStately } from '../../../src/inspect/index.ts';
 import { run } from './command.ts';
 
 const XSTATE = createRequire(import.meta.url).resolve('xstate');
@@ -29,12 +29,16 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test('one of ours goes to standard output, with the context that it starts with', async () => {
   const { machine, input } = registry.connection;
-  const [stately, json] = await Promise.all([
-    run(['export', 'connection', '--to', 'stately']),
-    run(['export', 'connection', '--to', 'json']),
-  ]);
-  expect(stately).toMatchObject({ status: 0, stderr: '', stdout: toStately(machine, { input }) });
-  expect(json).toMatchObject({ status: 0, stderr: '', stdout: toJson(machine, { input }) });
+  const texts = {
+    stately: toStately(machine, { input }),
+    mermaid: toMermaid(machine),
+    scxml: toScxml(machine, { input }),
+    json: toJson(machine, { input }),
+    dot: toDot(machine),
+  };
+  const formats = Object.entries(texts);
+  const printed = await Promise.all(formats.map(([format]) => run(['export', 'connection', '--to', format])));
+  formats.forEach(([, stdout], i) => expect(printed[i]).toMatchObject({ status: 0, stderr: '', stdout }));
 });
 
 test("a user's machine goes into a file; ignores are shown when asked for", async () => {

@@ -19,7 +19,7 @@ function evaluated(text: string): AnyStateMachine {
   const [, names = ''] = /^import \{ (.*) \} from 'xstate';$/m.exec(text) ?? [];
   const body = stripTypeScriptTypes(text)
     .replace(/^import .*$/m, '')
-    .replace('export const machine =', 'return');
+    .replace(/export const \w+ =/, 'return');
   const values = names.split(', ').filter((name) => !name.startsWith('type '));
   // oxlint-disable-next-line typescript/no-implied-eval -- the text is what is under test
   const run = new Function(...values, body) as (...given: unknown[]) => AnyStateMachine;
@@ -117,6 +117,18 @@ test('files of random machines hold literals only, run, and make the same machin
     }),
     { numRuns: 60 },
   );
+});
+
+test.each([
+  ['connection', 'connectionMachine'],
+  ['order-form 2', 'orderForm2Machine'],
+  ['tvMachine', 'tvMachine'],
+  ['(machine)', 'machine'],
+  ['3d', 'machine3d'],
+  ['é', 'machine'],
+])('the machine %s is exported as %s', (id, name) => {
+  const machine = xstate.createMachine({ id }) as unknown as AnyStateMachine;
+  expect(toStately(machine)).toContain(`export const ${name} = setup({`);
 });
 
 test.each([
