@@ -1,6 +1,7 @@
 // The hub, the nodes and the clients of a run, each on its own simulated host, and what may be done to them.
 // Invariant: every life of a process has a host of its own name (`n3#2`), so that nothing of an earlier life is mistaken for it.
 import { startClient, type Client } from '../../src/client/client.ts';
+import type { TransitionSink } from '../../src/engine/transition-record.ts';
 import { startHub } from '../../src/hub/hub.ts';
 import type { Hub } from '../../src/hub/status.ts';
 import { presets } from '../../src/links/options.ts';
@@ -96,6 +97,7 @@ export class NodeSeat extends Seat<NodePlan, FleetNode> {
         functions: functionsOf(host, fleet.ledger, plan.functions, fleet.broken),
         onSync: () => new Promise((resolve) => void host.setTimer(resolve, plan.syncMs)),
         onEnded: () => fleet.ledger.gone.set(plan.id, 'its link ended'),
+        transitions: fleet.transitions,
       },
       fleet.portsOf(host),
     );
@@ -119,6 +121,7 @@ export class ClientSeat extends Seat<ClientPlan, Client> {
         encoding: plan.encoding,
         maxCallAttempts: plan.maxCallAttempts,
         onEnded: () => fleet.ledger.gone.set(plan.id, 'its link ended'),
+        transitions: fleet.transitions,
       },
       fleet.portsOf(host),
     );
@@ -130,6 +133,8 @@ export class Fleet {
   readonly scenario: Scenario;
   readonly ledger: Ledger;
   readonly wallClock = new WallClock();
+  /** Hears of every transition; set before the first process starts. */
+  transitions: TransitionSink | undefined;
   readonly nodes: readonly NodeSeat[];
   readonly clients: readonly ClientSeat[];
   readonly broken: (what: string) => void;
@@ -184,7 +189,12 @@ export class Fleet {
     this.hubHost = host;
     this.note(`${host.name} starts`);
     const ports = { ...this.portsOf(host), listener: host.listener, metrics: noMetrics };
-    const options = { ...this.scenario.hub, ...this.twin.hub, onSync: () => ({ hub: host.name }) };
+    const options = {
+      ...this.scenario.hub,
+      ...this.twin.hub,
+      onSync: () => ({ hub: host.name }),
+      transitions: this.transitions,
+    };
     startHub(options, ports).then(
       (hub) => {
         if (host.state === 'killed') this.formerHubs.push({ host, hub });

@@ -1,5 +1,6 @@
 // One run: a scenario, carried out and measured.
 // Invariant: the same scenario gives the same fingerprint; the first violation ends the run.
+import type { TransitionSink } from '../../src/engine/transition-record.ts';
 import { createSimulation, type Simulation } from '../../src/testing/index.ts';
 import { Fleet } from './fleet.ts';
 import { checkDue, checkEntry, checkStep, checkSystems, unrest } from './invariants.ts';
@@ -31,8 +32,14 @@ const QUIET_MS = 900_000;
 const LOOK_MS = 1_000;
 const STOP_MS = 120_000;
 
-export async function runScenario(scenario: Scenario, twin: TwinName = 'none'): Promise<Report> {
+/** `transitions` hears of every transition of every process. */
+export async function runScenario(
+  scenario: Scenario,
+  twin: TwinName = 'none',
+  transitions?: TransitionSink,
+): Promise<Report> {
   const run = new Run(scenario, twin);
+  run.fleet.transitions = transitions;
   run.fleet.wallClock.install(() => run.sim.now);
   try {
     await run.all();

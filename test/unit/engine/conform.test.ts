@@ -1,6 +1,7 @@
 // Logs of machines that are not ours: parallel regions, history, delays, `always`, invoked actors, impure assigns.
 import { describe, expect, it } from 'vitest';
 import { assign, createMachine, fromPromise, setup, type AnyStateMachine } from 'xstate';
+import { connectionInput, connectionMachine } from '../../../machines/index.ts';
 import { createSystem, recordTransitions, type Actor } from '../../../src/actors/index.ts';
 import { transitionLine, type TransitionRecord } from '../../../src/engine/transition-record.ts';
 import { conform, createSimulation } from '../../../src/testing/index.ts';
@@ -232,6 +233,28 @@ describe('a log', () => {
     const { lines: unrolled, line } = changed(lines, ({ seq }) => seq === 4, { context: { rolled: 0 } });
     expect(conform(unrolled, { machines: [dice], compare: 'states' }).impossible).toMatchObject([
       { line: line + 1, event: { type: 'stop' } },
+    ]);
+  });
+
+  it('of a process that ran with a broken guard shows where that guard let something pass', async () => {
+    const gullible = connectionMachine.provide({
+      guards: { currentSocket: ({ event }) => 'epoch' in event },
+    });
+    const lines = await logOf(gullible, connectionInput, async (actor) => {
+      actor.send({ type: 'connect.requested' });
+      actor.send({ type: 'socket.closed', epoch: 0, reason: 'of the dial before' });
+    });
+    expect(check(lines, gullible).impossible).toEqual([]);
+    expect(check(lines, connectionMachine).impossible).toMatchObject([
+      {
+        line: 3,
+        state: 'establishing.connecting',
+        event: { type: 'socket.closed', epoch: 0 },
+        possible: expect.arrayContaining([
+          'socket.closed [currentSocket] → transient_failure',
+          'socket.closed → stays (noteStale)  (its guard holds)',
+        ]),
+      },
     ]);
   });
 
