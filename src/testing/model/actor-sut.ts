@@ -65,7 +65,7 @@ export function actorSut(machine: AnyStateMachine, options: ActorSutOptions = {}
           onError: {},
         } as never,
       });
-      const root = createActor(parent, { clock }).start();
+      const root = createActor(parent, { clock, logger() {} }).start();
       const actor = (root.getSnapshot().children as Readonly<Record<string, AnyActorRef>>)[machine.id];
       if (actor === undefined) throw new Error(`${machine.id} did not start`);
       return { actor, clock, stop: () => root.stop() };

@@ -1,4 +1,5 @@
 // A failing path made short: the same failure by as few steps as can be found.
+// Own and small: a shrinker of values, such as fast-check's, does not know which steps a machine can take.
 // Invariant: every candidate is a path of the model; what is answered did fail, and no single step can be left out of it.
 import { wayTo, type Graph } from './graph.ts';
 import { runPath, type Failure } from './run.ts';
