@@ -1,12 +1,9 @@
 // The example of README.md's "Tests from your machine", run by vitest as it stands, on a door that works and on ones that do not.
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { Workshop } from '../unit/testing/model/workshop.ts';
 import { README } from './readme.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const example =
   /```ts\n(import [^\n]*\nimport \{ describeModel [\s\S]*?)```/.exec(readFileSync(README, 'utf8'))?.[1] ?? '';
 
@@ -35,63 +32,17 @@ export class Door {
 }
 `;
 
-interface Report {
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly assertionResults: readonly {
-      readonly title: string;
-      readonly failureMessages: readonly string[];
-    }[];
-  }[];
-}
-
 /** What each test of the example says: nothing, or why it failed. One run of vitest for all doors. */
 function tried(doors: Readonly<Record<string, string>>): Record<string, string>[] {
-  mkdirSync(join(ROOT, 'dist'), { recursive: true });
-  const folder = mkdtempSync(join(ROOT, 'dist', 'readme-'));
-  const write = (name: string, content: string): void => writeFileSync(join(folder, name), content);
-  const alias = { 'holdfast/testing': join(ROOT, 'src/testing/index.ts') };
-  write(
-    'vitest.config.mjs',
-    `export default { test: { include: ['*.test.ts'], exclude: [], isolate: false }, resolve: { alias: ${JSON.stringify(alias)} } };`,
-  );
+  using workshop = new Workshop();
   for (const [name, source] of Object.entries(doors)) {
-    write(`${name}.ts`, source);
-    write(`${name}.test.ts`, example.replace('./door.ts', `./${name}.ts`));
+    workshop.write(`${name}.ts`, source);
+    workshop.write(`${name}.test.ts`, example.replace('./door.ts', `./${name}.ts`));
   }
-  const vitest = join(ROOT, 'node_modules/.bin/vitest');
-  const args = [
-    'run',
-    '--config',
-    'vitest.config.mjs',
-    '--root',
-    '.',
-    '--reporter',
-    'json',
-    '--outputFile',
-    'report.json',
-  ];
-  const { stderr } = spawnSync(process.execPath, [vitest, ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-    timeout: 25_000,
-  });
-  try {
-    const report = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')) as Report & {
-      testResults: { name: string }[];
-    };
-    return Object.keys(doors).map((name) => {
-      const file = report.testResults.find((result) => result.name.endsWith(`/${name}.test.ts`));
-      const tests = file?.assertionResults ?? [];
-      return Object.fromEntries(
-        tests.map(({ title, failureMessages }) => [title, failureMessages.join('\n')]),
-      );
-    });
-  } catch (error) {
-    throw new Error(`vitest wrote no report: ${stderr}`, { cause: error });
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  workshop.runTests();
+  return Object.keys(doors).map((name) =>
+    Object.fromEntries(workshop.resultsOf(`${name}.test.ts`).map(({ title, message }) => [title, message])),
+  );
 }
 
 test('the example of generated tests runs as it stands, and catches a door that is wrong', () => {
@@ -110,7 +61,7 @@ test('the example of generated tests runs as it stands, and catches a door that 
   );
   expect(slow?.['reaches kept: opened → held']).toBe('');
   expect(forgetful?.['reaches kept: opened → held']).toContain("expected 'open' to be 'kept'");
-});
+}, 60_000);
 
 test('the example has at most ten lines of code', () => {
   expect(

@@ -1,92 +1,50 @@
 // `holdfast testgen`: the files that it writes compile, need no formatter, pass as they stand, and fail when they should.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { testFile, type TestFileOptions } from '../../../src/testing/index.ts';
 import { counter, form, inline, player } from '../testing/model/machines.ts';
-import { Command, type Ended } from './command.ts';
+import { aliases, ROOT, Workshop } from '../testing/model/workshop.ts';
+import { run, type Ended } from './command.ts';
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const BIN = join(ROOT, 'node_modules/.bin');
-// Inside the project, so that the files find xstate and vitest, in the folder that no tool looks into.
-mkdirSync(join(ROOT, 'dist'), { recursive: true });
-const folder = mkdtempSync(join(ROOT, 'dist', 'testgen-'));
+const workshop = new Workshop();
+const { folder } = workshop;
 
-const aliases = {
-  'holdfast/testing': join(ROOT, 'src/testing/index.ts'),
-  'holdfast/machines': join(ROOT, 'machines/index.ts'),
-};
-const configs: Readonly<Record<string, unknown>> = {
-  'package.json': { type: 'module' },
-  'tsconfig.json': {
-    extends: join(ROOT, 'test/tsconfig.json'),
-    compilerOptions: {
-      paths: Object.fromEntries(Object.entries(aliases).map(([name, path]) => [name, [path]])),
-      tsBuildInfoFile: join(folder, 'tsbuildinfo'),
-      lib: ['es2024', 'esnext.disposable', 'dom'],
-      types: [],
-    },
-    include: ['*.ts'],
-    references: [],
+const tsconfig = {
+  extends: join(ROOT, 'test/tsconfig.json'),
+  compilerOptions: {
+    paths: Object.fromEntries(Object.entries(aliases).map(([name, path]) => [name, [path]])),
+    tsBuildInfoFile: join(folder, 'tsbuildinfo'),
+    lib: ['es2024', 'esnext.disposable', 'dom'],
+    types: [],
   },
+  include: ['*.ts'],
+  references: [],
 };
 
-const testgen = (...args: string[]): Promise<Ended> => new Command(['testgen', ...args]).ended;
-const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
-const tool = (name: string, args: string[], input?: string) =>
-  spawnSync(process.execPath, [join(BIN, name), ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-    input,
-    timeout: 60_000,
-  });
-
-interface Report {
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly status: string;
-    readonly assertionResults: readonly {
-      readonly status: string;
-      readonly failureMessages: readonly string[];
-    }[];
-  }[];
-}
-
-let report: Report = { testResults: [] };
-
-/** What became of the tests of a file, once all of them ran. */
-function resultsOf(file: string): { statuses: string[]; messages: string } {
-  const found = report.testResults.find(({ name }) => name.endsWith(`/${file}`));
-  const tests = found?.assertionResults ?? [];
-  return {
-    statuses: tests.map(({ status }) => status),
-    messages: tests.flatMap(({ failureMessages }) => failureMessages).join('\n'),
-  };
-}
+const testgen = (...args: string[]): Promise<Ended> => run(['testgen', ...args]);
+const messagesOf = (file: string): string =>
+  workshop
+    .resultsOf(file)
+    .map(({ message }) => message)
+    .join('');
 
 beforeAll(async () => {
-  for (const [name, config] of Object.entries(configs))
-    writeFileSync(join(folder, name), JSON.stringify(config));
-  const alias = JSON.stringify(aliases);
-  writeFileSync(
-    join(folder, 'vitest.config.mjs'),
-    `export default { test: { include: ['*.test.ts'], exclude: [], isolate: false }, resolve: { alias: ${alias} } };`,
-  );
+  workshop.write('tsconfig.json', JSON.stringify(tsconfig));
   const source = readFileSync(new URL('../testing/model/machines.ts', import.meta.url), 'utf8');
   const beside = `
 export const formEvents = { typed: [{ value: '' }, { value: "it's" }] };
 export const formScripts = { loadUser: [{ output: { name: 'Ada' } }, { error: new Error('no user') }] };
 `;
-  writeFileSync(join(folder, 'machines.ts'), source + beside);
+  workshop.write('machines.ts', source + beside);
   const written = ['form', 'wizard'].map((name) =>
     testgen(`${join(folder, 'machines.ts')}#${name}`, '--out', join(folder, `${name}.test.ts`)),
   );
   // The command is slow to start: the rest is written by what it calls.
   for (const [name, machine] of Object.entries({ player, counter, inline })) {
     const imports = [`import { ${name} } from './machines.ts';`];
-    writeFileSync(join(folder, `${name}.test.ts`), testFile(machine, { name, imports }));
+    workshop.write(`${name}.test.ts`, testFile(machine, { name, imports }));
   }
   const ours = testgen('execution', '--out', join(folder, 'execution.test.ts'), '--coverage', 'states');
   for (const { status, stderr } of await Promise.all([...written, ours])) {
@@ -94,46 +52,35 @@ export const formScripts = { loadUser: [{ output: { name: 'Ada' } }, { error: ne
     expect(status).toBe(0);
   }
   // One that is turned to the reader's own system, and one whose machine was changed afterwards.
-  const wizard = read('wizard.test.ts');
-  writeFileSync(join(folder, 'yours.test.ts'), wizard.replace('systems.theMachine', 'systems.yourSystem'));
+  const wizard = workshop.read('wizard.test.ts');
+  workshop.write('yours.test.ts', wizard.replace('systems.theMachine', 'systems.yourSystem'));
   const old = "break: { on: { resumed: 'steps.last' } }";
   const changes = {
     changed: "break: { on: { resumed: 'steps.first' } }",
     grown: "break: { on: { resumed: 'steps.last', left: 'gone' } }, gone: {}",
   };
   for (const [name, change] of Object.entries(changes)) {
-    writeFileSync(join(folder, `${name}.ts`), read('machines.ts').replace(old, change));
-    writeFileSync(join(folder, `${name}.test.ts`), wizard.replace('./machines.ts', `./${name}.ts`));
+    workshop.write(`${name}.ts`, workshop.read('machines.ts').replace(old, change));
+    workshop.write(`${name}.test.ts`, wizard.replace('./machines.ts', `./${name}.ts`));
   }
-  tool('vitest', [
-    'run',
-    '--config',
-    'vitest.config.mjs',
-    '--root',
-    '.',
-    '--reporter',
-    'json',
-    '--outputFile',
-    'report.json',
-  ]);
-  report = JSON.parse(read('report.json')) as Report;
+  workshop.runTests();
 }, 60_000);
 
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => workshop[Symbol.dispose]());
 
 const files = ['form', 'wizard', 'player', 'counter', 'inline', 'execution'].map((name) => `${name}.test.ts`);
 
 test('the files pass as they stand', () => {
   for (const file of files) {
-    const { statuses, messages } = resultsOf(file);
-    expect(messages, file).toBe('');
-    expect(statuses.length, file).toBe(read(file).match(/^ {2}it\(/gm)?.length);
+    const statuses = workshop.resultsOf(file).map(({ status }) => status);
+    expect(messagesOf(file), file).toBe('');
+    expect(statuses.length, file).toBe(workshop.read(file).match(/^ {2}it\(/gm)?.length);
     expect(new Set(statuses), file).toEqual(new Set(['passed']));
   }
 });
 
 test('the files compile under strict options', () => {
-  const { stdout } = spawnSync(join(BIN, 'tsc'), ['-p', folder, '--noEmit'], {
+  const { stdout } = spawnSync(join(ROOT, 'node_modules/.bin/tsc'), ['-p', folder, '--noEmit'], {
     encoding: 'utf8',
     timeout: 60_000,
   });
@@ -142,12 +89,12 @@ test('the files compile under strict options', () => {
 
 test('the files need no formatter', () => {
   for (const file of files) {
-    const { stdout } = tool(
+    const { stdout } = workshop.tool(
       'oxfmt',
       ['-c', join(ROOT, '.oxfmtrc.json'), '--stdin-filepath', 'x.ts'],
-      read(file),
+      workshop.read(file),
     );
-    expect(read(file), file).toBe(stdout);
+    expect(workshop.read(file), file).toBe(stdout);
   }
 });
 
@@ -159,22 +106,23 @@ test('the same machine gives the same file, in another process too', () => {
     events: { typed: [{ value: '' }, { value: "it's" }] },
     scripts: { loadUser: [{ output: { name: 'Ada' } }, { error: new Error('no user') }] },
   };
-  expect(testFile(form, options)).toBe(read('form.test.ts'));
+  expect(testFile(form, options)).toBe(workshop.read('form.test.ts'));
 });
 
 describe('a file that was made earlier', () => {
   test('says what to fill in when it is turned to a system that is not filled in', () => {
-    const { statuses, messages } = resultsOf('yours.test.ts');
-    expect(statuses.filter((status) => status === 'failed').length).toBe(3);
-    expect(messages).toContain('fill in yourSystem.create');
+    const failed = workshop.resultsOf('yours.test.ts').filter(({ status }) => status === 'failed');
+    expect(failed.length).toBe(3);
+    expect(messagesOf('yours.test.ts')).toContain('fill in yourSystem.create');
   });
 
   test('fails when the machine goes elsewhere, and when it gets a transition', () => {
-    const { messages } = resultsOf('changed.test.ts');
-    expect(messages).toContain('resumed leads to steps.first, not to steps.second');
-    const grown = resultsOf('grown.test.ts');
-    expect(grown.statuses).toEqual(['passed', 'passed', 'passed', 'failed']);
-    expect(grown.messages).toContain('not covered: transition break: left → gone: no tested path takes it');
+    expect(messagesOf('changed.test.ts')).toContain('resumed leads to steps.first, not to steps.second');
+    const grown = workshop.resultsOf('grown.test.ts').map(({ status }) => status);
+    expect(grown).toEqual(['passed', 'passed', 'passed', 'failed']);
+    expect(messagesOf('grown.test.ts')).toContain(
+      'not covered: transition break: left → gone: no tested path takes it',
+    );
   });
 });
 
@@ -190,21 +138,21 @@ describe('the command', () => {
 
   test('overwrites nothing unless --force says so', async () => {
     const out = join(folder, 'kept.ts');
-    writeFileSync(out, 'mine');
+    workshop.write('kept.ts', 'mine');
     const kept = await testgen('call', '--out', out);
     expect(kept.stderr).toMatch(
       /^holdfast: there is a file .*kept\.ts already.* say --force \[invalid_option\]\n$/,
     );
-    expect(read('kept.ts')).toBe('mine');
+    expect(workshop.read('kept.ts')).toBe('mine');
     const forced = await testgen('execution', '--out', out, '--force', '--coverage', 'states');
     expect(forced.stdout).toBe(`6 tests written to ${out}; run them with: npx vitest run ${out}\n`);
-    expect(read('kept.ts')).toBe(read('execution.test.ts'));
+    expect(workshop.read('kept.ts')).toBe(workshop.read('execution.test.ts'));
     rmSync(out);
   });
 
   test('says what is wrong with the machine, in one line', async () => {
-    writeFileSync(
-      join(folder, 'sorry.ts'),
+    workshop.write(
+      'sorry.ts',
       `import { createMachine } from 'xstate';
 export default createMachine({ id: 'sorry', context: ({ input }: any) => ({ size: input.size.wide }), initial: 'a', states: { a: {} } });`,
     );
