@@ -190,7 +190,8 @@ export abstract class Part<L = unknown> {
   }
 
   step(local: number, input: number): Outcome {
-    return this.outcomes[this.steps.slots[this.stepAt(local, input)] as number] as Outcome;
+    const at = this.stepAt(local, input); // before `slots` is read: it may grow
+    return this.outcomes[this.steps.slots[at] as number] as Outcome;
   }
 
   /** Where in `steps.slots` the number of the outcome stands, with the next local state behind it. */

@@ -22,8 +22,8 @@ export const systems = {
   'single-copy-register': { system: registerSystem([singleCopy('s0')], putThenGet(2)), properties: register },
   'replicated-register': { system: registerSystem(replicas(2), putThenGet(2)), properties: register },
   'broken-two-phase-commit': {
-    system: twoPhaseCommit(5, { rm: fickleResourceManager }),
-    properties: commit,
+    system: twoPhaseCommit(2, { rm: fickleResourceManager }),
+    properties: { always: { consistent: consistent(2) } },
   },
   'broken-paxos': {
     system: registerSystem(paxosServers(3, { promises: 'forgotten' }), putThenGet(2)),
