@@ -372,7 +372,11 @@ export class Member implements Owner {
       this.#tell({ type: 'sync.prepared', ...registration });
     } catch (error) {
       log.error({ [this.role]: this.id, error: String(error) }, `no sync for ${this.id}: ${String(error)}`);
-      this.#link?.breakOff(CloseCode.UNAVAILABLE, 'the hub could not prepare the sync');
+      // Another registration may have followed meanwhile, with a sync of its own.
+      const link = this.#link;
+      const { epoch, registrationEpoch } = registration;
+      if (link?.epoch !== epoch || link.registrationEpoch !== registrationEpoch) return;
+      link.breakOff(CloseCode.UNAVAILABLE, 'the hub could not prepare the sync');
     }
   }
 

@@ -109,6 +109,23 @@ it('A sync that the application cannot prepare closes with 4503', async () => {
   await join(hub, 'client');
 });
 
+it('A sync that could not be prepared for a registration that another followed costs the newer one nothing', async () => {
+  const first = Promise.withResolvers<string>();
+  const syncs = [first.promise, 'round 17'];
+  const hub = await startHub({ onSync: () => syncs.shift() });
+  const older = await dial(hub);
+  const message = registration('node');
+  older.json(FrameType.REGISTER, message);
+  await older.take(FrameType.REGISTERED);
+  const newer = await dial(hub);
+  newer.json(FrameType.REGISTER, { ...message, epoch: 2, registrationEpoch: 2 });
+  await newer.take(FrameType.SYNC);
+  newer.json(FrameType.SYNCED, { epoch: 2, registrationEpoch: 2 });
+  first.reject(new Error('the database was slow, and then it was gone'));
+  await newer.barrier();
+  expect(hub.nodes()).toMatchObject([{ state: 'online' }]);
+});
+
 it('A sync that is longer than a control frame closes with 4503', async () => {
   const hub = await startHub({ onSync: () => 'x'.repeat(limits.maxControlBytes) });
   const node = await dial(hub);
