@@ -34,6 +34,8 @@ export interface SocketsOptions {
   readonly far: (heard: Heard) => readonly Output[];
   /** Dials wait while the listener holds so many sockets, so that dead ones cannot pile up. @default 2 */
   readonly maxFarSockets?: number;
+  /** Equal frames in flight: merged, so that repeated pings cannot fill the model, or kept, each in its place. @default 'merged' */
+  readonly equalFrames?: 'merged' | 'kept';
   /** Which breaks may happen. A text names the budget that they spend, true stands for any number of times. @default none */
   readonly breaks?: { readonly [kind in 'cut' | 'swallow' | 'refuse']?: boolean | string };
 }
@@ -48,7 +50,7 @@ const isDeaf = (dial: Dial, end: End) => dial.link !== 'whole' || isBroken(dial,
 
 /** A model actor; its state is a list of `Dial`, the oldest first. */
 export function sockets(options: SocketsOptions): ModelActor {
-  const { near, far, maxFarSockets = 2 } = options;
+  const { near, far, maxFarSockets = 2, equalFrames = 'merged' } = options;
   const hear = (end: End, heard: Heard) => (end === 'near' ? near(heard) : far(heard));
   return model<readonly Dial[]>({
     initial: [],
@@ -67,7 +69,7 @@ export function sockets(options: SocketsOptions): ModelActor {
           outputs: hear(end, { type: 'measured', epoch, deaf: dial === undefined || isDeaf(dial, end) }),
         };
       if (dial === undefined) return { state: dials };
-      const [next, heard] = change(dial, event, end);
+      const [next, heard] = change(dial, event, end, equalFrames);
       const state =
         next === dial ? dials : dials.map((one) => (one === dial ? next : one)).filter((one) => !isGone(one));
       return { state, outputs: heard === undefined ? [] : hear(end, heard) };
@@ -85,11 +87,11 @@ function terminated(dial: Dial, end: End): Dial {
 }
 
 /** The socket after `event`, and what `end` hears of it. */
-function change(dial: Dial, event: Message, end: End): [Dial, Heard?] {
+function change(dial: Dial, event: Message, end: End, equalFrames: 'merged' | 'kept'): [Dial, Heard?] {
   const { epoch } = dial;
   switch (event.type) {
     case 'send':
-      return [sent(dial, end, event['frame'] as Message)];
+      return [sent(dial, end, event['frame'] as Message, equalFrames)];
     case 'terminate':
       return [terminated(dial, end)];
     case 'accept':
@@ -109,11 +111,10 @@ function change(dial: Dial, event: Message, end: End): [Dial, Heard?] {
   }
 }
 
-function sent(dial: Dial, from: End, frame: Message): Dial {
+function sent(dial: Dial, from: End, frame: Message, equalFrames: 'merged' | 'kept'): Dial {
   if (dial.near !== 'open' || dial.far !== 'open' || dial.link !== 'whole') return dial;
   const lane = from === 'near' ? dial.up : dial.down;
-  // Equal frames in flight are merged, so that repeated pings cannot fill the model.
-  if (lane.some((waiting) => JSON.stringify(waiting) === JSON.stringify(frame))) return dial;
+  if (equalFrames === 'merged' && lane.some((waiting) => JSON.stringify(waiting) === JSON.stringify(frame))) return dial;
   return from === 'near' ? { ...dial, up: [...lane, frame] } : { ...dial, down: [...lane, frame] };
 }
 
