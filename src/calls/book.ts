@@ -8,6 +8,8 @@ import { NO_FRAMES, type Asking, type Offer, type Routed, type Running } from '.
 
 /** Instances known to be gone for good. */
 const MAX_GONE = 10_000;
+/** Clients that were given up, and attempts of one client that vanished. */
+const MAX_REMEMBERED = 10_000;
 
 export class Book {
   readonly clients = new Map<number, Asking>();
@@ -19,6 +21,8 @@ export class Book {
   /** Calls by how they ended, as the hub saw them. */
   readonly ended = { result: 0, failure: 0, queue_full: 0, no_node: 0, unstarted: 0, vanished: 0 };
   readonly #gone = new Set<string>();
+  /** By the instance of a client that was given up: attempts up to this one may have been executed. */
+  readonly #givenUp = new Map<string, number>();
   readonly #freed: (node: Running) => void;
 
   /** `freed` is called when a place at a node was freed by a call that left. */
@@ -81,6 +85,7 @@ export class Book {
   free(call: Routed): void {
     const { node } = call;
     if (node === undefined) return;
+    node.unpassed?.delete(call);
     if (node.assigned.delete(call) && call.uploading) node.bulk -= 1;
   }
 
@@ -133,11 +138,17 @@ export class Book {
     this.fail(call, 'unstarted', why);
   }
 
-  /** Whether it was executed cannot be known. */
+  /** Whether it was executed cannot be known. A client that does not hear so, for its link is lost, hears it when it asks. */
   vanish(call: Routed): void {
     this.leave(call);
     this.ended.vanished += 1;
+    this.rememberVanished(call);
     this.tellFate(call.client, 0, call.attempt, Fate.VANISHED);
+  }
+
+  rememberVanished({ client, attempt }: Routed): void {
+    client.vanished ??= new Set();
+    remember(client.vanished, attempt, MAX_REMEMBERED);
   }
 
   refuse(call: Routed, code: 'queue_full' | 'no_node', message: string): void {
@@ -183,12 +194,24 @@ export class Book {
   }
 
   rememberGone(instance: string): void {
-    this.#gone.add(instance);
-    if (this.#gone.size <= MAX_GONE) return;
-    for (const oldest of this.#gone) {
-      this.#gone.delete(oldest);
-      return;
-    }
+    remember(this.#gone, instance, MAX_GONE);
+  }
+
+  /** The client may come back all the same, and ask about what was forgotten with it. */
+  rememberGivenUp({ instance, calls }: Asking): void {
+    let upTo = this.#givenUp.get(instance) ?? 0;
+    for (const { attempt, state } of calls.values())
+      if (state === 'assigned' || state === 'done' || state === 'sought') upTo = Math.max(upTo, attempt);
+    if (upTo === 0) return;
+    this.#givenUp.delete(instance);
+    this.#givenUp.set(instance, upTo);
+    if (this.#givenUp.size > MAX_REMEMBERED) dropOldest(this.#givenUp);
+  }
+
+  /** Nothing is known of this attempt, but that it may have been executed. */
+  hasVanished({ instance, calls, vanished }: Asking, attempt: number): boolean {
+    if (calls.has(attempt)) return false;
+    return vanished?.has(attempt) === true || attempt <= (this.#givenUp.get(instance) ?? 0);
   }
 
   /** Out of every table, without a word to anybody. */
@@ -220,6 +243,18 @@ export class Book {
     if (this.offers.get(offer.name) !== offer) return;
     this.offers.delete(offer.name);
     offer.state = 'forgotten';
+  }
+}
+
+function remember<T>(set: Set<T>, what: T, most: number): void {
+  set.add(what);
+  if (set.size > most) dropOldest(set);
+}
+
+function dropOldest<T>(table: { keys(): Iterable<T>; delete(key: T): boolean }): void {
+  for (const oldest of table.keys()) {
+    table.delete(oldest);
+    return;
   }
 }
 

@@ -254,6 +254,8 @@ export class Placement {
     const fn = offer === undefined ? undefined : node?.functions.get(offer.name);
     if (node === undefined || outbox === undefined || fn === undefined) return this.#book.release(call);
     call.state = 'assigned';
+    // It may have waited while its client was away. Nothing of it was sent, so there is nothing to ask for first.
+    call.passing = client.outbox === undefined ? 'no' : 'yes';
     this.#book.tellNode(node, client);
     const prefix = this.#prefix;
     prefix.fn = fn;

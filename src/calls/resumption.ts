@@ -33,7 +33,7 @@ export class Resumption {
   constructor(book: Book, options: ResumptionOptions) {
     this.#book = book;
     this.#options = options;
-    this.#search = new Search(book, options.clock, options.failoverAfterMs);
+    this.#search = new Search(book, options.clock, options.failoverAfterMs, options.sessionGraceMs);
   }
 
   stop(): void {
@@ -47,7 +47,7 @@ export class Resumption {
     this.#search.nodeOnline(node);
     const clients = new Set(node.askedBy);
     node.askedBy = undefined;
-    for (const { client } of node.assigned) clients.add(client);
+    for (const { client } of [...node.assigned, ...(node.unpassed ?? [])]) clients.add(client);
     for (const client of clients) {
       if (client.outbox === undefined) continue;
       this.#book.tellClient(client, node);
@@ -70,6 +70,10 @@ export class Resumption {
       const queries: Query[] = [];
       for (const { attempt, received, windowBytes, idempotent } of calls) {
         name(client.resuming, attempt);
+        if (this.#book.hasVanished(client, attempt)) {
+          this.#book.tellFate(client, 0, attempt, Fate.VANISHED);
+          continue;
+        }
         if (node === undefined) {
           const call = client.calls.get(attempt);
           if (call !== undefined) this.#book.drop(call);
@@ -82,7 +86,8 @@ export class Resumption {
           this.#resumeUnassigned(client, attempt);
           continue;
         }
-        queries.push([attempt, received, windowBytes]);
+        // A question would overtake a call that is held.
+        if (call.state !== 'held') queries.push([attempt, received, windowBytes]);
       }
       if (node !== undefined) this.#query(node, client, queries);
     }
@@ -96,6 +101,7 @@ export class Resumption {
     if (peer !== 0) return;
     client.past = 'here';
     for (const call of [...client.calls.values()]) if (!named.has(call.attempt)) this.#book.drop(call);
+    for (const attempt of client.vanished ?? []) if (!named.has(attempt)) client.vanished?.delete(attempt);
   }
 
   /** A node tells what became of attempts. @throws ProtocolViolation */
@@ -104,6 +110,9 @@ export class Resumption {
     node.answers += 1;
     readFates(bytes, start, end, (attempt, fate) => {
       const call = client?.calls.get(attempt);
+      // It was cancelled or forgotten meanwhile.
+      if (client !== undefined && call === undefined && (fate === Fate.RUNNING || fate === Fate.DONE))
+        this.#book.acknowledge(node, client, [attempt]);
       if (call?.state === 'sought') {
         if (this.#search.answered(call, node, fate)) told.push([attempt, fate]);
         return;
@@ -122,9 +131,16 @@ export class Resumption {
       call.downBytes = 0;
       if (fate !== Fate.UNSTARTED && fate !== Fate.VANISHED) return;
       this.#book.ended[fate === Fate.UNSTARTED ? 'unstarted' : 'vanished'] += 1;
+      if (fate === Fate.VANISHED) this.#book.rememberVanished(call);
       this.#book.drop(call);
     });
     if (told.length > 0) client?.outbox?.frame(FrameType.FATE, 0, node.number, 0, writeFates(told));
+    this.#search.settle();
+  }
+
+  /** A node is gone before it answered all that it was asked. */
+  nodeLost(): void {
+    this.#search.nodeLost();
   }
 
   /** Calls that clients said this instance has follow it into its session. */
@@ -157,6 +173,8 @@ export class Resumption {
    * before this one had it and did not assign it, it may be sent again.
    */
   #resumeUnassigned(client: Asking, attempt: number): void {
+    if (this.#book.hasVanished(client, attempt))
+      return this.#book.tellFate(client, 0, attempt, Fate.VANISHED);
     const call = client.calls.get(attempt);
     if (call === undefined) {
       // A client that comes late to a hub may have been with another one until a moment ago.
@@ -166,6 +184,8 @@ export class Resumption {
     }
     if (call.state === 'sought') return this.#book.tellFate(client, 0, attempt, Fate.WAITING);
     if (call.state === 'parked' || call.state === 'queued') {
+      // The client presumes no node for it from now on.
+      call.presumed = 0;
       if (!call.uploading) return this.#book.tellFate(client, 0, attempt, Fate.WAITING);
       this.#book.drop(call);
       return this.#book.tellFate(client, 0, attempt, Fate.UNSTARTED);
@@ -175,7 +195,8 @@ export class Resumption {
     if (node.state === 'gone') return this.#book.vanish(call);
     this.#book.tellClient(client, node);
     client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, attempt);
-    this.#query(node, client, [[attempt, 0, limits.creditWindowBytes]]);
+    // A question would overtake a call that is held.
+    if (call.state !== 'held') this.#query(node, client, [[attempt, 0, limits.creditWindowBytes]]);
   }
 
   #query(node: Running, client: Asking, queries: readonly Query[]): void {
@@ -266,14 +287,16 @@ export class Resumption {
     const away = [...this.#book.nodes.values()].filter((node) => node.state === 'away');
     for (const node of [...away, ...[...this.#expected.values()].map(({ node: it }) => it)]) {
       if (now - node.awaySince < failoverAfterMs) continue;
-      for (const call of [...node.assigned]) if (call.idempotent) this.#book.vanish(call);
+      for (const call of [...node.assigned, ...(node.unpassed ?? [])])
+        if (call.idempotent) this.#book.vanish(call);
     }
     for (const [instance, { node, until }] of this.#expected) {
       if (now < until) continue;
       this.#expected.delete(instance);
       for (const call of [...node.assigned]) this.#book.vanish(call);
     }
-    if (this.#expected.size > 0 || away.some((node) => node.assigned.size > 0)) this.sweepSoon();
+    if (this.#expected.size > 0 || away.some((node) => node.assigned.size + (node.unpassed?.size ?? 0) > 0))
+      this.sweepSoon();
   }
 }
 

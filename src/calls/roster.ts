@@ -16,6 +16,8 @@ export interface Asking {
   definitions: Offer[];
   /** Peers that its present link was told of. */
   told: Set<number>;
+  /** Attempts of which nobody can say whether they were executed, until it speaks of them no more. */
+  vanished: Set<number> | undefined;
   /** Attempts that it has not acknowledged. */
   readonly calls: Numbered<Routed>;
   /** Calls that wait until its socket takes their assignment: those with a node were assigned before it stopped reading. */
@@ -48,6 +50,8 @@ export class Running {
   awaySince = 0;
   /** Calls assigned to it that have not ended. */
   readonly assigned = new Bag<Routed>();
+  /** Calls that ended, but perhaps not in the hearing of their clients: these will ask for the outcome again. */
+  unpassed: Set<Routed> | undefined;
   readonly queue: Routed[] = [];
   queuedBytes = 0;
   /** Assigned calls whose arguments are still arriving. */
@@ -153,6 +157,7 @@ export function createAsking(
     outbox: undefined,
     definitions: [],
     told: new Set(),
+    vanished: undefined,
     calls: new Numbered(),
     held: [],
     heldSince: 0,
@@ -170,4 +175,15 @@ export function suits(node: Running, target: Routed['target']): boolean {
     if (!Object.hasOwn(node.labels, label) || node.labels[label] !== value) return false;
   }
   return true;
+}
+
+/** Its client may not have heard what it ended with. */
+export function keepUnpassed(call: Routed): void {
+  if (call.node !== undefined) (call.node.unpassed ??= new Set()).add(call);
+}
+
+/** What comes of it goes to nobody, before the node has answered the client’s next question. */
+export function stopPassing(call: Routed): void {
+  call.passing = 'no';
+  call.awaits = 0;
 }

@@ -13,7 +13,8 @@ import { createBalance, type Balance } from './balance.ts';
 import { Book } from './book.ts';
 import { Placement } from './placement.ts';
 import { Resumption } from './resumption.ts';
-import { Running, type Asking, type Routed } from './roster.ts';
+import { owesAnswer } from './search.ts';
+import { keepUnpassed, stopPassing, Running, type Asking, type Routed } from './roster.ts';
 import type { Turn } from './turn.ts';
 
 export interface RouterOptions {
@@ -127,6 +128,8 @@ export class Router {
     for (const call of client.held.splice(0)) if (call.state === 'held') this.#book.release(call);
     for (const call of [...client.calls.values()]) {
       stopPassing(call);
+      // What it ended with may have gone to the link that was lost.
+      if (call.state === 'done') keepUnpassed(call);
       if (call.uploading) this.#book.interrupt(call);
     }
   }
@@ -142,10 +145,12 @@ export class Router {
   /** The client will not come back: its calls are cancelled and its outcomes forgotten. */
   removeClient(client: Asking): void {
     this.clientDetached(client);
+    this.#book.rememberGivenUp(client);
     for (const call of [...client.calls.values()]) this.#book.forsake(call);
     this.#book.clients.delete(client.number);
     for (const node of this.#book.nodes.values()) {
       node.owed?.delete(client);
+      node.askedBy?.delete(client);
       // An acknowledgement of nothing: the client is gone.
       if (node.told.delete(client.number)) node.outbox?.frame(FrameType.ACK, 0, client.number, 0);
     }
@@ -183,11 +188,12 @@ export class Router {
         const call = client.calls.get(id);
         if (call === undefined || call.state === 'done') return;
         const { node } = call;
-        if (call.state !== 'assigned' || node === undefined) return this.#book.drop(call);
-        node.outbox?.drop(client.number, id);
+        // A node that is away is told when it is back that nobody waits: the client has settled it.
+        if (call.state !== 'assigned' || node?.outbox === undefined) return this.#book.drop(call);
+        node.outbox.drop(client.number, id);
         // It may have come back a moment ago, and know nobody.
         this.#book.tellNode(node, client);
-        node.outbox?.frame(FrameType.CANCEL, 0, client.number, id);
+        node.outbox.frame(FrameType.CANCEL, 0, client.number, id);
         return;
       }
       case FrameType.DEFINE:
@@ -312,6 +318,7 @@ export class Router {
 
   /** The node will not come back as this instance. */
   removeNode(node: Running): void {
+    const owed = owesAnswer(node);
     this.nodeAway(node);
     node.state = 'gone';
     this.#book.nodes.delete(node.number);
@@ -319,7 +326,8 @@ export class Router {
     for (const client of this.#book.clients.values()) client.told.delete(node.number);
     this.#book.byInstance.delete(node.instance);
     this.#book.rememberGone(node.instance);
-    for (const call of [...node.assigned]) this.#book.vanish(call);
+    for (const call of [...node.assigned, ...(node.unpassed ?? [])]) this.#book.vanish(call);
+    if (owed) this.#resumption.nodeLost();
   }
 
   /** Another instance of this node id is online. */
@@ -370,7 +378,12 @@ export class Router {
   }
 
   #finish(call: Routed, node: Running, how: 'result' | 'failure'): void {
-    if (call.state === 'done') return;
+    if (call.state !== 'done') this.#count(call, node, how);
+    if (call.passing === 'yes') node.unpassed?.delete(call);
+    else keepUnpassed(call);
+  }
+
+  #count(call: Routed, node: Running, how: 'result' | 'failure'): void {
     this.#book.free(call);
     call.state = 'done';
     this.#book.ended[how] += 1;
@@ -381,9 +394,4 @@ export class Router {
       node.latencyMs === 0 ? tookMs : node.latencyMs + LATENCY_WEIGHT * (tookMs - node.latencyMs);
     this.#placement.advance(node);
   }
-}
-
-function stopPassing(call: Routed): void {
-  call.passing = 'no';
-  call.awaits = 0;
 }

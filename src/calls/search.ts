@@ -1,6 +1,6 @@
 // Attempts of which a hub knows nothing: a hub before it may have handed them to any node, and died before the client heard
 // of it.
-// Invariant: such an attempt is called unstarted only when the nodes that came back in time have been asked.
+// Invariant: such an attempt is called unstarted only when all nodes that came back in time have said so.
 import type { Clock, Timer } from '../ports.ts';
 import { Fate, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
@@ -15,20 +15,27 @@ interface Sought {
   fate: typeof Fate.UNSTARTED | typeof Fate.VANISHED;
 }
 
+/** Whether it may still say something about attempts: it was asked, or will be when it is back. */
+export const owesAnswer = ({ state, answers, queries }: Running): boolean =>
+  state === 'away' || answers < queries;
+
 export class Search {
   readonly #book: Book;
   readonly #clock: Clock;
   /** How long nodes may take to come back to this hub, and to answer. */
   readonly #searchMs: number;
+  /** How much longer it waits for the answers of those that came. */
+  readonly #graceMs: number;
   readonly #youngUntil: number;
   readonly #sought = new Map<Routed, Sought>();
   #timer: Timer | undefined;
 
   /** `searchMs`: how long after its start, and after it was asked, the hub searches; 0: it never does. */
-  constructor(book: Book, clock: Clock, searchMs: number) {
+  constructor(book: Book, clock: Clock, searchMs: number, graceMs: number) {
     this.#book = book;
     this.#clock = clock;
     this.#searchMs = searchMs;
+    this.#graceMs = graceMs;
     this.#youngUntil = clock.now() + searchMs;
   }
 
@@ -72,7 +79,8 @@ export class Search {
     call.node = node;
     call.state = 'assigned';
     call.presumed = 0;
-    call.passing = 'yes';
+    // A client that is away asks when it is back.
+    call.passing = call.client.outbox === undefined ? 'no' : 'yes';
     node.assigned.add(call);
     this.#book.tellClient(call.client, node);
     call.client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, call.attempt);
@@ -93,25 +101,39 @@ export class Search {
     return [...this.#sought.keys()];
   }
 
-  /** The first that was added is the first to be given up. */
-  #arm(): void {
-    for (const { until } of this.#sought.values()) {
-      this.#timer ??= this.#clock.setTimer(() => this.#giveUp(), Math.max(0, until - this.#clock.now()));
-      return;
-    }
+  /** A node that may have had any of them is gone without an answer. */
+  nodeLost(): void {
+    for (const sought of this.#sought.values()) sought.fate = Fate.VANISHED;
+    this.settle();
   }
 
-  #giveUp(): void {
-    this.#timer = undefined;
+  /** The first that was added is the first to be given up: when its time is over, and all have answered or theirs is too. */
+  settle(): void {
+    if (this.#sought.size === 0) return;
     const now = this.#clock.now();
+    const isOwed = [...this.#book.nodes.values()].some(owesAnswer);
     for (const call of this.#living()) {
       const { until, fate } = this.#sought.get(call) ?? { until: now, fate: Fate.UNSTARTED };
-      if (until > now) break;
+      if (now < until || (isOwed && now < until + this.#graceMs)) break;
       this.#sought.delete(call);
+      if (isOwed || fate === Fate.VANISHED) {
+        this.#book.vanish(call);
+        continue;
+      }
       this.#book.tellFate(call.client, 0, call.attempt, fate);
-      this.#book.ended[fate === Fate.VANISHED ? 'vanished' : 'unstarted'] += 1;
+      this.#book.ended.unstarted += 1;
       this.#book.drop(call);
     }
+    this.stop();
     this.#arm();
+  }
+
+  #arm(): void {
+    for (const { until } of this.#sought.values()) {
+      const now = this.#clock.now();
+      const due = now < until ? until : until + this.#graceMs;
+      this.#timer ??= this.#clock.setTimer(() => this.settle(), Math.max(1, due - now));
+      return;
+    }
   }
 }

@@ -114,7 +114,8 @@ function change(dial: Dial, event: Message, end: End, equalFrames: 'merged' | 'k
 function sent(dial: Dial, from: End, frame: Message, equalFrames: 'merged' | 'kept'): Dial {
   if (dial.near !== 'open' || dial.far !== 'open' || dial.link !== 'whole') return dial;
   const lane = from === 'near' ? dial.up : dial.down;
-  if (equalFrames === 'merged' && lane.some((waiting) => JSON.stringify(waiting) === JSON.stringify(frame))) return dial;
+  if (equalFrames === 'merged' && lane.some((waiting) => JSON.stringify(waiting) === JSON.stringify(frame)))
+    return dial;
   return from === 'near' ? { ...dial, up: [...lane, frame] } : { ...dial, down: [...lane, frame] };
 }
 

@@ -133,6 +133,15 @@ export class Accepted implements Omit<SocketHandlers, 'opened'>, OutboxPort, Out
     this.socket.close(code, reason.slice(0, 120));
   }
 
+  /** The same, unless another registration followed meanwhile, with a sync of its own. */
+  breakOffOf(
+    { epoch, registrationEpoch }: { epoch: number; registrationEpoch: number },
+    code: number,
+    reason: string,
+  ): void {
+    if (this.epoch === epoch && this.registrationEpoch === registrationEpoch) this.breakOff(code, reason);
+  }
+
   /** Ends it at once. */
   terminate(): void {
     if (this.#state === 'closed') return;

@@ -372,11 +372,7 @@ export class Member implements Owner {
       this.#tell({ type: 'sync.prepared', ...registration });
     } catch (error) {
       log.error({ [this.role]: this.id, error: String(error) }, `no sync for ${this.id}: ${String(error)}`);
-      // Another registration may have followed meanwhile, with a sync of its own.
-      const link = this.#link;
-      const { epoch, registrationEpoch } = registration;
-      if (link?.epoch !== epoch || link.registrationEpoch !== registrationEpoch) return;
-      link.breakOff(CloseCode.UNAVAILABLE, 'the hub could not prepare the sync');
+      this.#link?.breakOffOf(registration, CloseCode.UNAVAILABLE, 'the hub could not prepare the sync');
     }
   }
 
