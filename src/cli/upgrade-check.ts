@@ -40,12 +40,18 @@ export function upgradeCheckCommand(): Command {
 }
 
 async function run(oldSpec: string, newSpec: string, { maxStates, json }: Flags): Promise<void> {
+  if (maxStates < 1) throw refusedFile(`--max-states is ${maxStates}; at least one state must be explored`);
   const [old, next] = [
     durableOf(await loadMachine(oldSpec), oldSpec),
     durableOf(await loadMachine(newSpec), newSpec),
   ];
   const found = checkUpgrade(old, next, { maxStates });
   const records = found.old.records.size;
+  // No record is no proof of anything.
+  if (records === 0)
+    throw refusedFile(
+      `${oldSpec} leaves no record: record(context) answered undefined wherever it was asked`,
+    );
   const { failed } = found;
   if (failed.length > 0) process.exitCode = 1;
   if (json) {

@@ -169,8 +169,9 @@ export class LogCheck {
 
   #next(record: TransitionRecord, life: Life): void {
     const { event } = record;
-    this.#checked += 1;
     const { followed } = life;
+    // After a gap before a line without a context nothing is known, and so nothing can be checked.
+    if (followed?.known !== false || event.type === INIT || life.state === 'crashed') this.#checked += 1;
     if (followed === undefined) {
       const what = `the actor had ended with line ${life.lastLine}`;
       return this.#refuse(record, life, 'ended', { what, possible: [] });
@@ -178,6 +179,10 @@ export class LogCheck {
     if (event.type === INIT && life.state === 'alive' && record.seq > 1) {
       const what = `it starts again, and by line ${life.lastLine} it was alive`;
       return this.#refuse(record, life, followed.state, { what, possible: [] });
+    }
+    if (life.state === 'crashed' && event.type !== INIT && event.type !== STOP) {
+      const what = `the actor had crashed with line ${life.lastLine}, and was not started again`;
+      return this.#refuse(record, life, 'crashed', { what, possible: [] });
     }
     const { state } = followed;
     const refusal = followed.take(record);

@@ -77,7 +77,8 @@ test('the logs of a hub that was killed and started again, of a node and of call
       .map((line) => (JSON.parse(line) as { run: string }).run),
   );
   expect(runs.size).toBe(2);
-});
+  // Six processes: on a machine that is busy each takes seconds to start.
+}, 90_000);
 
 test('an impossible step is told with its line and what was possible, and fails', async () => {
   await writeFile(file('door.ndjson'), doorLines('shut'));

@@ -32,14 +32,20 @@ beforeAll(async () => {
   const mapped = 'export const input = (record) => ({ total: record?.total ?? record?.count ?? 0 });';
   await writeFile(file('v3.mjs'), version('total', mapped));
   await writeFile(file('v4.mjs'), version('total', ''));
+  const silent = version('count', 'export const input = () => ({ count: 0 });').replace(
+    '({ count }) => ({ count })',
+    '() => undefined',
+  );
+  await writeFile(file('v0.mjs'), silent);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test('a renamed field fails every record, with the remedy; a mapped one none', async () => {
-  const [renamed, mapped, lacking] = await Promise.all([
+  const [renamed, mapped, lacking, nothing] = await Promise.all([
     run(['upgrade-check', file('v1.mjs'), `${file('v2.mjs')}#counter`]),
     run(['upgrade-check', file('v1.mjs'), file('v3.mjs'), '--json']),
     run(['upgrade-check', file('v1.mjs'), file('v4.mjs')]),
+    run(['upgrade-check', file('v0.mjs'), file('v1.mjs')]),
   ]);
   expect(renamed).toMatchObject({ status: 1, stderr: '' });
   expect(renamed.stdout.split('\n')).toEqual([
@@ -64,4 +70,6 @@ test('a renamed field fails every record, with the remedy; a mapped one none', a
   expect(lacking.stderr).toMatch(
     /v4\.mjs exports no function input; export input\(record\), what an actor starts with/,
   );
+  expect(nothing.status).toBe(1);
+  expect(nothing.stderr).toMatch(/v0\.mjs leaves no record: record\(context\) answered undefined/);
 });

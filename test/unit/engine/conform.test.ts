@@ -197,6 +197,10 @@ describe('a log', () => {
     }
     expect(lines.map((line) => read(line).seq)).toEqual([1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6]);
     expect(check(lines, fuse)).toMatchObject({ impossible: [], gaps: [], checked: 12 });
+    const unstarted = lines.toSpliced(3, 1).map((line, i) => JSON.stringify({ ...read(line), seq: i + 1 }));
+    expect(check(unstarted.slice(0, 5), fuse).impossible).toMatchObject([
+      { line: 4, what: 'the actor had crashed with line 3, and was not started again' },
+    ]);
     const alive = lines
       .toSpliced(2, 1)
       .map((line, i) => JSON.stringify({ ...read(line), ...(i < 5 ? { seq: i + 1 } : {}) }));
