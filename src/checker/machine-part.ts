@@ -3,6 +3,7 @@
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import { createStepper, delayName, type Step, type Stepper } from '../engine/step.ts';
 import { canonical, replaceEpochs, type EpochVisitor } from './epochs.ts';
+import { Pieces } from './pieces.ts';
 import { inWords, Part, QUIET, type Input, type Move, type Op, type Outcome, type Wiring } from './part.ts';
 import type { Rename } from './renaming.ts';
 import type { Choice, MachineActor, Message, SystemDefinition } from './system.ts';
@@ -70,11 +71,25 @@ function viewOf({ snapshot }: Local): ActorView {
   };
 }
 
+/** What an event leads to, whatever the actor's timers and awaited answers are. */
+interface Reaction {
+  readonly snapshot: AnyMachineSnapshot;
+  readonly timers: Step['timers'];
+  readonly ops: readonly Op[];
+  readonly unexpected: boolean;
+  /** In words. */
+  readonly effects: readonly string[];
+}
+
 export class MachinePart extends Part<Local> {
   readonly views: ActorView[] = [];
   readonly #actor: MachineActor;
   readonly #definition: SystemDefinition;
   readonly #stepper: Stepper;
+  /** Snapshots, and what awaited answers may be: few of each, in many combinations with each other and with timers. */
+  readonly #cores: Pieces<AnyMachineSnapshot>;
+  readonly #answers: Pieces<readonly Choice[]>;
+  readonly #reactions = new Map<AnyMachineSnapshot, Map<unknown, Reaction>>();
   #ledger: unknown;
 
   constructor(
@@ -88,6 +103,12 @@ export class MachinePart extends Part<Local> {
     this.#actor = actor;
     this.#definition = definition;
     this.#stepper = createStepper(actor.machine, actor.effects);
+    this.#cores = new Pieces(
+      name,
+      (snapshot, visit) => this.#write(snapshot, visit),
+      (snapshot, visit) => this.#withContext(snapshot, visit),
+    );
+    this.#answers = new Pieces<readonly Choice[]>(`an answer that ${name} awaits`, canonical, replaceEpochs);
   }
 
   begin(): Outcome {
@@ -113,6 +134,14 @@ export class MachinePart extends Part<Local> {
 
   protected keyOf({ snapshot, timers, awaited, record }: Local, visit: EpochVisitor): string {
     if (snapshot === undefined) return `stopped ${canonical(record, visit, `the record of ${this.name}`)}`;
+    const answers = awaited.map(
+      ({ key, later }) => `${JSON.stringify(key)}:${this.#answers.numberOf(later, visit)}`,
+    );
+    return `${this.#cores.numberOf(snapshot, visit)} ${canonical(timers, visit)} ${answers.join()}`;
+  }
+
+  /** What is compared of a snapshot, as a text. */
+  #write(snapshot: AnyMachineSnapshot, visit: EpochVisitor): string {
     if (Object.keys(snapshot.children as object).length > 0) {
       throw new Error(`${this.name} has child actors; give each actor of a system its own machine`);
     }
@@ -121,35 +150,30 @@ export class MachinePart extends Part<Local> {
     const history = Object.entries(snapshot.historyValue as Record<string, { id: string }[]>).map(
       ([id, nodes]) => [id, nodes.map((node) => node.id)],
     );
+    const where = `machine ${this.#actor.machine.id} in ${JSON.stringify(snapshot.value)}`;
     return [
       canonical(snapshot.value),
       canonical(history),
-      canonical(
-        compared,
-        visit,
-        `machine ${this.#actor.machine.id} in ${JSON.stringify(snapshot.value)}: the context of ${this.name}`,
-      ),
-      canonical(timers, visit),
-      canonical(awaited, visit),
+      canonical(compared, visit, `${where}: the context of ${this.name}`),
       snapshot.status,
     ].join(' ');
   }
 
   protected override renumbered({ snapshot, timers, awaited, record }: Local, visit: EpochVisitor): Local {
     return {
-      snapshot: snapshot === undefined ? undefined : this.#withContext(snapshot, visit),
+      snapshot: snapshot === undefined ? undefined : this.#cores.replaced(snapshot, visit),
       timers: replaceEpochs(timers, visit),
-      awaited: replaceEpochs(awaited, visit),
+      awaited: awaited.map(({ key, later }) => ({ key, later: this.#answers.replaced(later, visit) })),
       record: replaceEpochs(record, visit),
     };
   }
 
   protected override renamed({ snapshot, timers, awaited, record }: Local, rename: Rename): Local {
     return {
-      snapshot: snapshot === undefined ? undefined : this.#withNames(snapshot, rename),
+      snapshot: snapshot === undefined ? undefined : this.#cores.one(this.#withNames(snapshot, rename)),
       timers,
       awaited: awaited
-        .map(({ key, later }) => ({ key: rename(key), later: later.map(rename) }))
+        .map(({ key, later }) => ({ key: rename(key), later: this.#answers.one(later.map(rename)) }))
         .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)),
       record: rename(record),
     };
@@ -178,24 +202,24 @@ export class MachinePart extends Part<Local> {
     if (input.is === 'stop') return { next: this.intern(this.#stopped(snapshot)), ...QUIET };
     if (snapshot.status !== 'active') return { next: local, ...QUIET };
     if (input.is === 'await')
-      return { next: this.intern({ ...value, awaited: withAwaited(awaited, input) }), ...QUIET };
+      return {
+        next: this.intern({
+          ...value,
+          awaited: withAwaited(awaited, { ...input, later: this.#answers.one(input.later) }),
+        }),
+        ...QUIET,
+      };
     if (input.is === 'settle')
       return { next: this.intern({ ...value, awaited: awaited.toSpliced(input.index, 1) }), ...QUIET };
     if (input.is === 'fire') {
       const due = timers.find(({ id }) => id === input.timer);
       if (due === undefined) return { next: local, ...QUIET };
       const rest = { ...value, timers: timers.filter((timer) => timer !== due) };
-      return this.#settled(
-        rest,
-        this.#try(due.event.type, () => this.#stepper.step(snapshot, due.event)),
-      );
+      return this.#settled(rest, this.#reaction(snapshot, due.event.type, due.event));
     }
     if (input.is !== 'event') throw new Error(`${this.name} is an actor; it cannot take ${input.is}`);
     const event = 'at' in input.event ? input.event : { ...input.event, at: 0 };
-    return this.#settled(
-      value,
-      this.#try(event.type, () => this.#stepper.step(snapshot, event)),
-    );
+    return this.#settled(value, this.#reaction(snapshot, input.event, event));
   }
 
   protected offer({ snapshot, timers, awaited }: Local): readonly Move[] {
@@ -223,10 +247,7 @@ export class MachinePart extends Part<Local> {
     const input: unknown =
       given ?? (typeof own === 'function' ? (own as (record: unknown) => unknown)(record) : own);
     const fresh: Local = { snapshot: undefined, timers: [], awaited: [], record: undefined };
-    return this.#settled(
-      fresh,
-      this.#try('its start', () => this.#stepper.start(input)),
-    );
+    return this.#settled(fresh, this.#react(this.#try('its start', () => this.#stepper.start(input))));
   }
 
   #stopped(snapshot: AnyMachineSnapshot): Local {
@@ -234,40 +255,59 @@ export class MachinePart extends Part<Local> {
     return { snapshot: undefined, timers: [], awaited: [], record };
   }
 
-  /** The local state after a step of the machine, and where its effects go. */
-  #settled(before: Local, step: Step): Outcome {
-    let timers = before.timers;
-    for (const change of step.timers) {
-      const id = 'set' in change ? change.set : change.cleared;
-      timers = timers.filter((timer) => timer.id !== id);
-      if ('set' in change) timers = [...timers, { id, event: change.event }];
+  /** Equal events are one object (or, of timers, one type), and equal snapshots are, so each pair is stepped once. */
+  #reaction(snapshot: AnyMachineSnapshot, key: unknown, event: EventObject): Reaction {
+    const core = this.#cores.one(snapshot);
+    let known = this.#reactions.get(core);
+    if (known === undefined) this.#reactions.set(core, (known = new Map()));
+    let found = known.get(key);
+    if (found === undefined) {
+      found = this.#react(this.#try(event.type, () => this.#stepper.step(core, event)));
+      known.set(key, found);
     }
-    const done = step.snapshot.status === 'done';
-    const context: unknown = step.snapshot.context;
+    return found;
+  }
+
+  /** What a step of the machine leads to, and where its effects go. */
+  #react({ snapshot, timers, effects, unexpected }: Step): Reaction {
+    const context: unknown = snapshot.context;
     if (isSplit(context)) this.#ledger ??= context.ledger;
-    const next = this.intern({
-      snapshot: this.#withContext(step.snapshot, (_field, _holder, epoch) => epoch),
-      timers: done ? [] : timers.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-      awaited: done ? [] : before.awaited,
-      record: undefined,
-    });
     const ops: Op[] = [];
-    for (const effect of step.effects) {
+    for (const effect of effects) {
       const outputs = this.#definition.route(this.name, effect);
       if (outputs === undefined) {
         throw new Error(
           `nobody routes effect '${effect.type}' of ${this.name} (machine ${this.#actor.machine.id}) on its way to ` +
-            `${JSON.stringify(step.snapshot.value)}; let route answer [] if it does not matter`,
+            `${JSON.stringify(snapshot.value)}; let route answer [] if it does not matter`,
         );
       }
       ops.push(...this.wiring.ops(outputs, this.name));
     }
     return {
-      next,
+      snapshot: this.#cores.one(this.#withContext(snapshot, (_field, _holder, epoch) => epoch)),
+      timers,
       ops,
-      unexpected: step.unexpected,
-      effects: step.effects.map(({ type, payload }) => inWords({ ...payload, type } as Message)),
+      unexpected,
+      effects: effects.map(({ type, payload }) => inWords({ ...payload, type } as Message)),
     };
+  }
+
+  /** The local state after a reaction. */
+  #settled(before: Local, { snapshot, timers: changes, ops, unexpected, effects }: Reaction): Outcome {
+    let timers = before.timers;
+    for (const change of changes) {
+      const id = 'set' in change ? change.set : change.cleared;
+      timers = timers.filter((timer) => timer.id !== id);
+      if ('set' in change) timers = [...timers, { id, event: change.event }];
+    }
+    const done = snapshot.status === 'done';
+    const next = this.intern({
+      snapshot,
+      timers: done ? [] : timers.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+      awaited: done ? [] : before.awaited,
+      record: undefined,
+    });
+    return { next, ops, unexpected, effects };
   }
 
   #try(what: string, run: () => Step): Step {

@@ -10,6 +10,7 @@ import {
   type Renumbering,
 } from './epochs.ts';
 import type { OpLists } from './op-lists.ts';
+import { LONGEST_TEXT } from './pieces.ts';
 import { PairMap } from './pair-map.ts';
 import type { Rename } from './renaming.ts';
 import type { Choice, Message, Output } from './system.ts';
@@ -86,9 +87,6 @@ export function inWords(message: Message): string {
   return fields.length === 0 ? type : `${type} { ${fields.join(', ')} }`;
 }
 
-/** A local state whose text is longer is taken for one that grows: it collects instead of counting. */
-const LONGEST_TEXT = 32_768;
-
 /** A step without consequences for others. */
 export const QUIET = { ops: [], effects: [], unexpected: false } as const;
 
@@ -121,6 +119,7 @@ export abstract class Part<L = unknown> {
   lists = new Int32Array(64);
   readonly #moves: (readonly Move[])[] = [];
   readonly #remaps = new PairMap();
+  readonly #visitors: EpochVisitor[] = [];
 
   constructor(name: string, index: number, wiring: Wiring) {
     this.name = name;
@@ -220,14 +219,15 @@ export abstract class Part<L = unknown> {
   remap(local: number, renumbering: Renumbering): number {
     const known = this.#remaps.find(local, renumbering.index);
     if (known !== -1) return this.#remaps.slots[known] as number;
-    const { families } = this.wiring;
-    const { family, mask } = renumbering;
-    const next = this.intern(
-      this.renumbered(this.values[local] as L, (field, holder, epoch) =>
-        families.of(field, holder, this.name, epoch) === family ? rank(mask, epoch) : epoch,
-      ),
-    );
+    const next = this.intern(this.renumbered(this.values[local] as L, this.#visitorFor(renumbering)));
     this.#remaps.set(local, renumbering.index, next);
     return next;
+  }
+
+  /** One visitor for each renumbering, so that what it does to a piece of a state can be remembered. */
+  #visitorFor({ index, family, mask }: Renumbering): EpochVisitor {
+    const { families } = this.wiring;
+    return (this.#visitors[index] ??= (field, holder, epoch) =>
+      families.of(field, holder, this.name, epoch) === family ? rank(mask, epoch) : epoch);
   }
 }
