@@ -55,6 +55,22 @@ export class ChannelPart extends Part<Content> {
     return this.#arranged(super.renumbered(value, visit));
   }
 
+  override get content(): 'bag' | 'set' | undefined {
+    const { order = 'ordered', duplicating, delivered } = this.#channel;
+    if (order === 'ordered') return undefined;
+    return duplicating === true || delivered === 'kept' ? 'set' : 'bag';
+  }
+
+  /** A lossy one without a budget loses what comes last when it is full. */
+  override get forgetsOrder(): boolean {
+    return this.content !== undefined && this.#channel.lossy !== true;
+  }
+
+  override hasRoom(local: number, messages: number): boolean {
+    const { capacity = 8 } = this.#channel;
+    return (this.values[local] as Content).length + messages <= capacity;
+  }
+
   protected override renamed(value: Content, rename: Rename): Content {
     return this.#arranged(value.map(rename));
   }
@@ -87,15 +103,18 @@ export class ChannelPart extends Part<Content> {
       this.wiring.budget(allowed === true ? undefined : allowed, this.name);
     value.forEach((message, index) => {
       if (index > 0 && (order === 'ordered' || this.#same(message, value[index - 1]))) return;
+      const subject = order === 'unordered' ? this.#of(message).text : undefined;
       const take: Op = { part: this.index, input: this.wiring.input({ is: 'take', index }) };
       for (const arrival of this.#arrivals(message)) {
-        moves.push(delivered === 'kept' ? arrival : { ...arrival, ops: [take, ...arrival.ops] });
+        const ops = delivered === 'kept' ? arrival.ops : [take, ...arrival.ops];
+        moves.push({ ...arrival, subject, ops });
         if (duplicating === false) continue;
         const label = `${arrival.label}, and keeps a copy`;
-        moves.push({ ...arrival, fault: true, budget: budget(duplicating), label });
+        moves.push({ ...arrival, subject, fault: true, budget: budget(duplicating), label });
       }
       if (lossy === false) return;
       moves.push({
+        subject,
         ops: [take],
         fault: true,
         budget: budget(lossy),

@@ -47,6 +47,8 @@ export class Composition {
   readonly #renumberings = new Renumberings();
   /** What is still to be heard in a turn: part and input by turns. */
   #queue: Int32Array = new Int32Array(4 * LONGEST_TURN);
+  /** How many heard something in the turn that ended last. */
+  #heard = 0;
   readonly #opLists: OpLists;
 
   /** `symmetric`: false looks at every state for itself, whatever the system says of symmetry. */
@@ -124,11 +126,19 @@ export class Composition {
 
   /** Makes `move`, in place. */
   run(state: Int32Array, move: Move, log?: Heard[]): void {
-    this.unexpected = undefined;
-    if (move.budget !== -1) {
-      state[this.width - 1] = (state[this.width - 1] as number) - (this.#strides[move.budget] as number);
-    }
+    this.#spend(state, move);
     if (this.#turn(state, move.list ?? this.#opLists.of(move.ops), log)) this.#renumber(state);
+  }
+
+  /**
+   * Makes `move`, in place. Before epochs are renumbered `measure` gets what was heard, part and input by turns, and
+   * how many heard something.
+   */
+  runMeasured(state: Int32Array, move: Move, measure: (turn: Int32Array, heard: number) => void): void {
+    this.#spend(state, move);
+    const changed = this.#turn(state, move.list ?? this.#opLists.of(move.ops));
+    measure(this.#queue, this.#heard);
+    if (changed) this.#renumber(state);
   }
 
   /** An estimate of what the local states take. */
@@ -145,7 +155,18 @@ export class Composition {
   budgetLeft(state: Int32Array, name: string): number {
     const index = this.budgets.indexOf(name);
     if (index === -1) throw new Error(`there is no budget '${name}'`);
-    return this.#left(state[this.width - 1] as number, index);
+    return this.left(state, index);
+  }
+
+  /** How much is left of the budget with this index. */
+  left(state: Int32Array, budget: number): number {
+    return this.#left(state[this.width - 1] as number, budget);
+  }
+
+  #spend(state: Int32Array, { budget }: Move): void {
+    this.unexpected = undefined;
+    if (budget === -1) return;
+    state[this.width - 1] = (state[this.width - 1] as number) - (this.#strides[budget] as number);
   }
 
   #idles(state: Int32Array, { part, input }: Op): boolean {
@@ -175,7 +196,10 @@ export class Composition {
         queue[waiting * 2] = data[from] as number;
         queue[waiting * 2 + 1] = data[from + 1] as number;
       }
-      if (i === waiting) return changed;
+      if (i === waiting) {
+        this.#heard = waiting;
+        return changed;
+      }
       const [index, input] = [queue[i * 2] as number, queue[i * 2 + 1] as number];
       const part = this.parts[index] as Part;
       const before = state[index] as number;

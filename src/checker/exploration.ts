@@ -9,6 +9,7 @@ import { pathTo, trappedState, type Explored } from './explored.ts';
 import { BreadthFirst, DepthFirst, NONE, type Frontier } from './frontier.ts';
 import { livenessOf, type Lasso } from './liveness.ts';
 import type { Move } from './part.ts';
+import { SleepSets } from './partial-order.ts';
 import { needsAll, StateProperties } from './properties.ts';
 import { IntList, StateSet } from './states.ts';
 import type { SystemDefinition } from './system.ts';
@@ -23,6 +24,7 @@ export class Exploration implements Search {
   readonly #options: CheckOptions;
   readonly #edges: Edges | undefined;
   readonly #judgements: ((explored: Explored) => void)[];
+  readonly #sleep: SleepSets | undefined;
   readonly #maxStates: number;
   readonly #frontier: Frontier;
   readonly #view: StateView;
@@ -43,9 +45,16 @@ export class Exploration implements Search {
     this.#properties = new StateProperties(definition, options);
     this.#set = new StateSet(this.#composition.width);
     this.#edges = needsAll(options).length > 0 ? new Edges() : undefined;
-    const { mode = 'breadth-first', maxDepth = Infinity, maxStates = 10_000_000 } = options;
+    const {
+      mode = 'breadth-first',
+      partialOrder = false,
+      maxDepth = Infinity,
+      maxStates = 10_000_000,
+    } = options;
     this.#maxStates = maxStates;
     this.#frontier = mode === 'depth-first' ? new DepthFirst(maxDepth) : new BreadthFirst(maxDepth);
+    const ordered = partialOrder && mode === 'breadth-first' && this.#edges === undefined;
+    this.#sleep = ordered ? SleepSets.for(this.#composition) : undefined;
     this.#current = new Int32Array(this.#composition.width);
     this.#view = new StateView(this.#composition, new Int32Array(this.#composition.width));
     this.#judgements = this.#allJudgements();
@@ -82,6 +91,7 @@ export class Exploration implements Search {
         this.#parents.bytes +
         this.#frontier.bytes +
         (this.#edges?.bytes ?? 0) +
+        (this.#sleep?.bytes ?? 0) +
         this.#composition.bytes,
       largest: this.#composition.largest,
     };
@@ -119,9 +129,13 @@ export class Exploration implements Search {
   #expand(index: number): void {
     this.#progressed = false;
     this.#edges?.open(index);
+    this.#sleep?.enter(index, this.#current, this.#set.size);
     try {
       this.#composition.eachMove(this.#current, this.#make);
+      this.#sleep?.leave();
       if (this.#progressed || !this.#properties.asksForDeadlocks || this.#violation !== undefined) return;
+      if (this.#sleep?.areAsleep === true) this.#composition.eachMove(this.#current, this.#awake);
+      if (this.#progressed) return;
       this.#view.state.set(this.#current);
       if (this.#properties.isOwed(this.#view))
         this.#fail('deadlock', 'something is owed, and nothing can happen', index);
@@ -131,10 +145,11 @@ export class Exploration implements Search {
   }
 
   readonly #make = (move: Move, part: number): void => {
-    if (this.#violation !== undefined) return;
+    if (this.#violation !== undefined || this.#sleep?.isAsleep(move, part) === true) return;
     const next = this.#view.state;
     next.set(this.#current);
-    this.#composition.run(next, move);
+    if (this.#sleep === undefined) this.#composition.run(next, move);
+    else this.#sleep.run(next, move, part);
     this.#generated++;
     if (this.#composition.unexpected !== undefined) return this.#failUnexpected(this.#index);
     const turned = this.#composition.orbits?.represent(next) ?? false;
@@ -149,6 +164,7 @@ export class Exploration implements Search {
     }
     // A state that became another one of its own orbit has changed.
     if (!move.fault && (found !== this.#index || turned)) this.#progressed = true;
+    this.#sleep?.made(move, part, found, found === size, turned);
     this.#edges?.add(this.#index, found, move, part);
   };
 
@@ -159,6 +175,15 @@ export class Exploration implements Search {
       throw failedIn(this.#composition, this.#pathTo(index), cause);
     }
   }
+
+  /** A move that sleeps leads to a state that is reached otherwise, but it is a way on from here too. */
+  readonly #awake = (move: Move, part: number): void => {
+    if (move.fault || this.#progressed || this.#sleep?.isAsleep(move, part) !== true) return;
+    const next = this.#view.state;
+    next.set(this.#current);
+    this.#composition.run(next, move);
+    if (next.some((local, i) => local !== this.#current[i])) this.#progressed = true;
+  };
 
   /** Judges the state in the view. */
   #judge(index: number): void {

@@ -52,7 +52,9 @@ export interface Move {
   /** The number of `ops`; whoever offers a move leaves it out. */
   readonly list?: number;
   /** Where this op would change nothing and lead to nothing, the move is not offered. */
-  readonly unlessIdle?: Op;
+  readonly unlessIdle?: Op | undefined;
+  /** The message on an unordered channel that it is about; whatever else is in flight, the move stays the same. */
+  readonly subject?: string | undefined;
 }
 
 /** Hears what parts work out for the first time. */
@@ -91,10 +93,15 @@ export function inWords(message: Message): string {
 export const QUIET = { ops: [], effects: [], unexpected: false } as const;
 
 /** With the number of its ops, and in one shape: objects whose fields come in one order are read much faster. */
-export const settled = ({ ops, fault, budget, label, unlessIdle }: Move, lists: OpLists): Move => {
-  const move = { ops, fault, budget, label, list: lists.of(ops) };
-  return unlessIdle === undefined ? move : { ...move, unlessIdle };
-};
+export const settled = ({ ops, fault, budget, label, unlessIdle, subject }: Move, lists: OpLists): Move => ({
+  ops,
+  fault,
+  budget,
+  label,
+  list: lists.of(ops),
+  unlessIdle,
+  subject,
+});
 
 function twice(list: Int32Array): Int32Array<ArrayBuffer> {
   const longer = new Int32Array(list.length * 2);
@@ -110,6 +117,8 @@ export abstract class Part<L = unknown> {
   masks = new Int32Array(64 * MAX_FAMILIES);
   /** Local states of the same kind hold the same epochs. */
   kinds = new Int32Array(64);
+  /** For each local state, the families of the epochs in it, as bits. */
+  readonly families: number[] = [];
   protected readonly wiring: Wiring;
   readonly #ids = new Map<string, number>();
   /** For a local state and an input the number of the outcome, and the next local state. */
@@ -125,6 +134,21 @@ export abstract class Part<L = unknown> {
     this.name = name;
     this.index = index;
     this.wiring = wiring;
+  }
+
+  /** 'bag': a channel that carries messages in no order. 'set': it carries equal ones once. */
+  get content(): 'bag' | 'set' | undefined {
+    return undefined;
+  }
+
+  /** True when messages that are sent to it one after another could as well be sent in another order. */
+  get forgetsOrder(): boolean {
+    return false;
+  }
+
+  /** True when a channel in this local state takes so many messages more. */
+  hasRoom(_local: number, _messages: number): boolean {
+    return false;
   }
 
   /** The local state that the system starts in, and what starting led to. */
@@ -168,6 +192,7 @@ export abstract class Part<L = unknown> {
     }
     this.masks.set(found, local * MAX_FAMILIES);
     this.kinds[local] = this.wiring.kindOf(found);
+    this.families.push(found.reduce((bits, mask, family) => (mask === 0 ? bits : bits | (1 << family)), 0));
     return local;
   }
 

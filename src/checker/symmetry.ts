@@ -117,8 +117,7 @@ export class Orbits {
       const same =
         other.next === this.#local(one, part.index, outcome.next) &&
         other.unexpected === outcome.unexpected &&
-        other.ops.length === outcome.ops.length &&
-        other.ops.every((op, i) => isOp(op, this.#op(one, outcome.ops[i] as Op)));
+        this.#inOrder(other.ops).join() === this.#inOrder(outcome.ops.map((op) => this.#op(one, op))).join();
       if (!same) throw this.#asymmetry(one, part, local, `hears ${JSON.stringify(part.inputOf(input))}`);
     }
   }
@@ -204,6 +203,33 @@ export class Orbits {
     return { part: one.parts[part] as number, input: this.#input(one, input) };
   }
 
+  /**
+   * The ops as texts, those that lead to nothing more in an order that does not depend on names: they can be carried
+   * out in any order as long as each part gets its own in the order in which they came, if it keeps that.
+   */
+  #inOrder(ops: readonly Op[]): string[] {
+    const { parts, wiring } = this.#system;
+    const texts: string[] = [];
+    let run: Op[] = [];
+    const close = () => {
+      const order = (op: Op) => ((parts[op.part] as Part).forgetsOrder ? op.input : 0);
+      run.sort((a, b) => a.part - b.part || order(a) - order(b));
+      for (const { part, input } of run) texts.push(`${part} ${input}`);
+      run = [];
+    };
+    for (const op of ops) {
+      const { is } = wiring.inputs[op.input] as Input;
+      if (is === 'event' || is === 'start' || is === 'fire') {
+        close();
+        texts.push(`${op.part} ${op.input}`);
+      } else {
+        run.push(op);
+      }
+    }
+    close();
+    return texts;
+  }
+
   #compareMoves(
     what: string,
     moves: readonly Move[],
@@ -212,20 +238,23 @@ export class Orbits {
     part?: Part,
     local = 0,
   ): void {
-    const opKey = (op: Op, mine: boolean): string => {
-      const { is } = this.#system.wiring.inputs[op.input] as Input;
-      if (part !== undefined && (is === 'take' || is === 'settle')) {
-        if (mine) return `becomes ${this.#local(one, part.index, part.step(local, op.input).next)}`;
-        const twin = this.#system.parts[op.part] as Part;
-        return `becomes ${twin.step(this.#local(one, part.index, local), op.input).next}`;
-      }
-      const { part: to, input } = mine ? this.#op(one, op) : op;
-      return `${to} ${input}`;
+    const opsKey = (ops: readonly Op[], mine: boolean): string => {
+      const [first] = ops;
+      const { is } =
+        first === undefined ? { is: 'none' } : (this.#system.wiring.inputs[first.input] as Input);
+      const own = part !== undefined && (is === 'take' || is === 'settle') ? first : undefined;
+      const rest = own === undefined ? ops : ops.slice(1);
+      const key = this.#inOrder(mine ? rest.map((op) => this.#op(one, op)) : rest).join();
+      if (own === undefined || part === undefined) return key;
+      const left = mine
+        ? this.#local(one, part.index, part.step(local, own.input).next)
+        : (this.#system.parts[own.part] as Part).step(this.#local(one, part.index, local), own.input).next;
+      return `becomes ${left}, ${key}`;
     };
     const keyOf = (mine: boolean) => (move: Move) => {
       const budget = mine && move.budget !== -1 ? (one.budgets[move.budget] as number) : move.budget;
-      const idle = move.unlessIdle === undefined ? '' : opKey(move.unlessIdle, mine);
-      return `${move.ops.map((op) => opKey(op, mine)).join()} ${String(move.fault)} ${budget} ${idle}`;
+      const idle = move.unlessIdle === undefined ? '' : opsKey([move.unlessIdle], mine);
+      return `${opsKey(move.ops, mine)} ${String(move.fault)} ${budget} ${idle}`;
     };
     const [expected, found] = [moves.map(keyOf(true)).sort(), others.map(keyOf(false)).sort()];
     if (expected.join('\n') === found.join('\n')) return;
@@ -317,9 +346,7 @@ export class Orbits {
 }
 
 const REMEDY =
-  'Name them by texts in every state and message, keep lists in an order that `arrange` restores, or leave the symmetry out';
-
-const isOp = (a: Op, b: Op) => a.part === b.part && a.input === b.input;
+  'Name them by texts in every state and message, keep lists in an order that `arrange` restores, tell all of them something over a channel rather than one after another, or leave the symmetry out';
 
 const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1));
 
