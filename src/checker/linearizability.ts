@@ -16,7 +16,9 @@ import { canonical } from './epochs.ts';
 import { callsOf, type HistoryCall } from './history.ts';
 
 /**
- * A tester of linearizability for the object that `spec` describes.
+ * A tester of linearizability for the object that `spec` describes. Its cost grows with the length of a history, and
+ * exponentially only with the number of operations that overlap (those that never return are spent as late and as
+ * rarely as possible): 4 000 operations of 8 clients on a register take below a second, right or wrong.
  *
  * @example linearizability({ initial: 0, apply: (value, op) => 'write' in op ? { state: op.write, result: 'ok' } : { state: value, result: value } })
  */
