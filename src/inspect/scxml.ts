@@ -45,13 +45,12 @@ class Writer {
 
   document(context: Readonly<Record<string, unknown>>): Xml {
     const root = this.#root;
-    const data = Object.entries(context).map(([key, value]) =>
-      element('data', {
-        id: this.#take(`data.${escapeName(key)}`),
-        expr: JSON.stringify(value),
-        'hf:name': key,
-      }),
-    );
+    // The id of a datum is the name of its variable, which must not hide one of the three functions.
+    const data = Object.entries(context).map(([key, value]) => {
+      const variable = escapeName(key).replaceAll('-', '_x002D_');
+      const id = this.#take(/^(action|guard|delay)$/.test(key) ? `${variable}_` : variable);
+      return element('data', { id, expr: JSON.stringify(value), 'hf:name': id === key ? undefined : key });
+    });
     const attributes = {
       xmlns: SCXML,
       'xmlns:hf': EXTRA,

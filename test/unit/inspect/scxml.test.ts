@@ -93,6 +93,8 @@ test('what SCXML has words for is said in them', () => {
     '<history id="open.before" type="deep"',
     '<content expr="{&quot;sold&quot;:2}"/>',
     `<script>action('a')</script>`,
+    '<data id="coins" expr="3"/>',
+    '<data id="odd_x0020_key" expr="{&quot;owner&quot;:null}" hf:name="odd key"/>',
   ]) {
     expect(text).toContain(part);
   }
