@@ -80,9 +80,10 @@ class Diagram {
     const id = this.#id(node);
     const key = node.parent === undefined ? node.machine.id : node.key;
     const label = node.type !== 'history' ? key : node.history === 'deep' ? 'H*' : 'H';
-    // A first line of text would take the place of a name that is not given as text.
-    const name = label === id && this.#chart.linesOf(node).length === 0 ? id : `"${textOf(label)}" as ${id}`;
-    if (Object.keys(node.states).length === 0) {
+    const isLeaf = Object.keys(node.states).length === 0;
+    // Bare, a first line of text would take the name's place, and Mermaid 12 reads on into the next composite state.
+    const name = label === id && !isLeaf ? id : `"${textOf(label)}" as ${id}`;
+    if (isLeaf) {
       const end = node.type === 'final' ? [`${indent}${id} --> [*]`] : [];
       const lines = this.#chart.linesOf(node).map((line) => `${indent}${id} : ${textOf(line)}`);
       return [`${indent}state ${name}`, ...lines, ...end];

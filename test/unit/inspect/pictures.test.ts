@@ -64,9 +64,14 @@ describe('Mermaid', () => {
     expect(await open({ actions: 'hidden' })).toEqual(['open']);
   });
 
-  test.each(ours)('takes $name with all its states', async ({ machine }) => {
-    const { states } = await mermaidStates(toMermaid(machine));
-    for (const node of nodesOf(machine).slice(1)) expect([...states.keys()]).toContain(node.path.join('_'));
+  test.each(ours)('takes $name with all its states, with and without actions', async ({ machine }) => {
+    for (const actions of ['shown', 'hidden'] as const) {
+      const { states } = await mermaidStates(toMermaid(machine, { actions }));
+      const ids = nodesOf(machine)
+        .slice(1)
+        .map(({ path }) => path.join('_'));
+      expect([...states.keys()].toSorted()).toEqual(ids.toSorted());
+    }
   });
 
   test('takes random machines: a state for each state, every arrow between two of them', async () => {
