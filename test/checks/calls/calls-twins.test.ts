@@ -9,7 +9,7 @@ import { Asking } from './client-side.ts';
 import type { Place, Routed } from './hub-records.ts';
 import { Routing } from './hub-side.ts';
 import { Running } from './node-side.ts';
-import { explore } from './properties.ts';
+import { endsInTheEnd, explore } from './properties.ts';
 
 const failure = ({ violation }: CheckResult) => [
   violation?.kind,
@@ -111,6 +111,8 @@ describe('a broken twin of the hub’s shell', () => {
       }
     }
     expect(failure(explore({ hub: Mute, budgets: { cut: 1 } }))).toEqual([...STUCK, 19]);
+    const { violation } = explore({ hub: Mute, budgets: { cut: 1 } }, endsInTheEnd());
+    expect([violation?.kind, violation?.property]).toEqual(['eventually', 'a call ends']);
   });
 
   it('that takes every outcome for heard lets a call hang whose outcome was lost twice', () => {

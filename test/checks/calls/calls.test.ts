@@ -2,7 +2,7 @@
 // is bounded; sockets deliver, or end, at any time. The number of states is exact.
 import { describe, expect, it } from 'vitest';
 import { closed } from '../systems.ts';
-import { explore } from './properties.ts';
+import { endsInTheEnd, explore } from './properties.ts';
 
 const TWO = { slots: ['n1', 'n2'], presumed: 'n1.1' } as const;
 
@@ -56,6 +56,25 @@ describe('a call that is not idempotent, with a guess which of two nodes gets it
 
   it('runs at most once when the hub dies (one crash)', () => {
     expect(closed(explore({ ...TWO, budgets: { hubCrash: 1 } }))).toEqual({ complete: true, states: 9_908 });
+  });
+});
+
+describe('a call that no deadline ends, on every fair run', () => {
+  it('ends some time (two cuts)', () => {
+    expect(closed(explore({ budgets: { cut: 2 } }, endsInTheEnd()))).toEqual({
+      complete: true,
+      states: 8_804,
+    });
+  });
+
+  it('ends some time (one crash of the hub, one cut)', () => {
+    const options = { budgets: { hubCrash: 1, cut: 1 } };
+    expect(closed(explore(options, endsInTheEnd()))).toEqual({ complete: true, states: 10_424 });
+  });
+
+  it('ends some time (one crash of the node, one cut)', () => {
+    const options = { budgets: { nodeCrash: 1, cut: 1 } };
+    expect(closed(explore(options, endsInTheEnd()))).toEqual({ complete: true, states: 5_441 });
   });
 });
 

@@ -8,6 +8,13 @@ type Seen = ReturnType<typeof look>;
 const FINAL = ['succeeded', 'failed', 'timed_out', 'cancelled', 'lost'];
 const isOver = ({ call }: Seen) => FINAL.some((state) => call.in(state));
 
+/** Not only possible: the call ends, on every run in which nobody is kept from what they could do for ever. */
+export const endsInTheEnd = (slots: readonly string[] = ['n1']): CheckOptions => ({
+  noDeadlock: false,
+  alwaysPossible: {},
+  eventually: { 'a call ends': (view) => isOver(look(view, slots)) },
+});
+
 export function explore(options: CallsOptions, more: CheckOptions = {}): CheckResult {
   const { slots = ['n1'], idempotent = 0, budgets = {} } = options;
   const holds =
