@@ -94,7 +94,7 @@ export const joinProperties = (instances: readonly string[]): Record<string, Pre
     }),
 });
 
-const allOnline =
+export const allOnline =
   (instances: readonly string[]): Predicate =>
   (view) =>
     instances.every((instance) => isOnline(look(view, instance)));
