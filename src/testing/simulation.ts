@@ -54,7 +54,7 @@ export interface Simulation {
   runUntil(condition: () => boolean, maxMs: number): Promise<void>;
   /** Goes on until `promise` is settled, and answers as it does. */
   settle<T>(promise: Promise<T>, maxMs: number): Promise<T>;
-  /** Timers and deliveries that are planned. */
+  /** Timers and deliveries that are planned; those of processes that were killed do not count. */
   readonly planned: number;
 }
 
@@ -117,7 +117,8 @@ class FleetSimulation implements Simulation, World {
   }
 
   get planned(): number {
-    return this.timeline.size + this.turnEnds.length;
+    const living = [...this.timeline].filter(({ host }) => host?.state !== 'killed');
+    return living.length + this.turnEnds.length;
   }
 
   host(name: string): Host {

@@ -18,6 +18,11 @@ export class Timeline<H extends Happening> {
     return this.#heap.length;
   }
 
+  /** In no order. */
+  [Symbol.iterator](): Iterator<H> {
+    return this.#heap.values();
+  }
+
   get next(): H | undefined {
     return this.#heap[0];
   }

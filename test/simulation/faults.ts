@@ -44,20 +44,37 @@ export interface Fault {
   readonly jumpMs: number;
 }
 
+/**
+ * What a seed draws its faults from. Every fourth draws many of a few kinds (swarm testing: Groce and others, "Swarm
+ * Testing", ISSTA 2012): among all the others, one kind seldom comes often enough to show what it does.
+ */
+function drawMix(dice: Dice, seed: number) {
+  if (seed % 4 !== 3)
+    return { weighted: weights, count: dice.chance(0.1) ? 0 : dice.whole(1, 14), silently: 0.4 };
+  const kinds = Object.keys(weights) as FaultKind[];
+  const few: Partial<Record<FaultKind, number>> = {};
+  for (let kind = dice.whole(1, 4); kind > 0; kind -= 1) few[dice.pick(kinds)] = dice.whole(1, 4);
+  return {
+    weighted: few as Record<FaultKind, number>,
+    count: dice.whole(4, 30),
+    silently: dice.pick([0, 0.5, 1]),
+  };
+}
+
 export function drawFaults(
   dice: Dice,
-  { nodes, clients, activeMs }: { nodes: number; clients: number; activeMs: number },
+  { seed, nodes, clients, activeMs }: { seed: number; nodes: number; clients: number; activeMs: number },
 ): Fault[] {
-  const count = dice.chance(0.1) ? 0 : dice.whole(1, 14);
+  const { weighted, count, silently } = drawMix(dice, seed);
   const faults = Array.from({ length: count }, (): Fault => {
     return {
-      kind: dice.weighted(weights),
+      kind: dice.weighted(weighted),
       at: dice.whole(0, activeMs - 1),
       forMs: dice.scale(10, 60_000),
       node: dice.whole(0, nodes - 1),
       client: dice.whole(0, clients - 1),
       whose: dice.chance(0.6) ? 'node' : 'client',
-      silently: dice.chance(0.4),
+      silently: dice.chance(silently),
       shape: {
         latencyMs: dice.scale(10, 2_000),
         jitterMs: dice.scale(1, 3_000),

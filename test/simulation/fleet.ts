@@ -265,6 +265,12 @@ export class Fleet {
     for (const { process } of [...this.nodes, ...this.clients]) {
       if (process?.status().state === 'failed') process.connect();
     }
+    for (const { process, former } of this.nodes) {
+      // Its rival, that came back first to a hub without memory, is the one that counts.
+      if (process?.status().state !== 'rejected') continue;
+      for (const { process: rival, host } of former)
+        if (host.state === 'running' && rival.status().state === 'failed') rival.connect();
+    }
   }
 
   #leaveHub(): void {

@@ -176,6 +176,7 @@ export function drawScenario(seed: number): Scenario {
     calls.push(drawCall(dice, fleet, at, isHeavy));
   }
   const faults = drawFaults(new Dice(seed, 'faults'), {
+    seed,
     nodes: fleet.nodes.length,
     clients: fleet.clients.length,
     activeMs,

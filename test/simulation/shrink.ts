@@ -4,7 +4,7 @@ import { runScenario, type Report } from './run.ts';
 import type { Scenario } from './scenario.ts';
 import type { TwinName } from './twins.ts';
 
-const MAX_RUNS = 300;
+const MAX_RUNS = 100;
 
 /** What is the same in a violation whichever call and node it hits. */
 function ruleOf(violation: string | undefined): string | undefined {

@@ -17,20 +17,22 @@ interface Task {
   readonly rows: number;
 }
 
+/** A prime, so that chunks do not begin alike. */
+const PERIOD = 251;
+
 function loadOf(key: string, bytes: number): Uint8Array {
   const load = new Uint8Array(bytes);
   let word = fnv1a(key);
-  for (let index = 0; index < bytes; index += 1) {
+  for (let index = 0; index < Math.min(PERIOD, bytes); index += 1) {
     load[index] = word;
     word = (Math.imul(word, 1_664_525) + 1_013_904_223) >>> 8;
   }
+  for (let filled = PERIOD; filled < bytes; filled *= 2) load.copyWithin(filled, 0, filled);
   return load;
 }
 
 function isLoad(given: unknown, key: string, bytes: number): boolean {
-  if (!(given instanceof Uint8Array) || given.length !== bytes) return false;
-  const expected = loadOf(key, bytes);
-  return expected.every((byte, index) => byte === given[index]);
+  return given instanceof Uint8Array && Buffer.compare(given, loadOf(key, bytes)) === 0;
 }
 
 function sleep(host: Host, ms: number, signal: AbortSignal): Promise<void> {
