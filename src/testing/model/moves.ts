@@ -1,5 +1,5 @@
 // What may happen next in a state of the model.
-// Invariant: time passes to the next delay that ends, never past it; an actor answers only while it lives.
+// Invariant: time passes to the next delay that ends, never past it, and in waits only; an actor answers only while it lives.
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 import { eventsFor, type EventCases } from './cases.ts';
 import { eventOf, type Scripts } from './scripts.ts';
