@@ -212,7 +212,10 @@ function isIgnore(value: unknown): boolean {
 function shadows(event: string, on: Raw, outer: readonly Raw[]): boolean {
   const others = Object.entries(on).filter(([other]) => other !== event);
   if (others.some(([other, it]) => isWildcard(other) && overlaps(event, other) && !isIgnore(it))) return true;
+  // A wildcard keeps outer states from their own timers and from what their children and actors end with, too.
+  const own = event === '*' || event.startsWith('xstate.');
   for (const config of outer) {
+    if (own && ['after', 'onDone', 'invoke', 'route'].some((part) => config[part] !== undefined)) return true;
     const entries = Object.entries((config['on'] ?? {}) as Raw).filter(([other]) => overlaps(event, other));
     if (entries.some(([, it]) => !isIgnore(it))) return true;
     if (entries.some(([other]) => other === event)) return false;

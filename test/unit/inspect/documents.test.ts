@@ -92,6 +92,16 @@ describe('explicit ignores', () => {
     expect(states?.['quiet']?.states).toEqual({ a: {}, b: { on: { '*': {} } } });
   });
 
+  test('of any event stay where an outer state waits for a timer or an actor', () => {
+    const waiting = createMachine({
+      initial: 'a',
+      states: { a: { after: { 1000: 'b' }, initial: 'c', states: { c: { on: { '*': {} } } } }, b: {} },
+    }) as unknown as AnyStateMachine;
+    expect(toDocument(waiting).document.states?.['a']?.states).toEqual({ c: { on: { '*': {} } } });
+    const events = eventsOf(waiting);
+    expect(answersOf(readBack(waiting), events)).toEqual(answersOf(waiting, events));
+  });
+
   test('that are dropped everywhere change the machine, and the comparison sees it', () => {
     const broken = JSON.parse(toJson(door)) as { states: { open: { on: Record<string, unknown> } } };
     delete broken.states.open.on['slam'];
