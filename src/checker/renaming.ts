@@ -6,7 +6,8 @@ export interface Symmetry {
   /**
    * Names that may be exchanged with each other: of actors and channels (`node1`), or words in their names (`a` in
    * `node a` and `up a`). They are exchanged wherever they stand: in states, contexts, messages and field names. A
-   * number is no name.
+   * number is no name. Up to 120 ways to exchange them (five names, or groups of three, three and two) leave exactly one
+   * state for each set of states that differ in names alone; beyond, the reduction is partial: some sets leave more.
    */
   readonly groups: readonly (readonly string[])[];
   /**

@@ -20,6 +20,7 @@ interface Flags {
   readonly walks?: number;
   readonly faults?: NonNullable<CheckOptions['faults']>;
   readonly symmetry?: boolean;
+  readonly partialOrder?: true;
   readonly save?: string;
   readonly replay?: string;
   readonly diagram?: string;
@@ -68,6 +69,7 @@ export function checkCommand(): Command {
         'recur',
       ]),
     )
+    .option('--partial-order', 'make one order only of steps that commute: fewer steps, more time a step')
     .option('--no-symmetry', 'look at every state for itself, though some actors are alike')
     .option('--save <file>', 'keep a counterexample as a trace')
     .option('--replay <file>', 'make the steps of a trace again in place of a search')
