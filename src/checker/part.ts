@@ -127,6 +127,7 @@ export abstract class Part<L = unknown> {
   /** For each outcome twice the number of its list of ops, and 1 more when the event was unexpected. */
   lists = new Int32Array(64);
   readonly #moves: (readonly Move[])[] = [];
+  readonly #oneMoves = new Map<string, Move>();
   readonly #remaps = new PairMap();
   readonly #visitors: EpochVisitor[] = [];
 
@@ -234,10 +235,23 @@ export abstract class Part<L = unknown> {
   moves(local: number): readonly Move[] {
     const known = this.#moves[local];
     if (known !== undefined) return known;
-    const moves = this.offer(this.values[local] as L).map((move) => settled(move, this.wiring.opLists));
+    const moves = this.offer(this.values[local] as L).map((move) =>
+      this.#oneMove(settled(move, this.wiring.opLists)),
+    );
     this.#moves[local] = moves;
     this.wiring.watch?.offered(this, local, moves);
     return moves;
+  }
+
+  /** Equal moves of different local states are one object, so that the few that there are stay near. */
+  #oneMove(move: Move): Move {
+    const { list, fault, budget, label, unlessIdle } = move;
+    const idle = unlessIdle === undefined ? '' : `${unlessIdle.part}:${unlessIdle.input}`;
+    const key = `${list} ${String(fault)} ${budget} ${idle} ${label}`;
+    const known = this.#oneMoves.get(key);
+    if (known !== undefined) return known;
+    this.#oneMoves.set(key, move);
+    return move;
   }
 
   /** The local state that `local` becomes when the epochs of one family become 1, 2, 3 … */
