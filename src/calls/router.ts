@@ -258,7 +258,10 @@ export class Router {
     readIds(bytes, start, end, (attempt) => {
       if (isAway) this.#book.acknowledge(node, client, [attempt]);
       const call = client.calls.get(attempt);
-      if (call !== undefined) this.#book.leave(call);
+      if (call === undefined) return;
+      // Its client had presumed another node when it gave it up: the one that has it must hear so.
+      if (call.node === node) this.#book.leave(call);
+      else this.#book.drop(call);
     });
     if (node === undefined || isAway) return;
     // It may have come back since the outcome left it, and know nobody.
