@@ -47,6 +47,19 @@ describe('the simulated fleet', () => {
       1002,
       'what a node answered to a call that had waited at the hub while its client was away was not passed on',
     ],
+    [
+      271,
+      'a hub told a client that was away that its call had vanished, and later that it was never started',
+    ],
+    [
+      2334,
+      'a call that ended before its client heard which node it had was acknowledged to the presumed one',
+    ],
+    [
+      2455,
+      'a call that had ended while its client was away stayed at the hub for ever when its node was gone',
+    ],
+    [2923, 'a node was asked about a call that was on its way to it, and its answer had it executed again'],
   ])('seed %i: %s', async (seed) => {
     expect((await runScenario(drawScenario(seed))).violation).toBeUndefined();
   });
