@@ -109,9 +109,10 @@ export class Search {
 
   /** The first that was added is the first to be given up: when its time is over, and all have answered or theirs is too. */
   settle(): void {
-    if (this.#sought.size === 0) return;
+    const [first] = this.#sought.values();
     const now = this.#clock.now();
-    const isOwed = [...this.#book.nodes.values()].some(owesAnswer);
+    if (first === undefined || now < first.until) return this.#arm();
+    const isOwed = this.#isOwed();
     for (const call of this.#living()) {
       const { until, fate } = this.#sought.get(call) ?? { until: now, fate: Fate.UNSTARTED };
       if (now < until || (isOwed && now < until + this.#graceMs)) break;
@@ -128,11 +129,17 @@ export class Search {
     this.#arm();
   }
 
+  #isOwed(): boolean {
+    return [...this.#book.nodes.values()].some(owesAnswer);
+  }
+
   #arm(): void {
+    if (this.#timer !== undefined) return;
     for (const { until } of this.#sought.values()) {
       const now = this.#clock.now();
-      const due = now < until ? until : until + this.#graceMs;
-      this.#timer ??= this.#clock.setTimer(() => this.settle(), Math.max(1, due - now));
+      // Time may have gone on since `settle` looked: what is due now and owed by nobody does not wait for the grace.
+      const due = now < until || !this.#isOwed() ? until : until + this.#graceMs;
+      this.#timer = this.#clock.setTimer(() => this.settle(), Math.max(1, due - now));
       return;
     }
   }
