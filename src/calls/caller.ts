@@ -58,7 +58,8 @@ export class Caller {
     this.#admission = new Admission(options.maxQueueSize);
     this.#arrivals = new Arrivals({
       credit: (peer, id, bytes) => this.#credit(peer, id, bytes),
-      arrived: (...about) => this.#arrived(...about),
+      arrived: (call, type, flags, value, creditBytes) =>
+        this.#arrived(call, type, flags, value, creditBytes),
       broken: (call, error) => {
         call.error = error;
         this.#step(call, 'attempt.failed');

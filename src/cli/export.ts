@@ -1,7 +1,7 @@
 // `holdfast export`: a machine for Stately Studio, as a diagram, as SCXML or as JSON.
 // Invariant: the text alone goes to standard output or into the file; what is worth knowing goes to standard error.
 import { writeFileSync } from 'node:fs';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import {
   toDocument,
   toDot,
@@ -11,7 +11,7 @@ import {
   toStately,
   type DocumentOptions,
 } from '../inspect/index.ts';
-import { loadMachine, MACHINE_ARGUMENT, type LoadedMachine } from './machine-file.ts';
+import { loadMachine, MACHINE_ARGUMENT, parseInput, type LoadedMachine } from './machine-file.ts';
 import { refusedFile } from './module-file.ts';
 
 const formats = {
@@ -52,15 +52,6 @@ export function exportCommand(): Command {
     .option('--input <json>', 'the input that the context at the start is computed from', parseInput)
     .addHelpText('after', examples)
     .action(run);
-}
-
-/** @throws InvalidArgumentError */
-function parseInput(text: string): { value: unknown } {
-  try {
-    return { value: JSON.parse(text) as unknown };
-  } catch {
-    throw new InvalidArgumentError(`It must be JSON, such as '{"items": 3}'.`);
-  }
 }
 
 async function run(spec: string, flags: Flags): Promise<void> {

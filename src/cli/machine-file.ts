@@ -2,6 +2,7 @@
 // Invariant: a machine is what XState v5 made, by whichever copy of XState the user's module imports.
 import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import type { AnyStateMachine } from 'xstate';
 import { registry } from '../../machines/index.ts';
 import { loadModule, refusedFile } from './module-file.ts';
@@ -111,4 +112,13 @@ function whatIs(value: unknown): string {
 
 function stem(path: string): string {
   return basename(path, extname(path));
+}
+
+/** For the option `--input`. @throws InvalidArgumentError */
+export function parseInput(text: string): { value: unknown } {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    throw new InvalidArgumentError(`It must be JSON, such as '{"items": 3}'.`);
+  }
 }

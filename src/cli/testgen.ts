@@ -2,10 +2,10 @@
 // Invariant: what is printed or written passes as it stands; nothing is overwritten unasked.
 import { existsSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, relative, resolve, sep } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { contractOptions, testFile, type TestFileOptions, type TestModelOptions } from '../testing/index.ts';
 import { parseCount } from './arguments.ts';
-import { loadMachine, MACHINE_ARGUMENT, type LoadedMachine } from './machine-file.ts';
+import { loadMachine, MACHINE_ARGUMENT, parseInput, type LoadedMachine } from './machine-file.ts';
 import { refusedFile } from './module-file.ts';
 import { printLine } from './report.ts';
 
@@ -48,15 +48,6 @@ export function testgenCommand(): Command {
     .option('--max-states <n>', 'no more states are looked into (default: 2000)', parseCount)
     .addHelpText('after', examples)
     .action(run);
-}
-
-/** @throws InvalidArgumentError */
-function parseInput(text: string): { value: unknown } {
-  try {
-    return { value: JSON.parse(text) as unknown };
-  } catch {
-    throw new InvalidArgumentError(`It must be JSON, such as '{"items": 3}'.`);
-  }
 }
 
 async function run(spec: string, flags: Flags): Promise<void> {

@@ -1,13 +1,14 @@
 // The memory that frames are written into until they leave as one message.
 // Invariant: bytes that the port keeps are never written again.
 import { CALL_PREFIX_BYTES, HEADER_BYTES } from './frames.ts';
+import { limits } from './limits.ts';
 import { utf8Encoder } from './text.ts';
 
 const EMPTY = new Uint8Array(0);
 const MIN_PAGE_BYTES = 512;
 const PAGE_BYTES = 16_384;
-/** What a flush of the bulk lane may write, with headers and what waited before it. */
-const BULK_PAGE_BYTES = 344_064;
+/** What a flush of the bulk lane may write: up to the watermark and a chunk beyond it, with headers and what waited before. */
+const BULK_PAGE_BYTES = limits.bulkWatermarkBytes + limits.maxChunkBytes + PAGE_BYTES;
 /** Pages that sockets have taken, for whoever of this process writes next: a peer that is idle holds none. */
 const MAX_SPARE_PAGES = 64;
 const sparePages: Uint8Array[] = [];
