@@ -37,6 +37,7 @@ export type { ConnectOverOptions, OpenConnection, SocketLike } from './links/con
 export { presets, type ExecutionTimes, type LinkTimes, type Preset } from './links/options.ts';
 export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
 export type * from './ports.ts';
+export type * from './store/contract.ts';
 export { HoldfastError, ProtocolViolation, RemoteFunctionError, type ErrorCode } from './protocol/errors.ts';
 export { defaults, limits } from './protocol/limits.ts';
 export type { Encoding } from './protocol/values.ts';

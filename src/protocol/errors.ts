@@ -16,6 +16,14 @@ export type ErrorCode =
   | 'replaced'
   | 'protocol_violation'
   | 'unsupported'
+  | 'compacted'
+  | 'future_revision'
+  | 'key_not_found'
+  | 'lease_not_found'
+  | 'lease_exists'
+  | 'duplicate_key'
+  | 'too_many_operations'
+  | 'store_failed'
   | 'stopped';
 
 export interface HoldfastErrorOptions {
@@ -25,7 +33,7 @@ export interface HoldfastErrorOptions {
   /** Whose fault it was. */
   readonly blame?: 'local' | 'remote';
   readonly cause?: unknown;
-  /** For `lost`: whether the function may have been executed. */
+  /** For `lost`: whether the function may have been executed. For writes to a store: whether they may have happened. */
   readonly started?: 'notStarted' | 'unknown';
   /** For calls: the node that had it. */
   readonly node?: string | undefined;

@@ -20,6 +20,7 @@ export const targetFolders: readonly string[] = [
   'src/checker',
   'src/links',
   'src/calls',
+  'src/store',
   'src/hub',
   'src/node',
   'src/client',
@@ -169,6 +170,8 @@ export const plants: readonly Plant[] = [
   // Features never import features, roles never roles, neither of them an adapter.
   importing('src/links', 'src/calls'),
   importing('src/calls', 'src/links'),
+  importing('src/calls', 'src/store'),
+  importing('src/store', 'src/calls'),
   importing('src/links', 'src/hub'),
   importing('src/calls', 'src/adapters'),
   importing('src/hub', 'src/node'),
