@@ -6,6 +6,8 @@ import type { Rename } from './renaming.ts';
 import type { Channel, Message, SystemDefinition } from './system.ts';
 
 type Content = readonly Message[];
+type Deliver = NonNullable<SystemDefinition['deliver']>;
+type Choices = ReturnType<Deliver>;
 
 /** What is worked out once for a message, since most contents differ by one message only. */
 interface Known {
@@ -18,7 +20,7 @@ interface Known {
 
 export class ChannelPart extends Part<Content> {
   readonly #channel: Channel;
-  readonly #deliver: NonNullable<SystemDefinition['deliver']>;
+  readonly #deliver: Deliver;
   readonly #known = new WeakMap<Message, Known>();
 
   constructor(
@@ -126,7 +128,7 @@ export class ChannelPart extends Part<Content> {
 
   /** The ways in which a message can arrive, as if it were still in flight afterwards. */
   #arrivals(message: Message): readonly Move[] {
-    return (this.#of(message).arrivals ??= this.#deliver(this.name, message).map((choice) => {
+    return (this.#of(message).arrivals ??= this.#choicesFor(message).map((choice) => {
       const move = this.wiring.settleMove(choice, this.name, []);
       const [arrival] = move.ops;
       const unlessIdle =
@@ -134,6 +136,17 @@ export class ChannelPart extends Part<Content> {
       const label = choice.label ?? `${this.name} delivers ${inWords(message)} to ${choice.to}`;
       return { ...move, ...unlessIdle, label };
     }));
+  }
+
+  #choicesFor(message: Message): Choices {
+    const choices: unknown = this.#deliver(this.name, message);
+    const wanted = "answer a list, such as [{ to: 'name of an actor', event }], or [] for nothing";
+    if (!Array.isArray(choices))
+      throw new Error(`deliver answers no list for ${inWords(message)} on ${this.name}; ${wanted}`);
+    const list = choices as Choices;
+    if (list.some(({ to }) => to === undefined))
+      throw new Error(`deliver does not say to whom ${inWords(message)} on ${this.name} goes; ${wanted}`);
+    return list;
   }
 
   #of(message: Message): Known {

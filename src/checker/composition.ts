@@ -15,6 +15,7 @@ import {
   type Part,
   type Wiring,
 } from './part.ts';
+import { refuseMessage, refuseOutputs } from './shape.ts';
 import { Orbits } from './symmetry.ts';
 import type { Choice, Output, SystemDefinition } from './system.ts';
 
@@ -289,8 +290,12 @@ function wire(
       if (index === -1) throw new Error(`${saidBy} spends '${name}', which is not among the budgets`);
       return index;
     },
-    ops: (outputs, saidBy) => outputs.map((output) => opOf(wiring, output, saidBy)),
+    ops(outputs, saidBy) {
+      refuseOutputs(outputs, saidBy);
+      return outputs.map((output) => opOf(wiring, output, saidBy));
+    },
     settleMove({ event, to = '', label, fault = false, budget }: Choice, saidBy, first) {
+      refuseMessage(event, `the event of a choice of ${saidBy}`);
       const target = to === '' ? saidBy : to;
       const op = { part: wiring.part(target, saidBy), input: wiring.input({ is: 'event', event }) };
       return {

@@ -171,6 +171,9 @@ function stepInWords({ number, label, heard, changes }: CounterexampleStep): str
   ];
 }
 
+/** The type of an event that was put into words. */
+const typeIn = (words: string): string => words.split(' ')[0] ?? words;
+
 /**
  * `path` leads from the first state to the last one, or beyond it to the unexpected event. `stem`: how many states of
  * it come before the part that repeats for ever.
@@ -192,6 +195,11 @@ export function explain(
     if (step.number === stem) lines.push(`and then for ever steps ${stem} to ${steps.length}`);
     lines.push(...stepInWords(step));
   }
+  const missed = steps.at(-1)?.exchanges.find(({ unexpected }) => unexpected === true);
+  if (missed !== undefined)
+    lines.push(
+      `handle it there, or ignore it on purpose: '${typeIn(missed.what)}': {} in a machine, { state } from a model`,
+    );
   if (stem === undefined) return { kind, property, parts, start, steps, text: lines.join('\n') };
   lines.push(
     steps.length < stem

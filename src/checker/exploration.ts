@@ -104,9 +104,12 @@ export class Exploration implements Search {
     if (complete) return { ...counts, complete };
     const { unreached } = this.#properties;
     const unjudged = needsAll(this.#options);
+    const full = this.#set.size > this.#maxStates;
+    const bound = full ? 'maxStates' : this.#frontier.cut ? 'maxDepth' : undefined;
     return {
       ...counts,
       complete,
+      ...(bound === undefined ? {} : { bound }),
       ...(unreached.length === 0 ? {} : { unreached }),
       ...(unjudged.length === 0 ? {} : { unjudged }),
     };

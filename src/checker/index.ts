@@ -7,6 +7,7 @@ export type {
   SequentialSpec,
   Verdict,
 } from './consistency.ts';
+export { defineSystem } from './definition.ts';
 export type { EpochFamily } from './epochs.ts';
 export type { Change, CounterexampleStep, Exchange, Violation } from './explain.ts';
 export { historyActor, type History, type HistoryCall, type HistoryEvent } from './history.ts';
@@ -27,7 +28,7 @@ export { replay, type Divergence, type Replay } from './replay.ts';
 export { sequentialConsistency } from './sequential-consistency.ts';
 export { toMermaidSequence } from './sequence-diagram.ts';
 export { sockets, type Dial, type Heard, type SocketsOptions } from './sockets.ts';
-export { defineSystem, model } from './system.ts';
+export { model } from './system.ts';
 export type {
   Action,
   Channel,

@@ -104,7 +104,7 @@ export class MachinePart extends Part<Local> {
     this.#definition = definition;
     this.#stepper = createStepper(actor.machine, actor.effects);
     this.#cores = new Pieces(
-      name,
+      this.title,
       (snapshot, visit) => this.#write(snapshot, visit),
       (snapshot, visit) => this.#withContext(snapshot, visit),
     );
@@ -115,6 +115,10 @@ export class MachinePart extends Part<Local> {
     const stopped: Local = { snapshot: undefined, timers: [], awaited: [], record: undefined };
     if (this.#actor.started === false) return { next: this.intern(stopped), ...QUIET };
     return this.#start(stopped, undefined);
+  }
+
+  override get title(): string {
+    return `${this.name} (machine ${this.#actor.machine.id})`;
   }
 
   view(local: number): ActorView {
@@ -142,8 +146,12 @@ export class MachinePart extends Part<Local> {
 
   /** What is compared of a snapshot, as a text. */
   #write(snapshot: AnyMachineSnapshot, visit: EpochVisitor): string {
-    if (Object.keys(snapshot.children as object).length > 0) {
-      throw new Error(`${this.name} has child actors; give each actor of a system its own machine`);
+    const [child] = Object.keys(snapshot.children as object);
+    if (child !== undefined) {
+      throw new Error(
+        `${this.title} has a child actor '${child}' in ${JSON.stringify(snapshot.value)}; give it a machine and a name ` +
+          'of its own among `actors`, or have an effect in its place lead to `later`: what it may answer',
+      );
     }
     const context: unknown = snapshot.context;
     const compared = isSplit(context) ? context.control : context;
@@ -277,7 +285,7 @@ export class MachinePart extends Part<Local> {
       const outputs = this.#definition.route(this.name, effect);
       if (outputs === undefined) {
         throw new Error(
-          `nobody routes effect '${effect.type}' of ${this.name} (machine ${this.#actor.machine.id}) on its way to ` +
+          `nobody routes effect '${effect.type}' of ${this.title} on its way to ` +
             `${JSON.stringify(snapshot.value)}; let route answer [] if it does not matter`,
         );
       }

@@ -80,6 +80,8 @@ export interface CheckResult {
   /** Every state was seen. False after a violation or when a bound was reached. */
   readonly complete: boolean;
   readonly violation?: Violation;
+  /** The bound that kept states back, if one did. */
+  readonly bound?: 'maxStates' | 'maxDepth';
   /** Simulation: the seed of the walk that met the violation, else that of the first one. */
   readonly seed?: number;
   /** Simulation: walks that were begun. */

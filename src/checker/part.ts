@@ -137,6 +137,11 @@ export abstract class Part<L = unknown> {
     this.wiring = wiring;
   }
 
+  /** The name as errors give it. */
+  get title(): string {
+    return this.name;
+  }
+
   /** 'bag': a channel that carries messages in no order. 'set': it carries equal ones once. */
   get content(): 'bag' | 'set' | undefined {
     return undefined;
@@ -204,7 +209,7 @@ export abstract class Part<L = unknown> {
         ? `a local state of it takes ${length} characters`
         : `it has ${local + 1} local states, and maxLocalStates is ${this.wiring.maxLocalStates}`;
     throw new Error(
-      `${this.name} seems to grow without bound: ${how}; the newest is ${newest.slice(0, 300)}${newest.length > 300 ? ' …' : ''}. ` +
+      `${this.title} seems to grow without bound: ${how}; the newest is ${newest.slice(0, 300)}${newest.length > 300 ? ' …' : ''}. ` +
         'Bound what it counts or collects: a counter that saturates, a list with a greatest length, a capacity or a ' +
         'budget for what is sent; what decides nothing belongs into the ledger',
     );

@@ -4,16 +4,20 @@ import type { CheckOptions, Predicate, Predicates } from './options.ts';
 import type { SystemDefinition } from './system.ts';
 import type { View } from './view.ts';
 
-/** @throws Error that names the property when it throws */
+/** @throws Error that names the property when it throws, or answers neither true nor false */
 export function holds(kind: string, name: string, predicate: Predicate, view: View): boolean {
+  let answer: unknown;
   try {
-    return predicate(view);
+    answer = predicate(view);
   } catch (cause) {
     throw new Error(
       `the property '${name}' (${kind}) threw ${String(cause)}; a property must answer true or false in every state`,
       { cause },
     );
   }
+  if (typeof answer === 'boolean') return answer;
+  const found = answer instanceof Promise ? 'a promise' : String(answer);
+  throw new Error(`the property '${name}' (${kind}) answered ${found}; it must answer true or false at once`);
 }
 
 export class StateProperties {

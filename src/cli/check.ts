@@ -6,7 +6,7 @@ import type { CheckOptions, CheckResult } from '../testing/index.ts';
 import { parseCount } from './arguments.ts';
 import { given } from './flags.ts';
 import { formatJson, printError, printLine } from './report.ts';
-import { describeProgress, printResult, ProgressLine, type Ending } from './search-report.ts';
+import { describeProgress, describeResult, ProgressLine, type Ending } from './search-report.ts';
 import { onStopSignal, statusOf, type StopSignal } from './signals.ts';
 import { loadSystems, type NamedSystem } from './system-file.ts';
 import { replayTrace, writeTrace, type TraceFiles } from './trace-file.ts';
@@ -100,9 +100,9 @@ async function run(file: string, flags: Flags): Promise<void> {
     const { toTrace } = await import('../testing/index.ts');
     const systems = await loadSystems(file, system);
     for (const one of systems) {
-      const { violation } = await checkOne(one, options, json, () => stopped !== undefined);
+      const violation = await violationOf(one, systems.length, options, json, () => stopped !== undefined);
       if (violation !== undefined) {
-        process.exitCode = 1;
+        process.exitCode ??= 1;
         const trace = toTrace(violation, one.name);
         await writeTrace(trace, files, { module: file, name: one.name, among: systems.length });
       }
@@ -115,6 +115,24 @@ async function run(file: string, flags: Flags): Promise<void> {
     process.exitCode = 2;
   } finally {
     release();
+  }
+}
+
+/** The violation of a system, if it has one. A system that cannot be explored says so, and the next one is. */
+async function violationOf(
+  one: NamedSystem,
+  among: number,
+  flags: CheckOptions,
+  json: true | undefined,
+  isStopped: () => boolean,
+): Promise<CheckResult['violation']> {
+  try {
+    return (await checkOne(one, flags, json, isStopped)).violation;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    printError(among === 1 ? error : new Error(`${one.name}: ${message}`), json ? 'json' : 'text');
+    process.exitCode = 2;
+    return undefined;
   }
 }
 
@@ -148,6 +166,9 @@ async function checkOne(
   const result = search.result();
   const elapsedMs = performance.now() - began;
   if (json) printLine(formatJson({ system: name, ending, elapsedMs: Math.round(elapsedMs), ...result }));
-  else printResult(name, result, ending, elapsedMs);
+  else {
+    const { largest } = search.progress();
+    for (const text of describeResult(name, result, ending, elapsedMs, largest)) printLine(text);
+  }
   return result;
 }

@@ -1,7 +1,7 @@
 // What a search says: how far it is while it runs, and what it found.
 // Invariant: standard output gets results only; progress goes to standard error.
 import type { CheckResult, Progress } from '../testing/index.ts';
-import { formatDuration, printLine } from './report.ts';
+import { formatDuration } from './report.ts';
 
 /** With spaces between thousands: `45 112`. */
 export function formatCount(count: number): string {
@@ -54,15 +54,12 @@ export class ProgressLine {
 
 export type Ending = 'finished' | 'interrupted';
 
-export function printResult(name: string, result: CheckResult, ending: Ending, elapsedMs: number): void {
-  for (const line of describeResult(name, result, ending, elapsedMs)) printLine(line);
-}
-
 export function describeResult(
   name: string,
   result: CheckResult,
   ending: Ending,
   elapsedMs: number,
+  { part, localStates }: Progress['largest'],
 ): string[] {
   const {
     states,
@@ -70,6 +67,7 @@ export function describeResult(
     depth,
     complete,
     violation,
+    bound,
     unreached = [],
     unjudged = [],
     seed,
@@ -96,6 +94,13 @@ export function describeResult(
         : `  seed ${seed}: replay it with --mode simulation --seed ${seed} --walks 1`,
     );
   if (violation !== undefined) return [...lines, ...violation.text.split('\n').map((line) => `  ${line}`)];
+  if (bound === 'maxStates')
+    lines.push(
+      `  stopped by maxStates; ${part} has the most local states, ${formatCount(localStates)}: bound what it counts or ` +
+        'collects and how often things happen (budgets), or raise --max-states',
+    );
+  if (bound === 'maxDepth')
+    lines.push('  stopped by maxDepth: raise --max-depth to see what lies farther away');
   for (const property of unreached) lines.push(`  not reached so far: ${property}`);
   for (const property of unjudged) lines.push(`  not judged, since that takes every state: ${property}`);
   return lines;

@@ -8,6 +8,9 @@ import { allOnline, joining, joinProperties } from '../checks/joins.ts';
 import { owed, sessionProperties, socketProperties } from '../checks/properties.ts';
 import { handshake, joins } from '../checks/systems.ts';
 import { consistent, managers, twoPhaseCommit } from '../checks/textbook/two-phase-commit.ts';
+import { agreement, paxosServers, validity } from '../checks/textbook/paxos.ts';
+import { linearizable, putThenGet, registerSystem } from '../checks/textbook/register-clients.ts';
+import { replicas, singleCopy } from '../checks/textbook/registers.ts';
 import type { BenchOptions, Row } from './rows.ts';
 
 interface Subject {
@@ -39,6 +42,27 @@ function joinsOf(nodes: readonly string[]): Subject {
   };
   return { name: `joins of ${nodes.length}`, definition, options };
 }
+
+/** No symmetry: ballots and stamps compare servers by name, and each client puts a value of its own. */
+const paxos: Subject = {
+  name: 'Paxos of 3',
+  definition: registerSystem(paxosServers(3), putThenGet(2)),
+  options: { always: { agreement: agreement(3), validity: validity(3, ['A', 'B']), linearizable } },
+};
+
+function register(name: string, ...of: Parameters<typeof registerSystem>): Subject {
+  return {
+    name: `${name} register`,
+    definition: registerSystem(...of),
+    options: { always: { linearizable } },
+  };
+}
+
+const registers = [
+  register('single-copy', [singleCopy('s0')], putThenGet(2)),
+  register('replicated (2)', replicas(2), putThenGet(2)),
+  register('replicated (3)', replicas(3), [[{ put: 'A' }], ['get']]),
+];
 
 const session: Subject = {
   name: 'connection × session',
@@ -88,7 +112,7 @@ function rowsOf(subject: Subject, say: BenchOptions['say']): Row[] {
 /** Rows `<system>@full|partial order|symmetry|…` in states and steps; the ratio is the factor of the reduction. */
 export async function run({ quick, say }: BenchOptions): Promise<Row[]> {
   const subjects = quick
-    ? [commit(3), joinsOf(['a', 'b'])]
-    : [commit(5), commit(7), joinsOf(['a', 'b']), joinsOf(['a', 'b', 'c']), session];
+    ? [commit(3), ...registers.slice(0, 2), joinsOf(['a', 'b'])]
+    : [commit(5), commit(7), paxos, ...registers, joinsOf(['a', 'b']), joinsOf(['a', 'b', 'c']), session];
   return subjects.flatMap((subject) => rowsOf(subject, say));
 }

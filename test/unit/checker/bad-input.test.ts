@@ -16,7 +16,7 @@ describe('a system that grows without bound', () => {
     const counting = (limit?: number) =>
       alone('counter', { machine: ticker('count', limit) }, { maxLocalStates: 500 });
     expect(() => check(counting())).toThrow(
-      /^counter seems to grow without bound: it has 501 local states, and maxLocalStates is 500; the newest is ticking \(count 500\).*Bound what it counts.*\nafter 499 steps\n.*\n499\. tick of counter runs out\nin the state\n {5}counter: ticking/s,
+      /^counter \(machine ticker\) seems to grow without bound: it has 501 local states, and maxLocalStates is 500; the newest is ticking \(count 500\).*Bound what it counts.*\nafter 499 steps\n.*\n499\. tick of counter runs out\nin the state\n {5}counter: ticking/s,
     );
     expect(check(counting(400))).toMatchObject({ complete: true, states: 401 });
   });
@@ -170,5 +170,94 @@ describe('a property or a function of the system that throws', () => {
       /^nobody routes effect 'announce' of clock \(machine ticker\) on its way to "ticking"; let route answer \[\] .*\nat first, in the state\n {5}clock: ticking/s,
     );
     expect(check(system(() => []))).toMatchObject({ complete: true });
+  });
+});
+
+describe('a definition that cannot be meant, written without TypeScript', () => {
+  const machine = ticker('count', 2);
+  const refused = (definition: object) => () => defineSystem(definition as SystemDefinition);
+  const actors = { clock: { machine } };
+  const stop = { outputs: [{ stop: 'clock' }] };
+
+  it('has a field, or lacks one, or holds a machine where an actor belongs: named with what is right', () => {
+    expect(refused({ actors, route: nothing, action: { stop } })).toThrow(
+      /^a system has no field 'action'; it has actors, channels, .*actions/,
+    );
+    expect(refused({ actors })).toThrow('a system needs `route`');
+    expect(refused({ actors: { clock: machine }, route: nothing })).toThrow(
+      "actor 'clock' is a machine itself; write { machine: … } around it",
+    );
+    expect(refused({ actors: { clock: { machine: machine.config } }, route: nothing })).toThrow(
+      "the machine of actor 'clock' is an object, none of XState v5",
+    );
+    expect(refused({ actors: { clock: { initial: 0 } }, route: nothing })).toThrow(
+      "actor 'clock' has neither a machine nor `initial` and `step`",
+    );
+    expect(refused({ actors, route: nothing, actions: { stop } })()).toBeTruthy();
+  });
+
+  it('leads to something that is no output, or to no event', () => {
+    const acting = (outputs: unknown) => refused({ actors, route: nothing, actions: { act: { outputs } } });
+    expect(acting({ stop: 'clock' })).toThrow(
+      "what action 'act' leads to is an object; give a list of outputs",
+    );
+    expect(acting([{ halt: 'clock' }])).toThrow(/'act' leads to \{ halt \}; an output has one of tell, send/);
+    expect(acting([{ tell: 'clock' }])).toThrow("the event that action 'act' tells is undefined, no event");
+    const routing = (outputs: unknown) => () =>
+      check(alone('clock', { machine }, { route: () => outputs as [] }));
+    expect(routing({ stop: 'clock' })).toThrow(/^what clock leads to is an object/);
+    const arriving = (choices: unknown) => () =>
+      check(
+        alone(
+          'clock',
+          { machine },
+          {
+            channels: { wire: { lossy: true } },
+            route: () => [{ send: { type: 'drop' }, on: 'wire' }],
+            deliver: () => choices as [],
+          },
+        ),
+      );
+    expect(arriving({ to: 'clock' })).toThrow(/^deliver answers no list for drop on wire; answer a list/);
+    expect(arriving([{ event: { type: 'x' } }])).toThrow(/^deliver does not say to whom drop on wire goes/);
+    expect(arriving([])()).toMatchObject({ complete: true });
+  });
+
+  it('has properties that nobody would check', () => {
+    const checking = (options: object) => () => check(alone('clock', { machine }), options);
+    expect(checking({ allways: { fine: () => true } })).toThrow(
+      /^a check has no field 'allways'; it has always,/,
+    );
+    expect(checking({ always: () => true })).toThrow("always is a function; write { 'name of the property'");
+    expect(checking({ always: { fine: true } })).toThrow("the property 'fine' (always) is a boolean");
+    expect(checking({ leadsTo: { fine: () => true } })).toThrow(
+      "'fine' (leadsTo) is a function; write { from:",
+    );
+    const answering = (fine: () => unknown) => checking({ always: { fine } });
+    expect(answering(() => undefined)).toThrow(/^the property 'fine' \(always\) answered undefined; it must/);
+    expect(answering(async () => false)).toThrow('answered a promise');
+    expect(answering(() => true)()).toMatchObject({ complete: true });
+  });
+});
+
+describe('what a person reads first', () => {
+  it('is a machine with a child actor: named with machine, state and remedy', () => {
+    const parent = setup({ actors: { child: ticker('count', 2) } }).createMachine({
+      id: 'parent',
+      initial: 'alone',
+      states: { alone: { on: { go: 'together' } }, together: { invoke: { src: 'child', id: 'kid' } } },
+    });
+    const go = { outputs: [{ tell: 'it', event: { type: 'go' } }] };
+    expect(() => check(alone('it', { machine: parent }, { actions: { go } }))).toThrow(
+      /^it \(machine parent\) has a child actor 'kid' in "together"; give it a machine and a name of its own/,
+    );
+  });
+
+  it('is an event that nobody expects, with how to ignore it', () => {
+    const deaf = setup({}).createMachine({ id: 'deaf', initial: 'a', states: { a: {} } });
+    const go = { outputs: [{ tell: 'it', event: { type: 'go' } }] };
+    expect(check(alone('it', { machine: deaf }, { actions: { go } })).violation?.text).toMatch(
+      /handle it there, or ignore it on purpose: 'go': \{\} in a machine/,
+    );
   });
 });

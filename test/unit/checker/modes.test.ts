@@ -76,6 +76,7 @@ describe('a bound on the depth', () => {
   it('keeps back what is farther away, and says that the search is not complete', () => {
     // heights 0; 1, 2; 3, 4; 5 …
     expect(check(climbing(9, 2), { maxDepth: 2 })).toEqual({
+      bound: 'maxDepth',
       states: 5,
       generated: 6,
       depth: 2,

@@ -111,6 +111,20 @@ describe('holdfast check', () => {
     expect(unknown.stderr).toContain("has no system 'middle'; it has low, high, endless");
     expect([missing, broken, unknown].map(({ status }) => status)).toEqual([2, 2, 2]);
   });
+
+  test('explores the other systems when one cannot be, names that one, and ends with 2', async () => {
+    const mixed = join(folder, 'mixed.ts');
+    await writeFile(
+      mixed,
+      `import { systems as good } from './systems.ts';
+       const throwing = { always: { high: () => { throw new Error('no idea'); } } };
+       export const systems = { thrown: { ...good.low, properties: throwing }, low: good.low, high: good.high };`,
+    );
+    const { status, stdout, stderr } = await run(['check', mixed]);
+    expect(stderr).toMatch(/^holdfast: thrown: the property 'high' \(always\) threw Error: no idea/);
+    expect(stdout).toMatch(/^low: holds\n.*\nhigh: violates always/);
+    expect(status).toBe(2);
+  });
 });
 
 describe('the words for a search', () => {
@@ -120,8 +134,8 @@ describe('the words for a search', () => {
     expect([100, 2 ** 20 * 1.5, 2 ** 30 * 3].map(formatBytes)).toEqual(['1 KiB', '1.5 MiB', '3.00 GiB']);
   });
 
+  const largest = { part: 'hub', localStates: 1_200 };
   test('say how far it is', () => {
-    const largest = { part: 'hub', localStates: 1_200 };
     const progress = { phase: 'exploring', ...counts, queued: 5_000, memoryBytes: 2 ** 25, largest } as const;
     expect(describeProgress('fleet', progress, 10_000)).toBe(
       'fleet: 1 234 567 states, 123 457/s, depth 40, queue 5 000, about 32.0 MiB; hub has 1 200 local states',
@@ -134,11 +148,21 @@ describe('the words for a search', () => {
       { ...counts, complete: false, unjudged: ['online'] },
       'interrupted',
       10_000,
+      largest,
     );
     expect(lines).toEqual([
       'fleet: interrupted; no violation so far',
       '  1 234 567 states, 9 000 000 generated, depth 40, 10.0 s, 123 457 states/s',
       '  not judged, since that takes every state: online',
     ]);
+  });
+
+  test('say which bound kept states back, and what to do', () => {
+    const bounded = (bound: 'maxStates' | 'maxDepth') =>
+      describeResult('fleet', { ...counts, complete: false, bound }, 'finished', 10_000, largest).at(-1);
+    expect(bounded('maxStates')).toMatch(
+      /stopped by maxStates; hub has the most local states, 1 200: bound .* raise --max-states$/,
+    );
+    expect(bounded('maxDepth')).toMatch(/stopped by maxDepth: raise --max-depth/);
   });
 });
