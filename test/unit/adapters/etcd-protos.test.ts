@@ -35,6 +35,8 @@ describe("etcd's messages and methods", () => {
   });
 
   it('refuse bytes that are no message', () => {
-    expect(() => message('etcdserverpb.PutRequest').decode(new Uint8Array([0x0a, 0x7f, 1]))).toThrow(/index out of range/);
+    expect(() => message('etcdserverpb.PutRequest').decode(new Uint8Array([0x0a, 0x7f, 1]))).toThrow(
+      /index out of range/,
+    );
   });
 });
