@@ -1,0 +1,248 @@
+// A keyspace in memory: what the engine `memory:` keeps.
+// Invariant: each key's line and the log hold the same changes, but for those that compaction left in lines only.
+import { keyText, noBytes } from './bytes.ts';
+import type { KeyRange, KeyValue, LeaseId, Revision } from './contract.ts';
+import type { Change, Keyspace, LeaseRecord } from './keyspace.ts';
+import { SortedTexts } from './sorted-texts.ts';
+
+/** The history of one key, oldest first. */
+interface Line {
+  readonly text: string;
+  changes: Change[];
+}
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** A view on a larger buffer would keep all of that in memory. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+}
+
+function ownedChange(change: Change): Change {
+  const { entry } = change;
+  const key = owned(entry.key);
+  const value = owned(entry.value);
+  return key === entry.key && value === entry.value ? change : { ...change, entry: { ...entry, key, value } };
+}
+
+/** Index of the first change whose revision is at least `revision`. */
+function firstFrom(changes: readonly Change[], revision: Revision): number {
+  let low = 0;
+  let high = changes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((changes[middle] as Change).entry.modRevision < revision) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function entryAt(line: Line | undefined, at: Revision | undefined): KeyValue | undefined {
+  if (line === undefined) return undefined;
+  const { changes } = line;
+  const change = at === undefined ? changes.at(-1) : changes[firstFrom(changes, at + 1) - 1];
+  return change?.type === 'put' ? change.entry : undefined;
+}
+
+const bytesOf = ({ entry }: Change): number => entry.key.length + entry.value.length;
+
+export class MemoryKeyspace implements Keyspace {
+  revision = 1;
+  compactRevision = -1;
+  sizeBytes = 0;
+  readonly #lines = new Map<string, Line>();
+  readonly #order = new SortedTexts();
+  #log: Change[] = [];
+  readonly #leases = new Map<LeaseId, LeaseRecord>();
+  readonly #leased = new Map<LeaseId, Set<string>>();
+  /** How it was when the transaction began. */
+  #before = { revision: 1, compactRevision: -1 };
+  #leasesBefore: [LeaseId, LeaseRecord | undefined][] = [];
+
+  begin(): void {
+    this.#before = { revision: this.revision, compactRevision: this.compactRevision };
+    this.#leasesBefore = [];
+  }
+
+  commit(): void {
+    // What is compacted is gone for good, so it goes last.
+    if (this.compactRevision > this.#before.compactRevision) this.#prune();
+  }
+
+  rollback(): void {
+    const { revision, compactRevision } = this.#before;
+    for (let change = this.#log.at(-1); change !== undefined; change = this.#log.at(-1)) {
+      if (change.entry.modRevision <= revision) break;
+      this.#log.pop();
+      this.#unwrite(change);
+    }
+    for (const [id, record] of this.#leasesBefore.reverse()) {
+      if (record === undefined) this.#leases.delete(id);
+      else this.#leases.set(id, record);
+    }
+    this.revision = revision;
+    this.compactRevision = compactRevision;
+  }
+
+  get(key: Uint8Array, at?: Revision): KeyValue | undefined {
+    return entryAt(this.#lines.get(keyText(key)), at);
+  }
+
+  *scan(
+    range: KeyRange,
+    at: Revision | undefined,
+    { keysOnly, descending }: { readonly keysOnly: boolean; readonly descending: boolean },
+  ): Iterable<KeyValue> {
+    for (const line of this.#linesOf(range, descending)) {
+      const entry = entryAt(line, at);
+      if (entry !== undefined) yield keysOnly ? { ...entry, value: noBytes } : entry;
+    }
+  }
+
+  count(range: KeyRange, at?: Revision): number {
+    let count = 0;
+    for (const line of this.#linesOf(range, false)) if (entryAt(line, at) !== undefined) count += 1;
+    return count;
+  }
+
+  write(revision: Revision, changes: readonly Change[]): void {
+    this.revision = revision;
+    for (const given of changes) {
+      const change = ownedChange(given);
+      const text = keyText(change.entry.key);
+      const line = this.#lines.get(text);
+      if (line === undefined) this.#addLine({ text, changes: [change] });
+      else line.changes.push(change);
+      this.#log.push(change);
+      this.sizeBytes += bytesOf(change);
+      this.#moveLease(text, change.previous?.lease, change.entry.lease);
+    }
+  }
+
+  history(range: KeyRange, from: Revision, to: Revision, limit: number): readonly Change[] {
+    // One key's own line is shorter than the log.
+    const alone = range.end === undefined;
+    const key = keyText(range.key);
+    const end = range.end === undefined ? '' : keyText(range.end);
+    const changes = alone ? (this.#lines.get(key)?.changes ?? []) : this.#log;
+    const found: Change[] = [];
+    for (let index = firstFrom(changes, from); index < changes.length; index++) {
+      const change = changes[index] as Change;
+      const { modRevision } = change.entry;
+      if (modRevision > to) break;
+      if (found.length >= limit && modRevision !== found.at(-1)?.entry.modRevision) break;
+      if (alone) found.push(change);
+      else {
+        const text = keyText(change.entry.key);
+        if (text >= key && (end === '' || text < end)) found.push(change);
+      }
+    }
+    return found;
+  }
+
+  compact(revision: Revision): void {
+    this.compactRevision = revision;
+  }
+
+  keysOf(lease: LeaseId): readonly Uint8Array[] {
+    const texts = [...(this.#leased.get(lease) ?? [])].sort(byText);
+    return texts.map((text) => ((this.#lines.get(text) as Line).changes.at(-1) as Change).entry.key);
+  }
+
+  leases(): readonly LeaseRecord[] {
+    return [...this.#leases.values()];
+  }
+
+  lease(id: LeaseId): LeaseRecord | undefined {
+    return this.#leases.get(id);
+  }
+
+  putLease(record: LeaseRecord): void {
+    this.#leasesBefore.push([record.id, this.#leases.get(record.id)]);
+    this.#leases.set(record.id, record);
+  }
+
+  deleteLease(id: LeaseId): void {
+    this.#leasesBefore.push([id, this.#leases.get(id)]);
+    this.#leases.delete(id);
+  }
+
+  close(): void {
+    this.#lines.clear();
+    this.#order.clear();
+    this.#log = [];
+    this.#leases.clear();
+    this.#leased.clear();
+  }
+
+  *#linesOf({ key, end }: KeyRange, descending: boolean): Iterable<Line> {
+    const first = keyText(key);
+    if (end === undefined) {
+      const line = this.#lines.get(first);
+      if (line !== undefined) yield line;
+      return;
+    }
+    const beyond = end.length === 0 ? undefined : keyText(end);
+    const texts = descending ? this.#order.descending(first, beyond) : this.#order.ascending(first, beyond);
+    for (const text of texts) yield this.#lines.get(text) as Line;
+  }
+
+  #addLine(line: Line): void {
+    this.#lines.set(line.text, line);
+    this.#order.add(line.text);
+  }
+
+  #removeLine(line: Line): void {
+    this.#lines.delete(line.text);
+    this.#order.delete(line.text);
+  }
+
+  #moveLease(text: string, from: LeaseId | undefined, to: LeaseId | undefined): void {
+    if (from === to) return;
+    if (from !== undefined) {
+      const keys = this.#leased.get(from);
+      keys?.delete(text);
+      if (keys?.size === 0) this.#leased.delete(from);
+    }
+    if (to === undefined) return;
+    const keys = this.#leased.get(to);
+    if (keys === undefined) this.#leased.set(to, new Set([text]));
+    else keys.add(text);
+  }
+
+  #unwrite(change: Change): void {
+    const text = keyText(change.entry.key);
+    const line = this.#lines.get(text) as Line;
+    line.changes.pop();
+    if (line.changes.length === 0) this.#removeLine(line);
+    this.sizeBytes -= bytesOf(change);
+    this.#moveLease(text, change.entry.lease, change.previous?.lease);
+  }
+
+  /** Each key keeps what it held at the compacted revision; the log keeps that revision and what came later. */
+  #prune(): void {
+    const floor = this.compactRevision;
+    const kept = firstFrom(this.#log, floor);
+    const own = firstFrom(this.#log, floor + 1);
+    for (let index = 0; index < own; index++) {
+      const line = this.#lines.get(keyText((this.#log[index] as Change).entry.key));
+      if (line !== undefined) this.#pruneLine(line, floor);
+    }
+    const forgetful = this.#log.slice(kept, own).map((change) => ({ ...change, previous: undefined }));
+    this.#log = [...forgetful, ...this.#log.slice(own)];
+  }
+
+  #pruneLine(line: Line, floor: Revision): void {
+    const newest = firstFrom(line.changes, floor + 1) - 1;
+    const held = line.changes[newest];
+    if (held === undefined) return;
+    for (const gone of line.changes.slice(0, newest)) this.sizeBytes -= bytesOf(gone);
+    const later = line.changes.slice(newest + 1);
+    // A deletion at the floor itself is still history.
+    const goes = held.type === 'delete' && held.entry.modRevision < floor;
+    if (newest === 0 && !goes && held.previous === undefined) return;
+    if (goes) this.sizeBytes -= bytesOf(held);
+    line.changes = goes ? later : [{ ...held, previous: undefined }, ...later];
+    if (line.changes.length === 0) this.#removeLine(line);
+  }
+}

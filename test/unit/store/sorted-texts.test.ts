@@ -1,0 +1,32 @@
+// Texts in order, against a sorted array.
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { SortedTexts } from '../../../src/store/sorted-texts.ts';
+
+const aText = fc.integer({ min: 0, max: 5_000 }).map((number) => number.toString(36));
+
+test('what was added and not deleted comes in order, both ways, within every range', () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(aText, { minLength: 0, maxLength: 3_000, size: 'max' }),
+      fc.boolean(),
+      aText,
+      fc.option(aText, { nil: undefined }),
+      (texts, inOrder, first, beyond) => {
+        const sorted = new SortedTexts();
+        const added = inOrder ? texts.toSorted() : texts;
+        for (const text of added) sorted.add(text);
+        const gone = added.filter((_, index) => index % 3 === 0);
+        for (const text of gone) sorted.delete(text);
+        const expected = added
+          .filter(
+            (text, index) => index % 3 !== 0 && text >= first && (beyond === undefined || text < beyond),
+          )
+          .toSorted();
+        expect([...sorted.ascending(first, beyond)]).toEqual(expected);
+        expect([...sorted.descending(first, beyond)]).toEqual(expected.toReversed());
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
