@@ -2,12 +2,20 @@
 import { callEffects, callExamples, callInput, callMachine } from './call.ts';
 import { connectionEffects, connectionExamples, connectionInput, connectionMachine } from './connection.ts';
 import { executionEffects, executionExamples, executionInput, executionMachine } from './execution.ts';
+import { keepaliveEffects, keepaliveExamples, keepaliveInput, keepaliveMachine } from './keepalive.ts';
+import { leaseEffects, leaseExamples, leaseInput, leaseMachine } from './lease.ts';
+import { proposalEffects, proposalExamples, proposalInput, proposalMachine } from './proposal.ts';
 import { sessionEffects, sessionExamples, sessionInput, sessionMachine } from './session.ts';
+import { watchEffects, watchExamples, watchInput, watchMachine } from './watch.ts';
 
 export * from './call.ts';
 export * from './connection.ts';
 export * from './execution.ts';
+export * from './keepalive.ts';
+export * from './lease.ts';
+export * from './proposal.ts';
 export * from './session.ts';
+export * from './watch.ts';
 export { backoffCeilingMs, backoffDelayMs, jitter } from './types.ts';
 export type { Backoff, Context, EffectArgs, Effects, Unstamped } from './types.ts';
 
@@ -31,5 +39,19 @@ export const registry = {
     effects: executionEffects,
     examples: executionExamples,
     input: executionInput,
+  },
+  proposal: {
+    machine: proposalMachine,
+    effects: proposalEffects,
+    examples: proposalExamples,
+    input: proposalInput,
+  },
+  watch: { machine: watchMachine, effects: watchEffects, examples: watchExamples, input: watchInput },
+  lease: { machine: leaseMachine, effects: leaseEffects, examples: leaseExamples, input: leaseInput },
+  keepalive: {
+    machine: keepaliveMachine,
+    effects: keepaliveEffects,
+    examples: keepaliveExamples,
+    input: keepaliveInput,
   },
 } as const;

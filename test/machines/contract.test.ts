@@ -3,7 +3,16 @@ import fc from 'fast-check';
 import { type AnyStateMachine, createMachine } from 'xstate';
 import { describe, expect, it } from 'vitest';
 import { createStepper } from '../../src/engine/index.ts';
-import type { CallEvent, ConnectionEvent, ExecutionEvent, SessionEvent } from '../../machines/index.ts';
+import type {
+  CallEvent,
+  ConnectionEvent,
+  ExecutionEvent,
+  KeepaliveEvent,
+  LeaseEvent,
+  ProposalEvent,
+  SessionEvent,
+  WatchEvent,
+} from '../../machines/index.ts';
 import { entries, type Entry, pathOf, stateNodes } from './machines.ts';
 import { possible, shortestPaths } from './paths.ts';
 import { Scenario } from './scenario.ts';
@@ -64,6 +73,45 @@ const unions: Readonly<Record<string, readonly string[]>> = {
     'cancel.requested': 1,
     'result.acknowledged': 1,
     'result.evicted': 1,
+  }),
+  proposal: everyType<ProposalEvent>({
+    'cancel.requested': 1,
+    'engine.ended': 1,
+    'submission.taken': 1,
+    'submission.applied': 1,
+    'submission.rejected': 1,
+    'submission.returned': 1,
+    'submission.vanished': 1,
+  }),
+  watch: everyType<WatchEvent>({
+    'ready.reported': 1,
+    'cancel.requested': 1,
+    'consumer.disconnected': 1,
+    'engine.ended': 1,
+    'feed.attached': 1,
+    'feed.refused': 1,
+    'feed.lost': 1,
+    'history.advanced': 1,
+    'history.joined': 1,
+    'history.compacted': 1,
+    'backlog.filled': 1,
+    'backlog.drained': 1,
+  }),
+  lease: everyType<LeaseEvent>({
+    'lease.granted': 1,
+    'lease.restored': 1,
+    'keepalive.received': 1,
+    'revoke.requested': 1,
+    'record.saved': 1,
+    'record.failed': 1,
+    'commit.succeeded': 1,
+    'commit.failed': 1,
+  }),
+  keepalive: everyType<KeepaliveEvent>({
+    'release.requested': 1,
+    'keepalive.sent': 1,
+    'keepalive.acknowledged': 1,
+    'keepalive.refused': 1,
   }),
 };
 
