@@ -5,14 +5,16 @@ import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import type { AnyStateMachine } from 'xstate';
 import { registry } from '../../machines/index.ts';
-import { LogCheck, type Conformance, type Impossible } from '../testing/index.ts';
+import { LogCheck, type Conformance, type Impossible, type LateDelay } from '../testing/index.ts';
+import { parseDuration } from './arguments.ts';
 import { loadMachine } from './machine-file.ts';
 import { refusedFile } from './module-file.ts';
-import { formatJson, printError, printLine } from './report.ts';
+import { formatDuration, formatJson, printError, printLine } from './report.ts';
 
 interface Flags {
   readonly machine?: readonly string[];
   readonly statesOnly?: true;
+  readonly tolerance?: number;
   readonly strict?: true;
   readonly json?: true;
 }
@@ -21,6 +23,10 @@ const examples = `
 A log is what \`holdfast hub|node|call --transitions LOG\` or the option \`transitions\` writes: one JSON text a line, with
 actor, machine, seq, at, event, from, to and context. Other fields are passed over; - is standard input. A log may begin in
 the middle, and lines of different actors may stand in any order.
+
+By \`at\`, in monotonic milliseconds, delays that end before their time are impossible, and those that take far too long are
+mentioned. How long a delay takes is not known of one that began before the log or a gap, that is random or read from a
+clock, or, with --states-only, that a function computes.
 
 Examples:
   holdfast conform hub.ndjson node.ndjson
@@ -36,6 +42,7 @@ export function conformCommand(): Command {
       (spec: string, before: readonly string[] | undefined) => [...(before ?? []), spec],
     )
     .option('--states-only', 'compare states, not contexts: for machines whose assigns are not pure')
+    .option('--tolerance <duration>', 'so much too early a delay may end (default: 50ms)', parseDuration)
     .option('--strict', 'missing and cut lines, and machines that are not known, fail too')
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', examples)
@@ -60,7 +67,11 @@ async function run(logs: readonly string[], flags: Flags): Promise<void> {
 
 /** @throws HoldfastError `invalid_option` when the file cannot be read */
 async function check(log: string, machines: readonly AnyStateMachine[], flags: Flags): Promise<Conformance> {
-  const lines = new LogCheck({ machines, compare: flags.statesOnly ? 'states' : 'contexts' });
+  const lines = new LogCheck({
+    machines,
+    compare: flags.statesOnly ? 'states' : 'contexts',
+    toleranceMs: flags.tolerance,
+  });
   const input = log === '-' ? process.stdin : createReadStream(log);
   try {
     for await (const line of createInterface({ input, crlfDelay: Infinity })) lines.take(line);
@@ -82,6 +93,7 @@ function* inWords(log: string, found: Conformance): Generator<string> {
   for (const { line, why } of found.unreadable) yield `${log}:${line}: no transition record: ${why}`;
   for (const { line, actor, missing } of found.gaps)
     yield `${log}:${line}: ${count(missing, 'line')} of ${actor} missing before this one; checked on from here`;
+  for (const one of worst(found.late)) yield `${log}:${one}`;
   for (const line of found.cut) yield `${log}:${line}: cut off, as by a crash; passed over`;
   for (const [machine, lines] of found.unknown)
     yield `${log}: ${count(lines, 'line')} of machine ${machine}, which is not known; name it with --machine FILE#export`;
@@ -95,6 +107,22 @@ function* inWords(log: string, found: Conformance): Generator<string> {
         ? 'conforms'
         : `${count(impossible.length, 'impossible step')}`;
   yield `${log}: ${count(lines, 'line')}, ${checked} checked, ${count(actors, 'actor')}${before}: ${verdict}`;
+}
+
+/** Of each delay of a machine the one that took longest, in words, with how many there were. */
+function worst(late: readonly LateDelay[]): string[] {
+  const byDelay = Map.groupBy(late, ({ machine, delay }) => `${machine} ${delay}`);
+  return [...byDelay.values()].map((all) => {
+    const [one] = all.toSorted((a, b) => b.tookMs - b.delayMs - (a.tookMs - a.delayMs));
+    if (one === undefined) return '';
+    const { line, actor, machine, delay, delayMs, tookMs, state } = one;
+    const how = state === 'ended' ? 'ended' : 'still runs';
+    const times = all.length === 1 ? '' : `, the longest of ${all.length}`;
+    return (
+      `${line}: ${delay} of ${actor} (${machine}) takes ${formatDuration(delayMs)} and ${how} after ` +
+      `${formatDuration(tookMs)}${times}: a busy or sleeping process, a lost timer, or another delay than the machine's`
+    );
+  });
 }
 
 function* impossibleInWords(

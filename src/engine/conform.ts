@@ -3,6 +3,7 @@
 import type { AnyStateMachine, EventObject } from 'xstate';
 import { Followed, Reference, type Compared } from './followed.ts';
 import { readLogLine } from './log-line.ts';
+import type { Late } from './running-delays.ts';
 import { statePath } from './state-path.ts';
 import { INIT, STOP, type TransitionRecord } from './transition-record.ts';
 
@@ -11,6 +12,8 @@ export interface ConformOptions {
   readonly machines: Iterable<AnyStateMachine>;
   /** `states` for machines whose assigns are not pure (random numbers, the wall clock). @default 'contexts' */
   readonly compare?: Compared | undefined;
+  /** So much too early a delay may end: clocks and timers are not exact. Milliseconds. @default 50 */
+  readonly toleranceMs?: number | undefined;
 }
 
 /** A line that cannot be. */
@@ -35,6 +38,17 @@ export interface Gap {
   readonly missing: number;
 }
 
+/**
+ * A delay that took over a second, and over a tenth of its length, too long. That is possible (the process was busy, or its
+ * machine slept), so the log conforms all the same; it is also what another delay, or a timer that was lost, looks like.
+ */
+export interface LateDelay extends Late {
+  /** The first line that shows it. */
+  readonly line: number;
+  readonly actor: string;
+  readonly machine: string;
+}
+
 export interface Conformance {
   readonly lines: number;
   /** Lines that were held against a machine. */
@@ -42,6 +56,7 @@ export interface Conformance {
   readonly actors: number;
   readonly impossible: readonly Impossible[];
   readonly gaps: readonly Gap[];
+  readonly late: readonly LateDelay[];
   /** Lines that are no records, by number. */
   readonly unreadable: readonly { readonly line: number; readonly why: string }[];
   /** Lines that a crash cut: the last one, or the last before another run begins. */
@@ -76,6 +91,8 @@ export class LogCheck {
   readonly #runs = new Set<string>();
   readonly #impossible: Impossible[] = [];
   readonly #gaps = new Set<Gap>();
+  readonly #late: LateDelay[] = [];
+  readonly #toleranceMs: number;
   readonly #unreadable: { line: number; why: string }[] = [];
   readonly #cut: number[] = [];
   readonly #unknown = new Map<string, number>();
@@ -84,8 +101,9 @@ export class LogCheck {
   #checked = 0;
   #begunBefore = 0;
 
-  constructor({ machines, compare = 'contexts' }: ConformOptions) {
+  constructor({ machines, compare = 'contexts', toleranceMs = 50 }: ConformOptions) {
     this.#compared = compare;
+    this.#toleranceMs = toleranceMs;
     for (const machine of machines) this.#references.set(machine.id, new Reference(machine));
   }
 
@@ -119,6 +137,7 @@ export class LogCheck {
       actors: this.#lives.size,
       impossible: this.#impossible.toSorted((a, b) => a.line - b.line),
       gaps: [...this.#gaps],
+      late: this.#late,
       unreadable: this.#unreadable,
       cut: this.#cut,
       begunBefore: this.#begunBefore,
@@ -151,7 +170,7 @@ export class LogCheck {
   }
 
   #begin(record: TransitionRecord, reference: Reference, key: string): void {
-    const followed = new Followed(reference, this.#compared);
+    const followed = new Followed(reference, this.#compared, this.#toleranceMs);
     const { seq } = record;
     const life: Life = {
       followed,
@@ -185,6 +204,9 @@ export class LogCheck {
       return this.#refuse(record, life, 'crashed', { what, possible: [] });
     }
     const { state } = followed;
+    const { actor, machine } = record;
+    for (const late of followed.late(record))
+      if (this.#late.length < MAX_REPORTED) this.#late.push({ line: this.#line, actor, machine, ...late });
     const refusal = followed.take(record);
     if (refusal !== undefined) return this.#refuse(record, life, state, refusal);
     this.#stand(record, life);

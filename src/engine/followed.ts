@@ -4,6 +4,7 @@ import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, EventObject, St
 import { firstDifference } from './difference.ts';
 import { delaysOf, eventInWords, possibleIn, waysFor } from './possible.ts';
 import { statePath } from './state-path.ts';
+import { isConstant, RunningDelays, type Late } from './running-delays.ts';
 import { createStepper, type Step, type Stepper } from './step.ts';
 import { INIT, STOP, type TransitionRecord } from './transition-record.ts';
 
@@ -75,13 +76,12 @@ export class Followed {
   #snapshot: AnyMachineSnapshot | undefined;
   readonly #reference: Reference;
   readonly #compared: Compared;
-  #running = new Set<string>();
-  /** Delays that were cleared: one that had run out just before may still arrive. */
-  #cleared = new Set<string>();
+  readonly #delays: RunningDelays;
 
-  constructor(reference: Reference, compared: Compared) {
+  constructor(reference: Reference, compared: Compared, toleranceMs: number) {
     this.#reference = reference;
     this.#compared = compared;
+    this.#delays = new RunningDelays(toleranceMs);
   }
 
   get known(): boolean {
@@ -99,7 +99,7 @@ export class Followed {
     try {
       const snapshot = this.#reference.resolve(record);
       this.#snapshot = snapshot;
-      this.#running = new Set(delaysOf(snapshot));
+      this.#delays.reset(delaysOf(snapshot));
       return undefined;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -122,7 +122,7 @@ export class Followed {
       return { what, possible: possibleIn(snapshot) };
     }
     if (event.type === STOP || status === 'error') return this.#forget();
-    return this.#delayed(event, snapshot) ?? this.#step(record, snapshot);
+    return this.#delayed(record, snapshot) ?? this.#step(record, snapshot);
   }
 
   #start(record: TransitionRecord): Refusal | undefined {
@@ -150,29 +150,39 @@ export class Followed {
         what: `the machine cannot start with input ${show(record.input)}: ${String(failure)}`,
         possible: [],
       };
-    return this.#differs(record, step) ?? this.#stand(record, step);
+    this.#delays.reset();
+    const again = (): Step => this.#reference.stepper.start(record.input);
+    return this.#differs(record, step) ?? this.#stand(record, step, again);
   }
 
-  /** A delay can only run out when it runs. */
-  #delayed({ type }: EventObject, snapshot: AnyMachineSnapshot): Refusal | undefined {
-    if (!type.startsWith('xstate.after.') || this.#running.delete(type) || this.#cleared.delete(type))
-      return undefined;
-    const running = [...this.#running].map(eventInWords);
+  /** Delays that should be over by now, to be asked before the line is taken. */
+  late({ at, event }: TransitionRecord): readonly Late[] {
+    return event.type === INIT || event.type === STOP ? [] : [...this.#delays.late(at, event.type)];
+  }
+
+  /** A delay can only run out when it runs, and not before its time. */
+  #delayed({ event: { type }, at }: TransitionRecord, snapshot: AnyMachineSnapshot): Refusal | undefined {
+    if (!type.startsWith('xstate.after.')) return undefined;
+    const ended = this.#delays.end(type, at);
+    if (ended === true) return undefined;
+    if (ended !== false) return { what: ended, possible: possibleIn(snapshot) };
+    const running = this.#delays.types.map(eventInWords);
     const what = `${eventInWords(type)} cannot come: that delay was not running (${running.join(', ') || 'none was'})`;
     return { what, possible: possibleIn(snapshot) };
   }
 
   #step(record: TransitionRecord, snapshot: AnyMachineSnapshot): Refusal | undefined {
     const { event } = record;
+    const made = (): Step => this.#reference.stepper.step(snapshot, event);
     let step: Step;
     try {
-      step = this.#reference.stepper.step(snapshot, event);
+      step = made();
     } catch (error) {
       const what = `the machine crashes on ${showEvent(event)}: ${String(error)}; the line says that it did not`;
       return { what, possible: waysFor(this.#reference.machine, snapshot, event) };
     }
     const refusal = this.#differs(record, step);
-    if (refusal === undefined) return this.#stand(record, step);
+    if (refusal === undefined) return this.#stand(record, step, made);
     const ways = waysFor(this.#reference.machine, snapshot, event);
     return { ...refusal, possible: ways.length > 0 ? ways : possibleIn(snapshot) };
   }
@@ -204,10 +214,13 @@ export class Followed {
   }
 
   /** The line is right. */
-  #stand({ context }: TransitionRecord, { snapshot, timers }: Step): undefined {
-    for (const change of timers) {
-      if ('set' in change) this.#running.add(change.event.type);
-      else if (this.#running.delete(change.cleared)) this.#cleared.add(change.cleared);
+  #stand(record: TransitionRecord, { snapshot, timers }: Step, again: () => Step): undefined {
+    const { context } = record;
+    if (timers.length > 0) {
+      // The context of a machine whose assigns are not pure was another one when it computed a delay.
+      const isKnown = (name: string): boolean =>
+        this.#compared === 'contexts' || isConstant(this.#reference.machine, name);
+      this.#delays.change(timers, record, isKnown, () => again().timers);
     }
     const adopted = this.#compared === 'states' && context !== undefined;
     this.#snapshot = adopted ? ({ ...snapshot, context } as AnyMachineSnapshot) : snapshot;
@@ -216,8 +229,7 @@ export class Followed {
 
   #forget(): undefined {
     this.#snapshot = undefined;
-    this.#running = new Set();
-    this.#cleared = new Set();
+    this.#delays.reset();
     return undefined;
   }
 }

@@ -10,6 +10,6 @@ export * from '../checker/index.ts';
 export type { AnyDurable, Durable, Exploration } from '../engine/durable.ts';
 export { checkUpgrade, type FailedRecord, type Upgrade, type UpgradeOptions } from '../engine/upgrade.ts';
 export { conform, LogCheck } from '../engine/conform.ts';
-export type { Conformance, ConformOptions, Gap, Impossible } from '../engine/conform.ts';
+export type { Conformance, ConformOptions, Gap, Impossible, LateDelay } from '../engine/conform.ts';
 export type { TransitionRecord } from '../engine/transition-record.ts';
 export * from './model/index.ts';

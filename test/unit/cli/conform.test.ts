@@ -8,6 +8,7 @@ import { Command, endAll, run, startHub } from './command.ts';
 const MACHINES = `
 import { createMachine } from 'xstate';
 export const door = createMachine({ id: 'door', initial: 'shut', states: { shut: { on: { open: 'ajar' } }, ajar: { on: { shut: 'shut' } } } });
+export const gate = createMachine({ id: 'gate', initial: 'closed', states: { closed: { after: { 1000: 'open' } }, open: { after: { 1000: 'closed' } } } });
 `;
 
 let folder: string;
@@ -130,6 +131,30 @@ test('a log of a machine of one’s own conforms; a gap is told, and fails only 
     impossible: [],
     unknown: {},
   });
+});
+
+test('a delay that ended before its time fails, beyond a tolerance; one that took too long is mentioned', async () => {
+  const lines = [
+    [0, 'xstate.init', null, 'closed'],
+    [900, 'xstate.after.1000.gate.closed', 'closed', 'open'],
+    [9_900, 'xstate.after.1000.gate.open', 'open', 'closed'],
+  ].map(([at, type, from, to], i) =>
+    JSON.stringify({ actor: 'g', machine: 'gate', seq: i + 1, at, event: { type }, from, to, context: {} }),
+  );
+  await writeFile(file('gate.ndjson'), lines.join('\n'));
+  const gate = [file('gate.ndjson'), '--machine', `${file('machines.mjs')}#gate`];
+  const [strict, tolerant] = await Promise.all([
+    run(['conform', ...gate]),
+    run(['conform', ...gate, '--tolerance', '100ms']),
+  ]);
+  expect(strict.status).toBe(1);
+  expect(strict.stdout).toMatch(
+    /gate\.ndjson:2: g .*: after 1000 came 900 ms after that delay began, and by/,
+  );
+  expect(tolerant.status).toBe(0);
+  expect(tolerant.stdout).toMatch(
+    /^\S+:3: 1000 of g \(gate\) takes 1\.0 s and ended after 9\.0 s: a busy or sleeping process, .*\n.*: conforms\n$/,
+  );
 });
 
 test('a transition log that cannot be written is refused before anything starts', async () => {
