@@ -4,7 +4,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { noBytes } from '../store/bytes.ts';
 import type { KeyRange, Revision } from '../store/contract.ts';
-import type { Change } from '../store/keyspace.ts';
+import type { Change, Page } from '../store/keyspace.ts';
 import { ENTRY_COLUMNS, StoredEntry, type EntryRow, type Place } from './sqlite-entry.ts';
 
 /** Each 16th change of a key has a milestone: a walk back passes fewer than that. */
@@ -110,22 +110,38 @@ export class SqliteHistory {
     return id;
   }
 
-  /** Changes from the id `first` up to `beyond`, whole revisions, at least `limit` if there are so many. */
-  changes(range: KeyRange, first: number, beyond: number, limit: number, floor: Revision): Change[] {
-    const [where, bytes] = rangeCondition('h.key', range);
+  /** Changes from the id `first` up to `beyond`, whole revisions; stops after that with which `most` is reached. */
+  changes(
+    range: KeyRange,
+    first: number,
+    beyond: number,
+    most: Page,
+    floor: Revision,
+  ): { readonly changes: Change[]; readonly stoppedAt: Revision | undefined } {
+    const [where, key] = rangeCondition('h.key', range);
     const sql = `SELECT ${ENTRY_COLUMNS}, h.value, h.sub, h.previous FROM history h
       WHERE h.id >= ? AND h.id < ? AND ${where} ORDER BY h.id LIMIT ?`;
     const read = this.#prepare(sql);
-    const some = Math.min(limit, 2 ** 31);
-    const rows = read.all(first, beyond, ...bytes, some) as unknown as ChangeRow[];
+    const some = Math.min(most.changes, 2 ** 31);
+    const rows: ChangeRow[] = [];
+    let bytes = 0;
+    for (const row of read.iterate(first, beyond, ...key, some) as unknown as Iterable<ChangeRow>) {
+      rows.push(row);
+      bytes += row[6].length + row[7].length;
+      if (bytes >= most.bytes) break;
+    }
     const last = rows.at(-1);
-    if (last !== undefined && rows.length === some) {
+    const stopped = last !== undefined && (rows.length === some || bytes >= most.bytes);
+    if (stopped) {
       const rest = this.#prepare(`SELECT ${ENTRY_COLUMNS}, h.value, h.sub, h.previous FROM history h
         WHERE h.id > ? AND h.id < ? AND h.revision = ? AND ${where} ORDER BY h.id`);
       const end = Math.min(beyond, this.firstId(last[1] + 1, this.revision()));
-      rows.push(...(rest.all(last[0], end, last[1], ...bytes) as unknown as ChangeRow[]));
+      rows.push(...(rest.all(last[0], end, last[1], ...key) as unknown as ChangeRow[]));
     }
-    return rows.map((row) => this.#change(row, floor));
+    return {
+      changes: rows.map((row) => this.#change(row, floor)),
+      stoppedAt: stopped ? last[1] : undefined,
+    };
   }
 
   /** The entry before a change is known above the floor only. */

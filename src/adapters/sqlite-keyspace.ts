@@ -2,7 +2,7 @@
 // Invariant: `newest` names the last change of each key, deletions too until they are swept; `history` holds the rest.
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { KeyRange, KeyValue, LeaseId, Revision } from '../store/contract.ts';
-import type { Change, Keyspace, LeaseRecord } from '../store/keyspace.ts';
+import type { Change, ChangesThrough, Keyspace, LeaseRecord, Page } from '../store/keyspace.ts';
 import { ENTRY_COLUMNS, StoredEntry, type EntryRow, type Place } from './sqlite-entry.ts';
 import { rangeCondition, SqliteHistory, statements } from './sqlite-history.ts';
 import { SqliteSweep } from './sqlite-sweep.ts';
@@ -131,10 +131,11 @@ export class SqliteKeyspace implements Keyspace {
     }
   }
 
-  history(range: KeyRange, from: Revision, to: Revision, limit: number): readonly Change[] {
+  history(range: KeyRange, from: Revision, to: Revision, most: Page): ChangesThrough {
     const first = this.#history.firstId(from, this.revision);
     const beyond = this.#history.firstId(to + 1, this.revision);
-    return this.#history.changes(range, first, beyond, limit, this.compactRevision);
+    const found = this.#history.changes(range, first, beyond, most, this.compactRevision);
+    return { changes: found.changes, through: found.stoppedAt ?? to };
   }
 
   compact(revision: Revision): void {

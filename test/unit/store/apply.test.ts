@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { apply, applyBatch } from '../../../src/store/apply.ts';
 import { checkTxn } from '../../../src/store/checks.ts';
 import type { Command, Outcome } from '../../../src/store/commands.ts';
-import type { Comparison, KeyRange, Operation, TxnRequest } from '../../../src/store/contract.ts';
+import type { Comparison, KeyRange, Operation } from '../../../src/store/contract.ts';
 import type { Change, Keyspace } from '../../../src/store/keyspace.ts';
 import { MemoryKeyspace } from '../../../src/store/memory-keyspace.ts';
 import { bytes, NaiveStore, text } from './naive-store.ts';
@@ -278,68 +278,5 @@ describe('rules of the store', () => {
       'disk full',
     );
     expect([keyspace.revision, keyspace.leases(), keyspace.get(bytes('a'))]).toEqual([1, [], undefined]);
-  });
-});
-
-const txn =
-  (request: TxnRequest): (() => void) =>
-  () =>
-    checkTxn(request);
-const putOf = (key: string): Operation => ({ type: 'put', key: bytes(key) });
-const within = (...success: Operation[]): Operation => ({ type: 'txn', success });
-
-describe('requests that are refused unseen', () => {
-  test('one key may be written once in a transaction, wherever in it', () => {
-    const range: Operation = { type: 'delete', key: bytes('a'), end: bytes('c') };
-    const twice: Operation[][] = [
-      [putOf('a'), putOf('a')],
-      [putOf('b'), range],
-      [range, putOf('a')],
-      [putOf('a'), within(putOf('a'))],
-      [within(putOf('a')), within(putOf('a'))],
-      [within(range), putOf('b')],
-      [within(putOf('b')), within(range)],
-      [within(within(putOf('b'))), range],
-    ];
-    for (const success of twice) {
-      expect(txn({ success })).toThrow(expect.objectContaining({ code: 'duplicate_key' }));
-      expect(txn({ failure: success })).toThrow(expect.objectContaining({ code: 'duplicate_key' }));
-    }
-    expect(txn({ success: [putOf('a')], failure: [putOf('a')] })).not.toThrow();
-    expect(
-      txn({
-        success: [{ type: 'txn', success: [putOf('a')], failure: [putOf('a'), putOf('b')] }, putOf('c')],
-      }),
-    ).not.toThrow();
-    expect(txn({ success: [range, range, putOf('c')] })).not.toThrow();
-  });
-
-  test('a transaction has 128 operations, of which one within it has what is left', () => {
-    const puts = (count: number): Operation[] =>
-      Array.from({ length: count }, (_, index) => putOf(`k${index}`));
-    const tooMany = expect.objectContaining({ code: 'too_many_operations' });
-    expect(txn({ success: puts(128) })).not.toThrow();
-    expect(txn({ success: puts(129) })).toThrow(tooMany);
-    expect(txn({ failure: puts(129) })).toThrow(tooMany);
-    expect(txn({ success: [within(...puts(127))] })).not.toThrow();
-    expect(txn({ success: [within(...puts(128))] })).toThrow(tooMany);
-  });
-
-  test('a key is never empty, and a comparison has one too', () => {
-    const wrong = expect.objectContaining({ code: 'invalid_argument' });
-    expect(txn({ success: [putOf('')] })).toThrow(wrong);
-    expect(txn({ compare: [{ key: bytes(''), relation: 'equal', target: 'version', operand: 0 }] })).toThrow(
-      wrong,
-    );
-    expect(
-      txn({ success: [{ type: 'put', key: bytes('a'), value: bytes('x'), ignoreValue: true }] }),
-    ).toThrow(wrong);
-    expect(txn({ success: [{ type: 'put', key: bytes('a'), lease: '7', ignoreLease: true }] })).toThrow(
-      wrong,
-    );
-    for (const lease of ['0', '07', '1.5', 'x', '', '9223372036854775808', '-9223372036854775809'])
-      expect(txn({ success: [{ type: 'put', key: bytes('a'), lease }] })).toThrow(wrong);
-    for (const lease of ['9223372036854775807', '-9223372036854775808'])
-      expect(txn({ success: [{ type: 'put', key: bytes('a'), lease }] })).not.toThrow();
   });
 });
