@@ -1,9 +1,9 @@
 // The store's rules: what a command does to a keyspace, and what is answered. The same on every embedded engine.
 // Invariant: a command is refused before anything of it is written; one that changes nothing adds no revision.
-import type { ErrorCode } from '../protocol/errors.ts';
+import { HoldfastError, type ErrorCode } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import { noBytes } from './bytes.ts';
-import type { Command, History, HistoryRequest, Outcome, Refusal } from './commands.ts';
+import type { Command, HistoryRequest, Outcome, Refusal } from './commands.ts';
 import { pathOf, type Path } from './compare.ts';
 import type {
   DeleteRequest,
@@ -35,24 +35,24 @@ export function apply(keyspace: Keyspace, command: Command, changes: Change[]): 
   switch (command.type) {
     case 'range': {
       const refusal = refuseRevision(keyspace, command.revision);
-      return refusal ?? { type: 'range', ...evaluateRange(keyspace, command) };
+      return refusal ?? evaluateRange(keyspace, command);
     }
     case 'put': {
       const refusal = refusePut(keyspace, command);
-      return refusal ?? { type: 'put', ...put(draft(keyspace, changes), command) };
+      return refusal ?? put(draft(keyspace, changes), command);
     }
     case 'delete':
-      return { type: 'delete', ...remove(draft(keyspace, changes), command) };
+      return remove(draft(keyspace, changes), command);
     case 'txn':
       return txn(keyspace, command, changes);
     case 'compact':
       return compact(keyspace, command.revision);
     case 'status': {
       const { revision, compactRevision, sizeBytes } = keyspace;
-      return { type: 'status', revision, compactRevision, sizeBytes };
+      return { revision, compactRevision, sizeBytes };
     }
     case 'leases':
-      return { type: 'leases', revision: keyspace.revision, leases: keyspace.leases() };
+      return { revision: keyspace.revision, leases: keyspace.leases() };
     case 'history':
       return history(keyspace, command);
     default:
@@ -62,27 +62,48 @@ export function apply(keyspace: Keyspace, command: Command, changes: Change[]): 
 
 /**
  * Applies commands that came together, and commits them together. History is read when all is committed, so that
- * nothing lies between what it ends with and the first change of the next batch.
+ * nothing lies between what it ends with and the first change of the next batch. When they cannot be committed, those
+ * that write are refused, and those that read are answered.
  *
- * @throws what the keyspace throws when it cannot commit; then nothing was applied
+ * @throws HoldfastError what the keyspace throws with `started: 'unknown'`: nobody knows whether it was committed
  */
 export function applyBatch(
   keyspace: Keyspace,
   commands: readonly Command[],
 ): { readonly changes: Change[]; readonly outcomes: Outcome[] } {
   const changes: Change[] = [];
-  const outcomes: Outcome[] = [];
+  let outcomes: Outcome[] = [];
   keyspace.begin();
   try {
     for (const command of commands) outcomes.push(apply(keyspace, command, changes));
     keyspace.commit();
   } catch (error) {
     keyspace.rollback();
-    throw error;
+    if (error instanceof HoldfastError && error.started === 'unknown') throw error;
+    changes.length = 0;
+    outcomes = commands.map((command) =>
+      reads(command) ? apply(keyspace, command, changes) : refuseWrite(error),
+    );
   }
   for (const [index, command] of commands.entries())
     if (command.type === 'history') outcomes[index] = history(keyspace, command);
   return { changes, outcomes };
+}
+
+function reads(command: Command): boolean {
+  const { type } = command;
+  if (type === 'txn') return [...(command.success ?? []), ...(command.failure ?? [])].every(reads);
+  return (
+    type === 'range' || type === 'status' || type === 'history' || type === 'leases' || type === 'leaseKeys'
+  );
+}
+
+function refuseWrite(error: unknown): Refusal {
+  const why = error instanceof Error ? error.message : String(error);
+  return refused(
+    'store_failed',
+    `the store cannot write (${why}); nothing of it was written, and reads go on`,
+  );
 }
 
 function draft(keyspace: Keyspace, changes: Change[]): Draft {
@@ -90,7 +111,7 @@ function draft(keyspace: Keyspace, changes: Change[]): Draft {
 }
 
 function refused(code: ErrorCode, message: string, limit?: Revision): Refusal {
-  return { type: 'refused', code, message, limit };
+  return { refused: code, message, limit };
 }
 
 function refuseRevision(keyspace: Keyspace, at: Revision | undefined): Refusal | undefined {
@@ -171,7 +192,7 @@ function txn(keyspace: Keyspace, request: TxnRequest, changes: Change[]): Outcom
   if (refusal !== undefined) return refusal;
   const to = draft(keyspace, changes);
   const response = takePath(to, path);
-  return { type: 'txn', ...withRevision(response, keyspace.revision) };
+  return withRevision(response, keyspace.revision);
 }
 
 function refuseTxn(keyspace: Keyspace, path: Path): Refusal | undefined {
@@ -222,7 +243,7 @@ function compact(keyspace: Keyspace, at: Revision): Outcome {
   }
   if (at <= compactRevision) return refuseCompacted(at, compactRevision);
   keyspace.compact(at);
-  return { type: 'compact', revision };
+  return { revision };
 }
 
 type LeaseCommand = Extract<Command, { readonly id: LeaseId }>;
@@ -235,18 +256,18 @@ function applyToLease(keyspace: Keyspace, command: LeaseCommand, changes: Change
     if (record !== undefined) return refused('lease_exists', `lease ${id} exists already; choose another id`);
     const { ttlSeconds } = command;
     keyspace.putLease({ id, grantedSeconds: ttlSeconds, remainingMs: ttlSeconds * 1_000 });
-    return { type, revision };
+    return { revision };
   }
   if (record === undefined) return refuseLease(id);
-  if (type === 'leaseKeys') return { type, revision, keys: keyspace.keysOf(id) };
+  if (type === 'leaseKeys') return { revision, keys: keyspace.keysOf(id) };
   if (type === 'saveLease') {
     keyspace.putLease({ ...record, remainingMs: command.remainingMs });
-    return { type, revision };
+    return { revision };
   }
   const to = draft(keyspace, changes);
   for (const key of keyspace.keysOf(id)) removeOne(to, keyspace.get(key) as KeyValue);
   keyspace.deleteLease(id);
-  return { type, revision: keyspace.revision };
+  return { revision: keyspace.revision };
 }
 
 function history(keyspace: Keyspace, request: HistoryRequest): Outcome {
@@ -256,6 +277,5 @@ function history(keyspace: Keyspace, request: HistoryRequest): Outcome {
   const to = Math.min(revision, from + limits.maxHistoryRevisions - 1);
   const most = { changes: limits.maxHistoryChanges, bytes: limits.maxHistoryBytes };
   const { changes, through } = keyspace.history(request, from, to, most);
-  const page: History = { revision, changes, through };
-  return { type: 'history', ...page };
+  return { revision, changes, through };
 }

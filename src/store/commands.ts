@@ -1,5 +1,5 @@
 // What the store asks of the place where its keyspace lives, and what that answers: plain data, so that it can cross threads.
-// Invariant: types only; each command has one outcome, which says its type or that it was refused.
+// Invariant: each command has one outcome: its answer, or a refusal.
 import type { ErrorCode } from '../protocol/errors.ts';
 import type {
   Answer,
@@ -56,11 +56,14 @@ export interface Answers {
 
 /** Nothing of it was applied. */
 export interface Refusal {
-  readonly type: 'refused';
-  readonly code: ErrorCode;
+  readonly refused: ErrorCode;
   readonly message: string;
   /** For `compacted`: the oldest revision that is still there. For `future_revision`: the newest. */
   readonly limit?: Revision | undefined;
 }
 
-export type Outcome = { [T in keyof Answers]: { readonly type: T } & Answers[T] }[keyof Answers] | Refusal;
+export type Outcome = Answers[keyof Answers] | Refusal;
+
+export function isRefusal(outcome: Outcome): outcome is Refusal {
+  return 'refused' in outcome;
+}

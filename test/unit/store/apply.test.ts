@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { apply, applyBatch } from '../../../src/store/apply.ts';
 import { checkTxn } from '../../../src/store/checks.ts';
-import type { Command, Outcome } from '../../../src/store/commands.ts';
+import { isRefusal, type Command, type Outcome } from '../../../src/store/commands.ts';
 import type { Comparison, KeyRange, Operation } from '../../../src/store/contract.ts';
 import type { Change, Keyspace } from '../../../src/store/keyspace.ts';
 import { MemoryKeyspace } from '../../../src/store/memory-keyspace.ts';
@@ -116,7 +116,7 @@ function agreement(evaluate: Apply) {
       const before = naive.states.at(-1)!;
       const outcome = evaluate(keyspace, next, changes);
       const expected = naive.apply(next);
-      expect(outcome.type === 'refused' ? outcome.code : outcome).toEqual(expected);
+      expect(isRefusal(outcome) ? outcome.refused : { type: next.type, ...outcome }).toEqual(expected);
       expect(keyspace.revision).toBe(naive.revision);
       expectChanges(changes, before, naive);
     }
@@ -157,14 +157,13 @@ describe('evaluator', () => {
   test('the comparison notices a revision for nothing, a missing earlier value and a limit that is off by one', () => {
     const wrong: Record<string, (outcome: Outcome) => Outcome> = {
       revision: (outcome) =>
-        outcome.type === 'delete' && outcome.deleted === 0
+        'deleted' in outcome && outcome.deleted === 0
           ? { ...outcome, revision: outcome.revision + 1 }
           : outcome,
-      previous: (outcome) => (outcome.type === 'put' ? { ...outcome, previous: undefined } : outcome),
+      previous: (outcome) =>
+        'previous' in outcome && !('deleted' in outcome) ? { ...outcome, previous: undefined } : outcome,
       limit: (outcome) =>
-        outcome.type === 'range' && outcome.more
-          ? { ...outcome, entries: outcome.entries.slice(0, -1) }
-          : outcome,
+        'more' in outcome && outcome.more ? { ...outcome, entries: outcome.entries.slice(0, -1) } : outcome,
     };
     for (const [what, twist] of Object.entries(wrong)) {
       const broken: Apply = (keyspace, command, changes) => twist(apply(keyspace, command, changes));
@@ -194,7 +193,6 @@ const del = (key: string): Command => ({ type: 'delete', key: bytes(key) });
 describe('rules of the store', () => {
   test('a fresh store is at revision 1 and has compacted nothing', () => {
     expect(run({ type: 'status' })).toEqual({
-      type: 'status',
       revision: 1,
       compactRevision: -1,
       sizeBytes: 0,
@@ -209,17 +207,13 @@ describe('rules of the store', () => {
   test('below the floor reads are refused with the floor, at the floor they are not', () => {
     const keyspace = new MemoryKeyspace();
     runOn(keyspace, put('a', '1'), put('a', '2'), put('a', '3'), { type: 'compact', revision: 3 });
-    expect(runOn(keyspace, get('a', 2))).toMatchObject({ type: 'refused', code: 'compacted', limit: 3 });
+    expect(runOn(keyspace, get('a', 2))).toMatchObject({ refused: 'compacted', limit: 3 });
     expect(runOn(keyspace, get('a', 3))).toMatchObject({ entries: [{ value: bytes('2') }] });
-    expect(runOn(keyspace, get('a', 5))).toMatchObject({
-      type: 'refused',
-      code: 'future_revision',
-      limit: 4,
-    });
-    expect(runOn(keyspace, { type: 'compact', revision: 3 })).toMatchObject({ code: 'compacted' });
-    expect(runOn(keyspace, { type: 'compact', revision: 5 })).toMatchObject({ code: 'future_revision' });
+    expect(runOn(keyspace, get('a', 5))).toMatchObject({ refused: 'future_revision', limit: 4 });
+    expect(runOn(keyspace, { type: 'compact', revision: 3 })).toMatchObject({ refused: 'compacted' });
+    expect(runOn(keyspace, { type: 'compact', revision: 5 })).toMatchObject({ refused: 'future_revision' });
     expect(runOn(keyspace, { type: 'history', key: bytes('a'), from: 2 })).toMatchObject({
-      code: 'compacted',
+      refused: 'compacted',
       limit: 3,
     });
   });
@@ -247,13 +241,13 @@ describe('rules of the store', () => {
       ['delete', 0, 'a', 6],
       ['delete', 1, 'b', 6],
     ]);
-    expect(outcomes).toEqual([{ type: 'revoke', revision: 6 }]);
-    expect(runOn(keyspace, { type: 'revoke', id: '7' })).toMatchObject({ code: 'lease_not_found' });
-    expect(runOn(keyspace, put('x', '', '7'))).toMatchObject({ code: 'lease_not_found' });
+    expect(outcomes).toEqual([{ revision: 6 }]);
+    expect(runOn(keyspace, { type: 'revoke', id: '7' })).toMatchObject({ refused: 'lease_not_found' });
+    expect(runOn(keyspace, put('x', '', '7'))).toMatchObject({ refused: 'lease_not_found' });
     expect(runOn(keyspace, { type: 'leaseKeys', id: '8' })).toMatchObject({ keys: [bytes('c')] });
     // Nothing hangs on it: no revision.
     runOn(keyspace, del('c'));
-    expect(runOn(keyspace, { type: 'revoke', id: '8' })).toEqual({ type: 'revoke', revision: 7 });
+    expect(runOn(keyspace, { type: 'revoke', id: '8' })).toEqual({ revision: 7 });
   });
 
   test('commands that came together are committed together, and history is read after all of them', () => {
@@ -264,19 +258,26 @@ describe('rules of the store', () => {
       put('b'),
     ]);
     expect(changes.map(({ entry }) => entry.modRevision)).toEqual([2, 3]);
-    expect(outcomes[0]).toMatchObject({ type: 'history', revision: 3, through: 3, changes });
+    expect(outcomes[0]).toMatchObject({ revision: 3, through: 3, changes });
   });
 
-  test('a commit that fails leaves nothing of the batch behind', () => {
+  test('a commit that fails leaves nothing of the batch behind, and reads are answered', () => {
     class Full extends MemoryKeyspace {
       override commit(): void {
         throw new Error('disk full');
       }
     }
     const keyspace = new Full();
-    expect(() => applyBatch(keyspace, [put('a'), { type: 'grant', id: '7', ttlSeconds: 1 }])).toThrow(
-      'disk full',
-    );
-    expect([keyspace.revision, keyspace.leases(), keyspace.get(bytes('a'))]).toEqual([1, [], undefined]);
+    const { changes, outcomes } = applyBatch(keyspace, [
+      put('a'),
+      { type: 'grant', id: '7', ttlSeconds: 1 },
+      get('a'),
+    ]);
+    expect(outcomes).toEqual([
+      expect.objectContaining({ refused: 'store_failed', message: expect.stringContaining('disk full') }),
+      expect.objectContaining({ refused: 'store_failed' }),
+      { revision: 1, entries: [], more: false, count: 0 },
+    ]);
+    expect([changes, keyspace.revision, keyspace.leases()]).toEqual([[], 1, []]);
   });
 });

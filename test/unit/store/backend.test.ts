@@ -14,7 +14,9 @@ test('batches settle in the order of the calls, each with all that it changed', 
     [[put('a'), put('b')], [put('c')]].map(async (batch) => {
       const { changes, outcomes } = await backend.run(batch);
       settled.push(changes.map(({ entry }) => `${text(entry.key)}@${entry.modRevision}`).join());
-      expect(outcomes.map(({ type }) => type)).toEqual(batch.map(() => 'put'));
+      expect(outcomes.map((outcome) => 'revision' in outcome && outcome.revision)).toEqual(
+        changes.map(({ entry }) => entry.modRevision),
+      );
     }),
   );
   expect(settled).toEqual(['a@2,b@3', 'c@4']);
