@@ -22,6 +22,7 @@ import { transitionLine, type TransitionSink } from './engine/transition-record.
 import type { Log } from './ports.ts';
 import type { HoldfastError } from './protocol/errors.ts';
 
+export { serveEtcd, type EtcdServer, type EtcdServerOptions } from './adapters/etcd-server.ts';
 export { createNodeClock } from './adapters/node-clock.ts';
 export { createPinoLog } from './adapters/pino-log.ts';
 export * from './actors/index.ts';

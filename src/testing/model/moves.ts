@@ -1,6 +1,5 @@
 // What may happen next in a state of the model.
-// Invariant: time passes to the next delay that ends or less, never past it, and in waits only; an actor answers only
-// while it lives.
+// Invariant: time passes to the next delay that ends, never past it, and in waits only; an actor answers only while it lives.
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 import { eventsFor, type EventCases } from './cases.ts';
 import { eventOf, type Scripts } from './scripts.ts';
@@ -36,13 +35,11 @@ function unscripted(snapshot: AnyMachineSnapshot, id: string, src: string): Outc
 export const scriptOf = (scripts: Scripts, id: string, src: string): readonly Outcome[] | undefined =>
   scripts[id] ?? scripts[src];
 
-/** Time passes to the next delay that ends. */
-export function waitFrom({ delays, nowMs }: ModelState): Move | undefined {
+function waitFrom({ delays, nowMs }: ModelState): Move | undefined {
   const [first] = delays;
   if (first === undefined) return undefined;
   const names = delays.filter(({ dueMs }) => dueMs === first.dueMs).map(({ name }) => name);
-  const delayMs = first.dueMs - nowMs;
-  return { kind: 'wait', event: first.event, delay: names.join(' + '), delayMs, until: 'end' };
+  return { kind: 'wait', event: first.event, delay: names.join(' + '), delayMs: first.dueMs - nowMs };
 }
 
 export function movesFrom(state: ModelState, { events, scripts }: Possible): Move[] {
@@ -68,10 +65,6 @@ export function moveIn(state: ModelState, move: Move): Move | string {
   if (state.snapshot.status !== 'active') return `the machine has ended in ${where}`;
   if (move.kind === 'wait') {
     const wait = waitFrom(state);
-    if (move.until === 'middle') {
-      if (wait?.kind !== 'wait' || wait.delayMs > move.delayMs) return move;
-      return `in ${where} ${wait.delay} ends after ${wait.delayMs} ms, not later than ${move.delayMs} ms`;
-    }
     if (wait?.kind === 'wait' && wait.delay === move.delay) return wait;
     const next = wait?.kind === 'wait' ? `the next delay to end is ${wait.delay}` : 'no delay runs';
     return `in ${where} ${next}, not ${move.delay}`;
@@ -95,13 +88,7 @@ export function moveOf(state: ModelState, notation: StepNotation): Move {
       (notation.wait === wait.delayMs ||
         notation.wait === wait.delay ||
         wait.delay.split(' + ').includes(String(notation.wait)));
-    const { of = wait?.kind === 'wait' ? wait.delay : '' } = notation;
-    const named = { kind: 'wait', event: { type: '' }, delay: String(notation.wait), delayMs: 0 } as const;
-    wanted = isIt
-      ? wait
-      : typeof notation.wait === 'number'
-        ? { ...named, delay: of, delayMs: notation.wait, until: 'middle' }
-        : { ...named, until: 'end' };
+    wanted = isIt ? wait : { kind: 'wait', event: { type: '' }, delay: String(notation.wait), delayMs: 0 };
   } else {
     const { actor, ...outcome } = notation;
     wanted = { kind: 'actor', event: { type: '' }, src: actor, id: actor, outcome };
