@@ -313,12 +313,16 @@ export const watchEffects = {
   /** Tell the consumer that the watch is ready; answer with `ready.reported`. */
   announceReady: ofFeed,
   /**
-   * Hand over the next page of history. Answer with `history.joined` when nothing lies between it and what the feed
-   * brings, with `history.compacted`, with `backlog.filled` when the consumer has no room for another page, else with
-   * `history.advanced`; with `feed.lost` when the engine cannot read. What is read for an older epoch is not handed over.
+   * If the consumer has no room, answer with `backlog.filled`. Else hand over the next page of history and answer with
+   * `history.joined` when nothing lies between it and what the feed brings, else with `history.advanced`; or answer with
+   * `history.compacted`, or with `feed.lost` when the engine cannot read. What is read for an older epoch is not handed over.
    */
   readHistory: ofFeed,
-  /** From now on hand over what the feed brings, first what waited; say `backlog.filled` instead of handing over more. */
+  /**
+   * From now on hand over what the feed brings, first what waited, and skip what history brought already. Instead of
+   * handing over what the consumer has no room for, or what comes after something that was dropped, say `backlog.filled`
+   * and hand over nothing more.
+   */
   goLive: ofFeed,
   /** Answer with `backlog.drained` when the consumer has room again. */
   awaitDrain: ofFeed,

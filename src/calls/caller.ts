@@ -13,7 +13,7 @@ import { encodeValue, type Encoded } from '../protocol/values.ts';
 import { Acknowledgements } from './acks.ts';
 import { Admission } from './admission.ts';
 import { Arrivals } from './arrivals.ts';
-import { Deadlines } from './deadlines.ts';
+import { Deadlines } from '../actors/deadlines.ts';
 import { Departures } from './departures.ts';
 import * as outcome from './outcome.ts';
 import {

@@ -10,7 +10,7 @@ import { limits } from '../protocol/limits.ts';
 import { readQueries } from '../protocol/lists.ts';
 import type { FailureMessage } from '../protocol/messages.ts';
 import { decodeValue, encodedBytes, type Encoded, type Encoding } from '../protocol/values.ts';
-import type { Waiting } from './deadlines.ts';
+import type { Waiting } from '../actors/deadlines.ts';
 import { takesCall, type CallFacts, type NodeFunction } from './functions.ts';
 import type { Numbered } from './numbered.ts';
 import type { OutboundStream } from './outbound.ts';

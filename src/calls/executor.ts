@@ -13,7 +13,7 @@ import type { Outbox } from '../protocol/outbox.ts';
 import { copyBytes, unexpectedType } from '../protocol/read.ts';
 import { encodeValue } from '../protocol/values.ts';
 import { Customers } from './customers.ts';
-import { Deadlines } from './deadlines.ts';
+import { Deadlines } from '../actors/deadlines.ts';
 import {
   answerQueries,
   callFunction,

@@ -6,7 +6,7 @@ import type { Observer } from '../engine/table-records.ts';
 import type { Clock } from '../ports.ts';
 import type { PeerMessage } from '../protocol/messages.ts';
 import type { Encoded, Encoding } from '../protocol/values.ts';
-import type { Waiting } from './deadlines.ts';
+import type { Waiting } from '../actors/deadlines.ts';
 import type { CallFacts } from './outcome.ts';
 import type { InboundStream } from './stream.ts';
 

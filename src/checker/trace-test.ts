@@ -32,7 +32,7 @@ import { expect, it } from 'vitest';
 import { parseTrace, replay } from ${text(testing)};
 import * as checked from ${text(module)};
 
-const { system, properties } = checked${name === undefined ? '' : `.systems[${text(name)}]`};
+const { system, properties } = { properties: {}, ...checked${name === undefined ? '' : `.systems[${text(name)}]`} };
 const trace = parseTrace(
   JSON.stringify(${JSON.stringify(trace, null, 2).replaceAll('\n', '\n  ')}),
 );

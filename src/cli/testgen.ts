@@ -13,6 +13,7 @@ interface Flags {
   readonly out?: string;
   readonly force?: true;
   readonly coverage: 'states' | 'transitions' | 'transition-pairs';
+  readonly timing: 'ends' | 'middles';
   readonly input?: { readonly value: unknown };
   readonly maxPaths?: number;
   readonly maxDepth?: number;
@@ -29,18 +30,24 @@ or, in a module with one machine, just events, scripts and input.
 Examples:
   holdfast testgen machines.ts#order --out order.test.ts
   holdfast testgen connection --coverage transition-pairs
+  holdfast testgen machines.ts#form --timing middles
   npx vitest run order.test.ts`;
 
 export function testgenCommand(): Command {
   return new Command('testgen')
     .description('write tests of a state machine: one for each path, to read and edit')
     .argument('<machine>', MACHINE_ARGUMENT)
-    .option('--out <file>', 'write to this file, not to standard output')
+    .option('--out <file>', 'write to this file (.js: without types), not to standard output')
     .option('--force', 'overwrite the file that --out names')
     .addOption(
       new Option('--coverage <what>', 'what the paths cover')
         .choices(['states', 'transitions', 'transition-pairs'])
         .default('transitions'),
+    )
+    .addOption(
+      new Option('--timing <when>', 'middles: events also when half of a delay is over')
+        .choices(['ends', 'middles'])
+        .default('ends'),
     )
     .option('--input <json>', "the machine's input", parseInput)
     .option('--max-paths <n>', 'no more tests than this (default: 200)', parseCount)
@@ -69,7 +76,8 @@ async function run(spec: string, flags: Flags): Promise<void> {
 
 function written(loaded: LoadedMachine, flags: Flags, out: string | undefined): string {
   try {
-    return testFile(loaded.machine, fileOptions(loaded, flags, out));
+    const language = /\.[mc]?jsx?$/.test(out ?? '') ? 'js' : 'ts';
+    return testFile(loaded.machine, { ...fileOptions(loaded, flags, out), language });
   } catch (error) {
     throw refusedFile(`${loaded.name}: ${(error as Error).message}`, error);
   }
@@ -94,9 +102,10 @@ function beside({ name, exports }: LoadedMachine): Beside {
 }
 
 function fileOptions(loaded: LoadedMachine, flags: Flags, out: string | undefined): TestFileOptions {
-  const { coverage, maxPaths, maxDepth, maxStates } = flags;
+  const { coverage, timing, maxPaths, maxDepth, maxStates } = flags;
   const asked = {
     ...(coverage === 'transitions' ? {} : { coverage }),
+    ...(timing === 'ends' ? {} : { timing }),
     ...(maxPaths === undefined ? {} : { maxPaths }),
     ...(maxDepth === undefined ? {} : { maxDepth }),
     ...(maxStates === undefined ? {} : { maxStates }),

@@ -67,6 +67,22 @@ export const limits = {
   maxRetainedBytes: 67_108_864,
   /** Events that one actor may have waiting. */
   maxMailboxSize: 10_000,
+  /** One request to a store: its keys and values together. As etcd's default. */
+  maxRequestBytes: 1_572_864,
+  /** Comparisons, and operations of either branch, of a transaction; one within another has what that leaves. As etcd's default. */
+  maxTxnOperations: 128,
+  /** Seconds, as etcd's. */
+  maxLeaseSeconds: 9_000_000_000,
+  /** Requests that wait in a store to get in. */
+  maxProposals: 100_000,
+  /** Bytes of requests that wait in a store to get in. */
+  maxProposalBytes: 268_435_456,
+  /** Requests that a store's engine is given at once. */
+  maxBatch: 1_024,
+  /** What a watch that is behind reads of the history at once: revisions that are looked through, changes, and their bytes. */
+  maxHistoryRevisions: 16_384,
+  maxHistoryChanges: 1_024,
+  maxHistoryBytes: 1_048_576,
 } as const;
 
 /** Defaults that all roles share; DESIGN table. */

@@ -12,6 +12,18 @@ export interface Change {
   readonly previous: KeyValue | undefined;
 }
 
+/** How much of the history is read at once. */
+export interface Page {
+  readonly changes: number;
+  /** Of keys and values, the earlier values aside. */
+  readonly bytes: number;
+}
+
+export interface ChangesThrough {
+  readonly changes: readonly Change[];
+  readonly through: Revision;
+}
+
 export interface LeaseRecord {
   readonly id: LeaseId;
   readonly grantedSeconds: number;
@@ -49,10 +61,10 @@ export interface Keyspace {
    */
   write(revision: Revision, changes: readonly Change[]): void;
   /**
-   * Changes within `range` of the revisions from `from` to `to`, both included, in order. Stops after the revision with
-   * which `limit` is reached, so that no revision is split.
+   * Changes within `range` of the revisions from `from` to `to`, both included, in order. It may stop once `most` is
+   * reached, after all of a revision: `through` is the last revision whose changes are all there.
    */
-  history(range: KeyRange, from: Revision, to: Revision, limit: number): readonly Change[];
+  history(range: KeyRange, from: Revision, to: Revision, most: Page): ChangesThrough;
   /** Forgets what was overwritten or deleted before `revision`; its own changes stay, without what was before them. */
   compact(revision: Revision): void;
   /** The keys of a lease, in order. */

@@ -1,8 +1,8 @@
 // A keyspace in memory: what the engine `memory:` keeps.
 // Invariant: each key's line and the log hold the same changes, but for those that compaction left in lines only.
-import { keyText, noBytes } from './bytes.ts';
+import { covers, keyText, noBytes } from './bytes.ts';
 import type { KeyRange, KeyValue, LeaseId, Revision } from './contract.ts';
-import type { Change, Keyspace, LeaseRecord } from './keyspace.ts';
+import type { Change, ChangesThrough, Keyspace, LeaseRecord, Page } from './keyspace.ts';
 import { SortedTexts } from './sorted-texts.ts';
 
 /** The history of one key, oldest first. */
@@ -119,25 +119,25 @@ export class MemoryKeyspace implements Keyspace {
     }
   }
 
-  history(range: KeyRange, from: Revision, to: Revision, limit: number): readonly Change[] {
+  history(range: KeyRange, from: Revision, to: Revision, most: Page): ChangesThrough {
     // One key's own line is shorter than the log.
     const alone = range.end === undefined;
-    const key = keyText(range.key);
-    const end = range.end === undefined ? '' : keyText(range.end);
-    const changes = alone ? (this.#lines.get(key)?.changes ?? []) : this.#log;
+    const changes = alone ? (this.#lines.get(keyText(range.key))?.changes ?? []) : this.#log;
     const found: Change[] = [];
+    let bytes = 0;
+    let last = 0;
     for (let index = firstFrom(changes, from); index < changes.length; index++) {
       const change = changes[index] as Change;
       const { modRevision } = change.entry;
       if (modRevision > to) break;
-      if (found.length >= limit && modRevision !== found.at(-1)?.entry.modRevision) break;
-      if (alone) found.push(change);
-      else {
-        const text = keyText(change.entry.key);
-        if (text >= key && (end === '' || text < end)) found.push(change);
-      }
+      if (modRevision !== last && (found.length >= most.changes || bytes >= most.bytes))
+        return { changes: found, through: modRevision - 1 };
+      if (!alone && !covers(range, change.entry.key)) continue;
+      found.push(change);
+      bytes += bytesOf(change);
+      last = modRevision;
     }
-    return found;
+    return { changes: found, through: to };
   }
 
   compact(revision: Revision): void {

@@ -37,7 +37,7 @@ function perform({ actor }: ActorUnderTest, step: StepOf<'actor'>): void {
 function waitFor({ actor, clock }: ActorUnderTest, step: StepOf<'wait'>): void {
   const seen = (): string => stateInWords(actor.getSnapshot() as AnyMachineSnapshot);
   const before = seen();
-  const early = Math.max(0, step.delayMs - 1);
+  const early = step.until === 'middle' ? step.delayMs : Math.max(0, step.delayMs - 1);
   if (early > 0) clock.increment(early);
   if (seen() !== before)
     throw new Error(

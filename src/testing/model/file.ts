@@ -17,6 +17,8 @@ export interface TestFileOptions extends TestModelOptions {
   readonly code?: Readonly<Record<string, string>>;
   /** The whole second argument of `createTestModel`, in place of single options. */
   readonly optionsCode?: string;
+  /** 'js': without types, for projects without TypeScript. @default 'ts' */
+  readonly language?: 'ts' | 'js';
   /** Names that `holdfast/testing` gives beside those that every file needs. @default none */
   readonly testingNames?: readonly string[];
 }
@@ -27,6 +29,7 @@ const WRITTEN: readonly Named[] = [
   'events',
   'scripts',
   'coverage',
+  'timing',
   'maxPaths',
   'maxDepth',
   'maxStates',
@@ -111,7 +114,9 @@ function testCode(path: TestPath, title: string): string {
 function titled(paths: readonly TestPath[]): string[] {
   const seen = new Map<string, number>();
   return paths.map(({ steps, state }) => {
-    const labels = steps.slice(1).map((step) => (step.kind === 'wait' ? `wait ${step.delay}` : step.label));
+    const labels = steps
+      .slice(1)
+      .map((step) => (step.kind === 'wait' && step.until === 'end' ? `wait ${step.delay}` : step.label));
     const base = `reaches ${stateInWords(state)}: ${labels.length === 0 ? 'start' : labels.join(' → ')}`;
     const times = (seen.get(base) ?? 0) + 1;
     seen.set(base, times);
@@ -142,15 +147,14 @@ export function testFile(machine: AnyStateMachine, options: TestFileOptions): st
   const plan = model.plan();
   const { paths } = plan;
   const titles = titled(paths);
-  const { name, imports, code = {}, testingNames = [] } = options;
+  const { name, imports, code = {}, testingNames = [], language = 'ts' } = options;
+  const typed = (types: string): string => (language === 'ts' ? types : '');
   const input = code['input'] ?? (options.input === undefined ? undefined : laidOut(pieceOf(options.input)));
   const names = [
     'actorSut',
     ...testingNames,
     'createTestModel',
-    'type ExpectedStep',
-    'type Sut',
-    'type TestPath',
+    ...(language === 'ts' ? ['type ExpectedStep', 'type Sut', 'type TestPath'] : []),
   ];
   return `// Tests of the machine ${name}: one for each path that its states and transitions ask for.
 // Made by \`holdfast testgen\`, and yours from now on: read it, edit it, keep it.
@@ -162,20 +166,20 @@ ${imports.join('\n')}
 ${modelCode(machine, options)}
 
 // Your system. As long as a part of it is not filled in, that part says so when it is called.
-const yourSystem: Sut = ${partsCode(machine, paths)};
+const yourSystem${typed(': Sut')} = ${partsCode(machine, paths)};
 
 // What is tested: first the machine itself, run by XState. Say \`systems.yourSystem\` when that is filled in.
 const systems = { theMachine: actorSut(${name}${input === undefined ? '' : `, { input: ${input} }`}), yourSystem };
 const sut = systems.theMachine;
 
-function fillIn(part: string): never {
+function fillIn(part${typed(': string')})${typed(': never')} {
   throw new Error(\`fill in yourSystem.\${part}\`);
 }
 
-const taken: TestPath[] = [];
+const taken${typed(': TestPath[]')} = [];
 
 /** Takes the steps on the system, and sees that machine and system are in the state beside each. */
-async function takes(steps: readonly ExpectedStep[]): Promise<void> {
+async function takes(steps${typed(': readonly ExpectedStep[]')})${typed(': Promise<void>')} {
   const [path] = model.getPathsFromEvents(steps);
   taken.push(path);
   await model.testPath(path, sut);

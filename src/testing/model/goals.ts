@@ -16,7 +16,7 @@ import { stateInWords } from './words.ts';
  */
 export type CoverageCriterion = 'states' | 'transitions' | 'transition-pairs';
 
-export type GoalKind = 'state' | 'configuration' | 'transition' | 'history' | 'case' | 'pair';
+export type GoalKind = 'state' | 'configuration' | 'transition' | 'history' | 'case' | 'pair' | 'middle';
 
 export interface Goal {
   readonly kind: GoalKind;
@@ -75,6 +75,17 @@ export class Goals {
     const last = before.microsteps.findLast((taken) => taken.length > 0);
     const first = after.microsteps.find((taken) => taken.length > 0);
     return last === undefined || first === undefined ? [] : this.#pairs(last, first);
+  }
+
+  /** What a step covers because it came while delays were half over: what it did to each of them. */
+  ofMiddle(before: ModelState, after: ModelState): Goal[] {
+    const taken = after.microsteps.find((definitions) => definitions.length > 0) ?? [];
+    const names = taken.map((definition) => this.#names.get(definition) ?? definition.eventType);
+    return before.delays.flatMap(({ id, name, dueMs }) => {
+      const now = after.delays.find((delay) => delay.id === id);
+      const what = now === undefined ? 'ends' : now.dueMs === dueMs ? 'keeps' : 'restarts';
+      return names.map((of): Goal => ({ kind: 'middle', id: `${of} in the middle of ${name}: ${what} it` }));
+    });
   }
 
   #pairs(before: readonly AnyTransitionDefinition[], after: readonly AnyTransitionDefinition[]): Goal[] {

@@ -5,6 +5,7 @@ import type { EventCases } from './cases.ts';
 import { coverageOf, type Coverage } from './coverage.ts';
 import { goalKey, Goals, type CoverageCriterion } from './goals.ts';
 import { explore, type Graph, type StateSerializer } from './graph.ts';
+import { middlesIn, type Middle } from './middles.ts';
 import { moveOf } from './moves.ts';
 import { PathFailure } from './report.ts';
 import { runPath } from './run.ts';
@@ -41,6 +42,11 @@ export interface TestModelOptions {
   readonly scripts?: Scripts;
   /** @default 'transitions' */
   readonly coverage?: CoverageCriterion;
+  /**
+   * 'middles': also what happens when half of a delay is over, for every transition and running delay, and then time
+   * enough to tell a delay that was ended or started anew from one that was left running. @default 'ends'
+   */
+  readonly timing?: 'ends' | 'middles';
   /** No more paths than this. @default 200 */
   readonly maxPaths?: number;
   /** No path has more steps than this. @default 50 */
@@ -105,10 +111,12 @@ export class TestModel {
   ): Plan {
     const { sut } = options;
     const goals = this.#goals(options.coverage);
-    const graph = sut === undefined ? this.#graph() : this.#explored((move) => missingIn(sut, move));
-    const selection = select(this.#stepper, graph, goals, this.#limits);
+    const missing = sut === undefined ? noneMissing : (move: Move) => missingIn(sut, move);
+    const graph = sut === undefined ? this.#graph() : this.#explored(missing);
+    const middles = this.#middles(graph, goals, missing);
+    const selection = select(this.#stepper, graph, goals, this.#limits, middles);
     const paths = selection.paths.map((path) => this.#path(path, goals));
-    const found = selection.reachable.map(({ goal }) => goal);
+    const found = selection.reachable;
     const facts = {
       goals,
       graph,
@@ -125,7 +133,8 @@ export class TestModel {
   coverage(paths: readonly TestPath[], criterion?: CoverageCriterion): Coverage {
     const goals = this.#goals(criterion);
     const graph = this.#graph();
-    const reachable = select(this.#stepper, graph, goals, this.#limits).reachable.map(({ goal }) => goal);
+    const middles = this.#middles(graph, goals, noneMissing);
+    const { reachable } = select(this.#stepper, graph, goals, this.#limits, middles);
     const covered = new Set(
       paths.flatMap((path) => {
         const taken = replay(this.#stepper, path.steps.slice(1));
@@ -201,6 +210,10 @@ export class TestModel {
 
   #goals(criterion = this.options.coverage ?? 'transitions'): Goals {
     return new Goals(this.#scripted, criterion);
+  }
+
+  #middles(graph: Graph, goals: Goals, missing: (move: Move) => string | undefined): Middle[] {
+    return this.options.timing === 'middles' ? middlesIn(graph, this.#stepper, goals, missing) : [];
   }
 
   #begun(goals: Goals): string[] {

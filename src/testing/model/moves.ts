@@ -1,5 +1,6 @@
 // What may happen next in a state of the model.
-// Invariant: time passes to the next delay that ends, never past it, and in waits only; an actor answers only while it lives.
+// Invariant: time passes to the next delay that ends or less, never past it, and in waits only; an actor answers only
+// while it lives.
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 import { eventsFor, type EventCases } from './cases.ts';
 import { eventOf, type Scripts } from './scripts.ts';
@@ -35,11 +36,13 @@ function unscripted(snapshot: AnyMachineSnapshot, id: string, src: string): Outc
 export const scriptOf = (scripts: Scripts, id: string, src: string): readonly Outcome[] | undefined =>
   scripts[id] ?? scripts[src];
 
-function waitFrom({ delays, nowMs }: ModelState): Move | undefined {
+/** Time passes to the next delay that ends. */
+export function waitFrom({ delays, nowMs }: ModelState): Move | undefined {
   const [first] = delays;
   if (first === undefined) return undefined;
   const names = delays.filter(({ dueMs }) => dueMs === first.dueMs).map(({ name }) => name);
-  return { kind: 'wait', event: first.event, delay: names.join(' + '), delayMs: first.dueMs - nowMs };
+  const delayMs = first.dueMs - nowMs;
+  return { kind: 'wait', event: first.event, delay: names.join(' + '), delayMs, until: 'end' };
 }
 
 export function movesFrom(state: ModelState, { events, scripts }: Possible): Move[] {
@@ -65,6 +68,10 @@ export function moveIn(state: ModelState, move: Move): Move | string {
   if (state.snapshot.status !== 'active') return `the machine has ended in ${where}`;
   if (move.kind === 'wait') {
     const wait = waitFrom(state);
+    if (move.until === 'middle') {
+      if (wait?.kind !== 'wait' || wait.delayMs > move.delayMs) return move;
+      return `in ${where} ${wait.delay} ends after ${wait.delayMs} ms, not later than ${move.delayMs} ms`;
+    }
     if (wait?.kind === 'wait' && wait.delay === move.delay) return wait;
     const next = wait?.kind === 'wait' ? `the next delay to end is ${wait.delay}` : 'no delay runs';
     return `in ${where} ${next}, not ${move.delay}`;
@@ -88,7 +95,13 @@ export function moveOf(state: ModelState, notation: StepNotation): Move {
       (notation.wait === wait.delayMs ||
         notation.wait === wait.delay ||
         wait.delay.split(' + ').includes(String(notation.wait)));
-    wanted = isIt ? wait : { kind: 'wait', event: { type: '' }, delay: String(notation.wait), delayMs: 0 };
+    const { of = wait?.kind === 'wait' ? wait.delay : '' } = notation;
+    const named = { kind: 'wait', event: { type: '' }, delay: String(notation.wait), delayMs: 0 } as const;
+    wanted = isIt
+      ? wait
+      : typeof notation.wait === 'number'
+        ? { ...named, delay: of, delayMs: notation.wait, until: 'middle' }
+        : { ...named, until: 'end' };
   } else {
     const { actor, ...outcome } = notation;
     wanted = { kind: 'actor', event: { type: '' }, src: actor, id: actor, outcome };

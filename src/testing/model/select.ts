@@ -1,7 +1,8 @@
 // Which paths to test: few of them, together covering every goal that can be covered.
 // Invariant: the same model and options give the same paths in the same order; each path was stepped from its start.
-import { candidatesIn, goalKey, type Candidate, type Goals } from './goals.ts';
+import { candidatesIn, goalKey, type Candidate, type Goal, type Goals } from './goals.ts';
 import { moved, wayTo, type Edge, type Graph, type Vertex } from './graph.ts';
+import type { Middle } from './middles.ts';
 import { moveIn } from './moves.ts';
 import type { ModelState, Stepper } from './stepper.ts';
 import { keyOfMove, START, type Move } from './steps.ts';
@@ -21,7 +22,8 @@ export function replay(stepper: Stepper, moves: readonly Move[]): Taken[] | stri
     if (typeof move === 'string') return move;
     try {
       const next = stepper.step(state, move);
-      if (!moved(state, next)) return `${move.event.type} takes no transition`;
+      const passes = move.kind === 'wait' && move.until === 'middle';
+      if (!passes && !moved(state, next)) return `${move.event.type} takes no transition`;
       path.push({ move, state: next });
     } catch (error) {
       return String(error);
@@ -33,9 +35,11 @@ export function replay(stepper: Stepper, moves: readonly Move[]): Taken[] | stri
 /** What a path covers, as keys of goals. */
 export function coveredBy(path: readonly Taken[], goals: Goals): string[] {
   return path.flatMap(({ move, state }, i) => {
-    const before = path[i - 1]?.state;
-    const pairs = before === undefined ? [] : goals.ofPair(before, state);
-    return [...goals.ofStep(move, state), ...pairs].map(goalKey);
+    const before = path[i - 1];
+    const pairs = before === undefined ? [] : goals.ofPair(before.state, state);
+    const isInMiddle = before?.move.kind === 'wait' && before.move.until === 'middle' && move.kind !== 'wait';
+    const middles = isInMiddle ? goals.ofMiddle(before.state, state) : [];
+    return [...goals.ofStep(move, state), ...pairs, ...middles].map(goalKey);
   });
 }
 
@@ -84,7 +88,7 @@ export interface Selection {
   readonly covered: ReadonlySet<string>;
   /** Goals that could be covered, and were left out by `maxPaths`. */
   readonly leftOut: ReadonlySet<string>;
-  readonly reachable: readonly Candidate[];
+  readonly reachable: readonly Goal[];
 }
 
 /** The longest ways first: what they pass on the way needs no path of its own. */
@@ -93,17 +97,19 @@ export function select(
   graph: Graph,
   goals: Goals,
   limits: { maxPaths: number; maxDepth: number },
+  middles: readonly Middle[] = [],
 ): Selection {
   const [start] = graph.vertices;
   const paths: (readonly Taken[])[] = [];
   const covered = new Set<string>();
   const leftOut = new Set<string>();
-  const reachable = candidatesIn(graph, goals);
+  const candidates = candidatesIn(graph, goals);
+  const reachable = [...candidates.map(({ goal }) => goal), ...middles.flatMap((middle) => middle.goals)];
   if (start === undefined) return { paths, covered, leftOut, reachable };
   const begun: Taken[] = [{ move: START, state: stepper.start() }];
   for (const key of coveredBy(begun, goals)) covered.add(key);
   const depth = ({ edges }: Candidate): number => (edges[0]?.from.depth ?? 0) + edges.length;
-  for (const { goal, edges } of reachable.toSorted((a, b) => depth(b) - depth(a))) {
+  for (const { goal, edges } of candidates.toSorted((a, b) => depth(b) - depth(a))) {
     const [first] = edges;
     if (first === undefined || covered.has(goalKey(goal))) continue;
     if (paths.length >= limits.maxPaths) {
@@ -116,6 +122,18 @@ export function select(
     let path = replay(stepper, withDetours(way, start, goals, covered, limits.maxDepth));
     if (typeof path === 'string' || !coveredBy(path, goals).includes(goalKey(goal)))
       path = replay(stepper, plain);
+    if (typeof path === 'string') continue;
+    paths.push(path);
+    for (const key of coveredBy(path, goals)) covered.add(key);
+  }
+  for (const middle of middles) {
+    const open = middle.goals.map(goalKey).filter((key) => !covered.has(key));
+    if (open.length === 0 || middle.moves.length > limits.maxDepth) continue;
+    if (paths.length >= limits.maxPaths) {
+      for (const key of open) leftOut.add(key);
+      continue;
+    }
+    const path = replay(stepper, middle.moves);
     if (typeof path === 'string') continue;
     paths.push(path);
     for (const key of coveredBy(path, goals)) covered.add(key);

@@ -218,7 +218,8 @@ export function createStepper(machine: AnyStateMachine, input: unknown): Stepper
         visited: new Set(),
       };
       let { ended } = from;
-      if (move.kind === 'wait') wait(run);
+      if (move.kind === 'wait' && move.until === 'middle') run.nowMs += move.delayMs;
+      else if (move.kind === 'wait') wait(run);
       else {
         const child = move.kind === 'actor' ? (from.snapshot.children[move.id] as AnyActorRef) : undefined;
         if (

@@ -10,17 +10,19 @@ export type Outcome =
   | { readonly snapshot: unknown }
   | { readonly event: EventObject };
 
-/** One thing that happens. `event` is what the machine gets; for a wait it is the first of the delays that end. */
+/** One thing that happens. `event` is what the machine gets; for a wait it is the first of the delays that end, if one does. */
 export type Move =
   | { readonly kind: 'start'; readonly event: EventObject }
   | { readonly kind: 'event'; readonly event: AnyEventObject }
   | {
       readonly kind: 'wait';
       readonly event: EventObject;
-      /** Names of the delays that end now, joined by ` + ` where there are several. */
+      /** Names of the delays that end now, or that this is a part of, joined by ` + ` where there are several. */
       readonly delay: string;
       /** Virtual time from the step before, in milliseconds. */
       readonly delayMs: number;
+      /** `end`: the delay ends now. `middle`: only time passes, and nothing ends. */
+      readonly until: 'end' | 'middle';
     }
   | {
       readonly kind: 'actor';
@@ -44,10 +46,13 @@ export type TestStep = Move & {
 /** The steps of one kind: what an executor of that kind gets. */
 export type StepOf<Kind extends Move['kind']> = Extract<TestStep, { readonly kind: Kind }>;
 
-/** A step as one writes it: an event, `{ wait: 'debounce' }`, or `{ actor: 'loadUser', output: … }`. */
+/**
+ * A step as one writes it: an event, `{ wait: 'debounce' }` to its end, `{ wait: 100, of: 'debounce' }` in its middle, or
+ * `{ actor: 'loadUser', output: … }`.
+ */
 export type StepNotation =
   | (EventObject & Readonly<Record<string, unknown>>)
-  | { readonly wait: string | number }
+  | { readonly wait: string | number; readonly of?: string }
   | ({ readonly actor: string } & Outcome);
 
 /** A step with the words of the state that it leads to: `[{ wait: 'debounce' }, 'editing.ready']`. */
@@ -74,7 +79,7 @@ export function labelOf(move: Move): string {
     case 'event':
       return `${move.event.type}${fieldsOf(move.event)}`;
     case 'wait':
-      return `wait ${move.delayMs} ms (${move.delay})`;
+      return `wait ${move.delayMs} ms${move.until === 'end' ? ` (${move.delay})` : ''}`;
     case 'actor':
       return `${move.src}: ${outcomeInWords(move.outcome)}`;
   }
@@ -82,13 +87,15 @@ export function labelOf(move: Move): string {
 
 /** A key for the move within one state. */
 export function keyOfMove(move: Move): string {
-  if (move.kind === 'wait') return `wait ${move.delay}`;
+  if (move.kind === 'wait')
+    return move.until === 'end' ? `wait ${move.delay}` : `wait ${move.delayMs} of ${move.delay}`;
   return canonical(move.kind === 'actor' ? [move.id, move.outcome] : move.event);
 }
 
 /** The move as one would write it. */
 export function notationOf(move: Move): StepNotation {
-  if (move.kind === 'wait') return { wait: move.delay };
+  if (move.kind === 'wait')
+    return move.until === 'end' ? { wait: move.delay } : { wait: move.delayMs, of: move.delay };
   if (move.kind === 'actor') return { actor: move.src, ...move.outcome };
   return move.event;
 }

@@ -20,7 +20,10 @@ export interface Sut<Instance = unknown> {
   readonly events: Readonly<Record<string, Executor<Instance, StepOf<'event'>>>>;
   /** By state: `editing`, `form.editing`, `#id`. All that match are asked, after every step. */
   readonly states: Readonly<Record<string, StateAssertion<Instance>>>;
-  /** By name of the delay (`debounce`, `300 ms`): let that time pass, `vi.advanceTimersByTime(step.delayMs)`. */
+  /**
+   * By name of the delay (`debounce`, `300 ms`): let `step.delayMs` pass, `vi.advanceTimersByTime(step.delayMs)`. That is all
+   * that is left of it, or with `timing: 'middles'` a part.
+   */
   readonly waits?: Readonly<Record<string, Executor<Instance, StepOf<'wait'>>>>;
   /** By `src` or id of an invoked actor: have it do its part, `step.outcome`. */
   readonly actors?: Readonly<Record<string, Executor<Instance, StepOf<'actor'>>>>;
@@ -95,6 +98,6 @@ export function executorFor<Instance>(sut: Sut<Instance>, move: Move): Executor<
 /** `events['submit']` when the system has no executor for the move; undefined when it has one. */
 export function missingIn<Instance>(sut: Sut<Instance>, move: Move): string | undefined {
   if (executorFor(sut, move) !== undefined) return undefined;
-  if (move.kind === 'wait') return `waits['${move.delay}']`;
+  if (move.kind === 'wait') return `waits['${move.delay || '*'}']`;
   return move.kind === 'actor' ? `actors['${move.src}']` : `events['${move.event.type}']`;
 }

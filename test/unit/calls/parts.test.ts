@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Acknowledgements } from '../../../src/calls/acks.ts';
 import { createBalance, type Candidate } from '../../../src/calls/balance.ts';
-import { Deadlines, type Waiting } from '../../../src/calls/deadlines.ts';
+import { Deadlines, type Waiting } from '../../../src/actors/deadlines.ts';
 import { InboundStream } from '../../../src/calls/stream.ts';
 import { Turn } from '../../../src/calls/turn.ts';
 import { FrameType } from '../../../src/protocol/frames.ts';

@@ -87,7 +87,9 @@ test('holdfast check names the files of several systems after them', async () =>
   expect(stderr).toContain(path('both.system.json'));
   const again = await run(['check', path('high.ts'), '--replay', path('both.same.json'), '--vitest', '-']);
   expect(again.stdout).toContain('same: ');
-  expect(again.stdout).toContain('const { system, properties } = checked.systems["same"];');
+  expect(again.stdout).toContain(
+    'const { system, properties } = { properties: {}, ...checked.systems["same"] };',
+  );
 });
 
 test('holdfast check says what is wrong with a trace, and ends with 2', async () => {

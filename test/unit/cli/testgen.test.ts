@@ -46,6 +46,8 @@ export const formScripts = { loadUser: [{ output: { name: 'Ada' } }, { error: ne
     const imports = [`import { ${name} } from './machines.ts';`];
     workshop.write(`${name}.test.ts`, testFile(machine, { name, imports }));
   }
+  const spec = `${join(folder, 'machines.ts')}#form`;
+  written.push(testgen(spec, '--out', join(folder, 'plain.test.js'), '--timing', 'middles'));
   const ours = testgen('execution', '--out', join(folder, 'execution.test.ts'), '--coverage', 'states');
   for (const { status, stderr } of await Promise.all([...written, ours])) {
     expect(stderr).toBe('');
@@ -77,6 +79,17 @@ test('the files pass as they stand', () => {
     expect(statuses.length, file).toBe(workshop.read(file).match(/^ {2}it\(/gm)?.length);
     expect(new Set(statuses), file).toEqual(new Set(['passed']));
   }
+});
+
+test('a .js file has no types, and passes where time stops in the middle of delays', () => {
+  const text = workshop.read('plain.test.js');
+  expect(text).toContain("import { actorSut, createTestModel } from 'holdfast/testing';");
+  expect(text).toContain("timing: 'middles',");
+  expect(text).toMatch(/\[\{ wait: 150, of: 'debounce' \}, '/);
+  expect(messagesOf('plain.test.js')).toBe('');
+  expect(workshop.resultsOf('plain.test.js').length).toBeGreaterThan(
+    workshop.resultsOf('form.test.ts').length,
+  );
 });
 
 test('the files compile under strict options', () => {

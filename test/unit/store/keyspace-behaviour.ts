@@ -38,15 +38,15 @@ class Model {
     return keys.filter((key) => within(range, key)).flatMap((key) => this.at(key, revision) ?? []);
   }
 
-  history(range: KeyRange, from: number, to: number, limit: number): Change[] {
-    const found: Change[] = [];
-    for (const change of this.changes) {
-      const { key, modRevision } = change.entry;
-      if (modRevision < from || modRevision > to || !within(range, name(key))) continue;
-      if (found.length >= limit && found.at(-1)!.entry.modRevision !== modRevision) break;
-      found.push(modRevision <= this.floor ? { ...change, previous: undefined } : change);
-    }
-    return found;
+  history(range: KeyRange, from: number, to: number): Change[] {
+    return this.changes
+      .filter(
+        ({ entry: { key, modRevision } }) =>
+          modRevision >= from && modRevision <= to && within(range, name(key)),
+      )
+      .map((change) =>
+        change.entry.modRevision <= this.floor ? { ...change, previous: undefined } : change,
+      );
   }
 }
 
@@ -140,9 +140,13 @@ function compare(keyspace: Keyspace, model: Model, range: KeyRange, back: number
   expect(keyspace.count(range, at)).toBe(there.length);
   expect(keyspace.count(range)).toBe(model.scan(range, model.revision).length);
   expect(keyspace.get(range.key, at)).toEqual(model.at(name(range.key), at));
-  expect(keyspace.history(range, at, model.revision, limit)).toEqual(
-    model.history(range, at, model.revision, limit),
-  );
+  const page = { changes: limit, bytes: 8 };
+  const { changes, through } = keyspace.history(range, at, model.revision, page);
+  expect(changes).toEqual(model.history(range, at, through));
+  // It goes on, and stops early only when it has enough.
+  expect(through).toBeGreaterThanOrEqual(at);
+  const bytesRead = changes.reduce((sum, { entry }) => sum + entry.key.length + entry.value.length, 0);
+  if (through < model.revision) expect(changes.length >= limit || bytesRead >= page.bytes).toBe(true);
   for (const id of ['7', '8', '9']) {
     expect(keyspace.lease(id)).toEqual(model.leases.get(id));
     const held = model.scan({ key: bytes('a'), end: bytes('') }, model.revision);

@@ -1,17 +1,18 @@
 // The keyspace in memory against the model, and what compaction gives back.
 import { describe, expect, test } from 'vitest';
 import type { KeyRange } from '../../../src/store/contract.ts';
-import type { Change, Keyspace } from '../../../src/store/keyspace.ts';
+import type { ChangesThrough, Keyspace, Page } from '../../../src/store/keyspace.ts';
 import { MemoryKeyspace } from '../../../src/store/memory-keyspace.ts';
 import { fails, keyspaceBehaves } from './keyspace-behaviour.ts';
 
 describe('keyspace in memory', () => {
-  keyspaceBehaves(() => new MemoryKeyspace(), 2_000);
+  keyspaceBehaves(() => new MemoryKeyspace(), 500);
 
   test('the model notices a history that splits a revision, a roll-back that keeps changes, and a lost lease', () => {
     class Splits extends MemoryKeyspace {
-      override history(range: KeyRange, from: number, to: number, limit: number): readonly Change[] {
-        return super.history(range, from, to, limit).slice(0, limit);
+      override history(range: KeyRange, from: number, to: number, most: Page): ChangesThrough {
+        const { changes, through } = super.history(range, from, to, most);
+        return { changes: changes.slice(0, most.changes), through };
       }
     }
     class Keeps extends MemoryKeyspace {

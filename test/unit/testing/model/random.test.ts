@@ -103,12 +103,15 @@ const options: TestModelOptions = {
 
 test('on random machines the model and XState agree, and every transition is covered or has a reason', async () => {
   let paths = 0;
+  let middles = 0;
   const property = fc.asyncProperty(fc.array(node, { minLength: 2, maxLength: 4 }), async (states) => {
     const machine = machineOf(states);
-    const model = createTestModel(machine, { ...options, coverage: 'transition-pairs' });
+    const model = createTestModel(machine, { ...options, coverage: 'transition-pairs', timing: 'middles' });
     const plan = model.plan();
     for (const path of plan.paths) await model.testPath(path, actorSut(machine));
     paths += plan.paths.length;
+    const waits = plan.paths.flatMap(({ steps }) => steps.filter(({ kind }) => kind === 'wait'));
+    middles += waits.filter((step) => step.kind === 'wait' && step.until === 'middle').length;
     for (const { reason } of plan.coverage.uncovered) expect(reason).not.toBe('');
     for (const { out } of [...plan.paths].map((path) => ({ out: path.steps }))) {
       const again = createTestModel(machine, options).getPathsFromEvents(
@@ -116,7 +119,9 @@ test('on random machines the model and XState agree, and every transition is cov
           .slice(1)
           .map((step) =>
             step.kind === 'wait'
-              ? { wait: step.delay }
+              ? step.until === 'end'
+                ? { wait: step.delay }
+                : { wait: step.delayMs, of: step.delay }
               : step.kind === 'actor'
                 ? { actor: step.id, ...step.outcome }
                 : step.event,
@@ -127,6 +132,7 @@ test('on random machines the model and XState agree, and every transition is cov
   });
   await fc.assert(property, { numRuns: 40, seed: 20 });
   expect(paths).toBeGreaterThan(200);
+  expect(middles).toBeGreaterThan(50);
 }, 60_000);
 
 test('a system that is deaf to an event is seen on every path where that event leads elsewhere', async () => {

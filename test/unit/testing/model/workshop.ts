@@ -40,7 +40,7 @@ export class Workshop implements Disposable {
     mkdirSync(join(ROOT, 'dist'), { recursive: true });
     this.folder = mkdtempSync(join(ROOT, 'dist', 'workshop-'));
     this.write('package.json', '{ "type": "module" }');
-    const test = { include: ['*.test.ts'], exclude: [], isolate: false };
+    const test = { include: ['*.test.{ts,js}'], exclude: [], isolate: false };
     this.write(
       'vitest.config.mjs',
       `export default ${JSON.stringify({ test, resolve: { alias: aliases } })};`,

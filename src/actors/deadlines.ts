@@ -1,10 +1,10 @@
-// Deadlines of hundreds of thousands of calls on one timer of the clock.
+// Deadlines of hundreds of thousands of calls and writes on one timer of the clock.
 // Invariant: a deadline fires once, never early, and at most GRAIN_MS after it is due; removing one is O(1).
 import type { Clock, Timer } from '../ports.ts';
 
 const GRAIN_MS = 8;
 
-/** What can wait here: calls and executions carry their own links, so that waiting allocates nothing. */
+/** What can wait here: whatever waits carries its own links, so that waiting allocates nothing. */
 export interface Waiting {
   /** When it is due, in the clock's milliseconds; set by `Deadlines`. */
   dueAt: number;
@@ -59,7 +59,7 @@ export class Deadlines<W extends Waiting> {
     else earlier.later = later;
     if (later !== undefined) later.earlier = earlier;
     waiting.bucket = waiting.earlier = waiting.later = undefined;
-    // The timer stays as it is: most calls end long before their deadline, and re-arming for each would cost more.
+    // The timer stays as it is: most of what waits ends long before their deadline, and re-arming for each would cost more.
     if (bucket.first === undefined) this.#buckets.delete(bucket.tick);
   }
 

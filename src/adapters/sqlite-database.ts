@@ -1,0 +1,106 @@
+// The file of a store: how it is opened, recognized, locked and brought to the present form.
+// Invariant: one process holds it at a time; what is not ours is never changed.
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+const FILE_NAME = 'holdfast.db';
+
+/** "HFST": who looks at the file with other tools sees whose it is. */
+const APPLICATION_ID = 0x48_46_53_54;
+
+/** Pages of the write-ahead log (4 KiB each) after which its changes move into the main file: 16 MiB. */
+const CHECKPOINT_PAGES = 4_096;
+
+/** What a large transaction leaves of the write-ahead log, in bytes. */
+const LOG_LIMIT_BYTES = 67_108_864;
+
+/** In KiB. */
+const CACHE_KIB = 65_536;
+
+/**
+ * One step for each form that the file ever had; a file of form n gets all from the n-th on. A step that was released is
+ * never changed.
+ *
+ * `history`: every change. `previous` is the change of the same key before it, `age` how many those are; a deletion has
+ * version 0. `newest`: the last change of each key. `milestones`: every 16th change of a key, so that an old one is found
+ * without walking back through all. `progress`: one row.
+ */
+const migrations: readonly string[] = [
+  `CREATE TABLE history(
+     id INTEGER PRIMARY KEY, revision INTEGER NOT NULL, sub INTEGER NOT NULL, created INTEGER NOT NULL,
+     version INTEGER NOT NULL, lease TEXT, previous INTEGER, age INTEGER NOT NULL, key BLOB NOT NULL,
+     value BLOB NOT NULL) STRICT;
+   CREATE TABLE newest(
+     key BLOB PRIMARY KEY, id INTEGER NOT NULL, live INTEGER NOT NULL, lease TEXT) STRICT, WITHOUT ROWID;
+   CREATE INDEX leased ON newest(lease, key) WHERE lease IS NOT NULL;
+   CREATE TABLE milestones(key BLOB, id INTEGER, PRIMARY KEY(key, id)) STRICT, WITHOUT ROWID;
+   CREATE TABLE leases(
+     id TEXT PRIMARY KEY, granted_seconds INTEGER NOT NULL, remaining_ms REAL NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE progress(compacted INTEGER NOT NULL, swept INTEGER NOT NULL) STRICT;
+   INSERT INTO progress VALUES(-1, 0);`,
+];
+
+/** Where the store of a directory lies. */
+export function databasePath(directory: string): string {
+  return join(directory, FILE_NAME);
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  const row = database.prepare(`PRAGMA ${name}`).get() ?? {};
+  return Number(Object.values(row)[0] ?? 0);
+}
+
+/** The directory itself must survive a power cut, or what lies in it is not found again. */
+function makeDirectory(directory: string): void {
+  const made = mkdirSync(directory, { recursive: true });
+  if (made === undefined) return;
+  const parent = openSync(dirname(made), 'r');
+  fsyncSync(parent);
+  closeSync(parent);
+}
+
+/** Brings a database to the present form, in one transaction. @throws Error when a newer Holdfast wrote it */
+export function migrate(database: DatabaseSync): void {
+  const form = pragma(database, 'user_version');
+  if (form > migrations.length) {
+    throw new Error(
+      `its form is ${form} and this Holdfast knows up to ${migrations.length}: use a newer Holdfast`,
+    );
+  }
+  if (form === migrations.length) return;
+  database.exec('BEGIN IMMEDIATE');
+  for (const step of migrations.slice(form)) database.exec(step);
+  database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${migrations.length}`);
+  database.exec('COMMIT');
+}
+
+/**
+ * Opens the store of a directory, and makes both when they are not there.
+ *
+ * @throws what the system or SQLite says; an Error when the file is another program's or of a newer form
+ */
+export function openDatabase(directory: string): DatabaseSync {
+  makeDirectory(directory);
+  const database = new DatabaseSync(databasePath(directory), { timeout: 0 });
+  try {
+    // The lock is taken with the first access and kept: nobody else reads or writes, and no shared memory is needed.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    const empty = database.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'] === 0;
+    if (!empty && pragma(database, 'application_id') !== APPLICATION_ID) {
+      throw new Error(`${databasePath(directory)} is a database of another program: name another directory`);
+    }
+    // Freed pages can be given back in slices; this must be said before the first table.
+    if (empty) database.exec('PRAGMA auto_vacuum = INCREMENTAL');
+    database.exec(
+      `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -${CACHE_KIB};
+       PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA journal_size_limit = ${LOG_LIMIT_BYTES};
+       PRAGMA temp_store = MEMORY`,
+    );
+    migrate(database);
+    return database;
+  } catch (failure) {
+    database.close();
+    throw failure;
+  }
+}

@@ -1,0 +1,75 @@
+// Opening the file of a store: what is there stays, one process at a time, and nothing of others is touched.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { databasePath, openDatabase } from '../../../src/adapters/sqlite-database.ts';
+import { SqliteKeyspace } from '../../../src/adapters/sqlite-keyspace.ts';
+
+let directory = '';
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'holdfast-file-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+test('a directory is made, and what was committed is there when it is opened again', () => {
+  const deep = join(directory, 'a', 'b');
+  const first = new SqliteKeyspace(openDatabase(deep));
+  const entry = { key: bytes('k'), value: bytes('v'), createRevision: 2, modRevision: 2, version: 1 };
+  first.begin();
+  first.putLease({ id: '-7', grantedSeconds: 9, remainingMs: 8_000.5 });
+  first.write(2, [{ type: 'put', sub: 0, entry: { ...entry, lease: '-7' }, previous: undefined }]);
+  first.compact(2);
+  first.commit();
+  first.begin();
+  first.write(3, [{ type: 'put', sub: 0, entry: { ...entry, modRevision: 3 }, previous: undefined }]);
+  first.rollback();
+  first.close();
+  const second = new SqliteKeyspace(openDatabase(deep));
+  expect(second.revision).toBe(2);
+  expect(second.compactRevision).toBe(2);
+  expect(second.get(bytes('k'))).toEqual({ ...entry, lease: '-7' });
+  expect(second.leases()).toEqual([{ id: '-7', grantedSeconds: 9, remainingMs: 8_000.5 }]);
+  expect(second.keysOf('-7')).toEqual([bytes('k')]);
+  second.close();
+});
+
+test('whoever opens it second is refused, in this process and in another', () => {
+  const database = openDatabase(directory);
+  expect(() => openDatabase(directory)).toThrow('database is locked');
+  const other = spawnSync(process.execPath, [
+    '-e',
+    `const { DatabaseSync } = require('node:sqlite');
+     new DatabaseSync(${JSON.stringify(databasePath(directory))}).exec('SELECT * FROM history')`,
+  ]);
+  expect(other.stderr.toString()).toContain('database is locked');
+  database.close();
+  openDatabase(directory).close();
+});
+
+test('a database of another program is refused and stays as it is', () => {
+  const other = new DatabaseSync(databasePath(directory));
+  other.exec('CREATE TABLE theirs(x); INSERT INTO theirs VALUES(1)');
+  other.close();
+  const before = readFileSync(databasePath(directory));
+  expect(() => openDatabase(directory)).toThrow('is a database of another program');
+  expect(readFileSync(databasePath(directory))).toEqual(before);
+  expect(existsSync(`${databasePath(directory)}-wal`)).toBe(false);
+});
+
+test('what is no database at all is refused and stays as it is', () => {
+  writeFileSync(databasePath(directory), 'x'.repeat(5_000));
+  expect(() => openDatabase(directory)).toThrow('file is not a database');
+  expect(readFileSync(databasePath(directory), 'utf8')).toBe('x'.repeat(5_000));
+});
+
+test('a file of a newer form is refused, with both numbers', () => {
+  const newer = openDatabase(directory);
+  newer.exec('PRAGMA user_version = 99');
+  newer.close();
+  expect(() => openDatabase(directory)).toThrow(/its form is 99 and this Holdfast knows up to 1/);
+});

@@ -1,0 +1,142 @@
+// The keyspace over SQLite: the same behaviour as the one in memory, whenever its sweep runs.
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, test } from 'vitest';
+import { migrate } from '../../../src/adapters/sqlite-database.ts';
+import { integrityProblems } from '../../../src/adapters/sqlite-integrity.ts';
+import { SqliteKeyspace } from '../../../src/adapters/sqlite-keyspace.ts';
+import type { Keyspace } from '../../../src/store/keyspace.ts';
+import { fails, keyspaceBehaves } from '../store/keyspace-behaviour.ts';
+
+function inMemory(): DatabaseSync {
+  const database = new DatabaseSync(':memory:');
+  migrate(database);
+  return database;
+}
+
+/** Sweeps one change after each commit, and is sound when it ends. */
+class Sweeping extends SqliteKeyspace {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    super(database);
+    this.#database = database;
+  }
+
+  override commit(): void {
+    super.commit();
+    this.sweep(1);
+  }
+
+  override close(): void {
+    expect(integrityProblems(this.#database)).toEqual([]);
+    super.close();
+  }
+}
+
+const key = (name: string): Uint8Array => new TextEncoder().encode(name);
+
+/** One change of a key at the revision after the newest; a number is the value, undefined deletes. */
+function change(keyspace: Keyspace, name: string, value: number | undefined): void {
+  const revision = keyspace.revision + 1;
+  const previous = keyspace.get(key(name));
+  const entry =
+    value === undefined
+      ? { key: key(name), value: key(''), createRevision: 0, modRevision: revision, version: 0 }
+      : {
+          key: key(name),
+          value: key(String(value)),
+          createRevision: previous?.createRevision ?? revision,
+          modRevision: revision,
+          version: (previous?.version ?? 0) + 1,
+        };
+  keyspace.begin();
+  keyspace.write(revision, [{ type: value === undefined ? 'delete' : 'put', sub: 0, entry, previous }]);
+  keyspace.commit();
+}
+
+const valueAt = (keyspace: Keyspace, name: string, revision: number): string | undefined => {
+  const entry = keyspace.get(key(name), revision);
+  return entry === undefined ? undefined : new TextDecoder().decode(entry.value);
+};
+
+describe('keyspace over SQLite', () => {
+  keyspaceBehaves(() => new SqliteKeyspace(inMemory()), 300);
+  describe('while it sweeps', () => {
+    keyspaceBehaves(() => new Sweeping(inMemory()), 300);
+  });
+
+  test('a key that changed a thousand times has each of its values, and after compaction those above the floor', () => {
+    const database = inMemory();
+    const keyspace = new SqliteKeyspace(database);
+    const values = new Map<number, string | undefined>();
+    for (let n = 0; n < 1_000; n++) {
+      const value = n % 7 === 6 ? undefined : n;
+      change(keyspace, 'hot', value);
+      values.set(keyspace.revision, value === undefined ? undefined : String(value));
+      change(keyspace, 'other', n);
+      values.set(keyspace.revision, value === undefined ? undefined : String(value));
+    }
+    for (const [revision, value] of values) expect(valueAt(keyspace, 'hot', revision)).toBe(value);
+    const floor = 777;
+    keyspace.begin();
+    keyspace.compact(floor);
+    keyspace.commit();
+    for (let left: 'more' | 'done' = 'more'; left === 'more';) {
+      left = keyspace.sweep(100);
+      for (const revision of [floor, floor + 1, 800, 1_500]) {
+        expect(valueAt(keyspace, 'hot', revision)).toBe(values.get(revision));
+      }
+    }
+    for (const [revision, value] of values) {
+      if (revision >= floor) expect(valueAt(keyspace, 'hot', revision)).toBe(value);
+    }
+    // From the floor on; what both keys held there; and what the floor's own change overwrote, until the next compaction.
+    expect(database.prepare('SELECT count(*) AS n FROM history').get()).toEqual({ n: 2_002 - floor + 1 + 1 });
+    expect(integrityProblems(database)).toEqual([]);
+  });
+
+  test('deleted keys leave nothing behind once they are below the floor', () => {
+    const database = inMemory();
+    const keyspace = new SqliteKeyspace(database);
+    for (let n = 0; n < 100; n++) change(keyspace, `key${n}`, n);
+    for (let n = 0; n < 100; n++) change(keyspace, `key${n}`, undefined);
+    change(keyspace, 'last', 1);
+    keyspace.begin();
+    keyspace.compact(keyspace.revision);
+    keyspace.commit();
+    while (keyspace.sweep(16) === 'more');
+    expect(database.prepare('SELECT count(*) AS n FROM newest').get()).toEqual({ n: 1 });
+    expect(database.prepare('SELECT count(*) AS n FROM history').get()).toEqual({ n: 1 });
+    expect(integrityProblems(database)).toEqual([]);
+  });
+
+  test.each([
+    ['an index entry that is not the last', 'UPDATE newest SET live = 0'],
+    ['a change that its index entry does not lead to', "DELETE FROM newest WHERE key = x'61'"],
+    ['a change out of order', 'UPDATE history SET sub = 1 WHERE id = 1; UPDATE history SET revision = 3'],
+    ['a revision that is not whole', 'UPDATE history SET sub = 1 WHERE id = 2'],
+    ['a gap between revisions', 'UPDATE history SET revision = revision + 5 WHERE id = 3'],
+    ['a version that does not follow', 'UPDATE history SET version = 9 WHERE id = 3'],
+    ['a milestone without its change', "INSERT INTO milestones VALUES(x'61', 77)"],
+  ])('integrity finds %s', (problem, damage) => {
+    const database = inMemory();
+    const keyspace = new SqliteKeyspace(database);
+    for (const n of [1, 2, 3]) change(keyspace, 'a', n);
+    expect(integrityProblems(database)).toEqual([]);
+    database.exec(damage);
+    expect(integrityProblems(database).join()).toContain(problem);
+  });
+
+  test('the model notices a sweep beyond the floor', () => {
+    class Greedy extends SqliteKeyspace {
+      override commit(): void {
+        super.commit();
+        const floor = this.compactRevision;
+        this.compactRevision = this.revision;
+        while (this.sweep(100) === 'more');
+        this.compactRevision = floor;
+      }
+    }
+    expect(fails(() => new Greedy(inMemory()))).toBe(true);
+  });
+});
