@@ -1,0 +1,240 @@
+// The engine `etcd`: the store's contract over a cluster of real etcd members.
+// Invariant: what is answered is what etcd answered; what has no answer says whether it may have happened.
+import { createSystem, type System } from '../../actors/system.ts';
+import type { Clock, Log, Random } from '../../ports.ts';
+import { HoldfastError } from '../../protocol/errors.ts';
+import type {
+  Answer,
+  DeleteRequest,
+  DeleteResponse,
+  KeyRange,
+  Leases,
+  ProposalOptions,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  Store,
+  StoreStatus,
+  TxnRequest,
+  TxnResponse,
+  WatchHandle,
+  WatchRequest,
+  WatchSink,
+} from '../contract.ts';
+import { Keepalives } from './keepalives.ts';
+import { etcdLeases } from './leases.ts';
+import { Members } from './members.ts';
+import {
+  deleteRequest,
+  deleteResponse,
+  putRequest,
+  putResponse,
+  rangeRequest,
+  rangeResponse,
+  revisionOf,
+  txnRequest,
+  txnResponse,
+  type DeleteMessage,
+  type HeaderMessage,
+  type Int64,
+  type PutMessage,
+  type RangeMessage,
+  type TxnMessage,
+} from './messages.ts';
+import { startReplay } from './replay.ts';
+import { Requests, type Kind } from './requests.ts';
+import { Tokens, type User } from './tokens.ts';
+import type { Transport, UnaryMethod } from './transport.ts';
+import { EtcdWatch } from './watch.ts';
+import { WatchStreams } from './watch-streams.ts';
+
+export interface EtcdStoreOptions {
+  /** `host:port` each; at least one. */
+  readonly endpoints: readonly string[];
+  /** @default none */
+  readonly user?: User | undefined;
+  /** For one member to be reached, in milliseconds; then the next one is tried. */
+  readonly dialTimeoutMs: number;
+}
+
+export interface EtcdStorePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly transport: Transport;
+  readonly log: Log;
+}
+
+/** Dials nobody before the first request. */
+export function openEtcdStore(options: EtcdStoreOptions, ports: EtcdStorePorts): Store {
+  return new EtcdStore(options, ports);
+}
+
+class EtcdStore implements Store {
+  readonly leases: Leases;
+  readonly #random: Random;
+  readonly #members: Members;
+  readonly #requests: Requests;
+  readonly #keepalives = new Keepalives();
+  readonly #streams: WatchStreams;
+  readonly #system: System;
+  readonly #watches = new Set<EtcdWatch>();
+  #watchCount = 0;
+  #state: 'open' | 'closed' = 'open';
+
+  constructor({ endpoints, user, dialTimeoutMs }: EtcdStoreOptions, ports: EtcdStorePorts) {
+    const { clock, random, transport, log } = ports;
+    this.#random = random;
+    this.#members = new Members({ clock, random, transport, endpoints, dialTimeoutMs });
+    const tokens = new Tokens(user);
+    this.#requests = new Requests(clock, this.#members, tokens);
+    this.#streams = new WatchStreams(this.#members, tokens);
+    this.#system = createSystem({ clock, log });
+    this.leases = etcdLeases(this.#requests, this.#keepalives);
+  }
+
+  async range(request: RangeRequest, options?: ProposalOptions): Promise<RangeResponse> {
+    const what = `range from ${named(request)}`;
+    return rangeResponse(
+      (await this.#run('KV.Range', rangeRequest(request), what, 'read', options)) as RangeMessage,
+    );
+  }
+
+  async put(request: PutRequest, options?: ProposalOptions): Promise<PutResponse> {
+    const what = `put of ${named(request)}`;
+    return putResponse(
+      (await this.#run('KV.Put', putRequest(request), what, 'write', options)) as PutMessage,
+    );
+  }
+
+  async delete(request: DeleteRequest, options?: ProposalOptions): Promise<DeleteResponse> {
+    const what = `delete from ${named(request)}`;
+    return deleteResponse(
+      (await this.#run('KV.DeleteRange', deleteRequest(request), what, 'write', options)) as DeleteMessage,
+    );
+  }
+
+  async txn(request: TxnRequest, options?: ProposalOptions): Promise<TxnResponse> {
+    const kind = changesNothing(request) ? 'read' : 'write';
+    return txnResponse((await this.#run('KV.Txn', txnRequest(request), 'txn', kind, options)) as TxnMessage);
+  }
+
+  watch(request: WatchRequest, sink: WatchSink): WatchHandle {
+    checkWatch(request);
+    if (this.#state === 'closed') throw closed('watch');
+    this.#watchCount += 1;
+    const watch: EtcdWatch = new EtcdWatch(request, sink, {
+      system: this.#system,
+      streams: this.#streams,
+      replay: (of, next) => startReplay(this.#streams, of, next, () => this.#newest(of.key)),
+      id: `watch-${this.#watchCount}`,
+      seed: this.#random.uint32(),
+      forget: () => void this.#watches.delete(watch),
+    });
+    this.#watches.add(watch);
+    return watch;
+  }
+
+  async compact(revision: number, options?: ProposalOptions): Promise<Answer> {
+    const what = `compact to ${revision}`;
+    const message = await this.#run('KV.Compact', { revision }, what, 'write', options);
+    return { revision: revisionOf(message as HeaderMessage) };
+  }
+
+  async status(options?: ProposalOptions): Promise<StoreStatus> {
+    const message = await this.#run('Maintenance.Status', {}, 'status', 'read', options);
+    const { dbSize } = message as { readonly dbSize: Int64 };
+    const floor = await this.#compactRevision(options);
+    return {
+      engine: 'etcd',
+      revision: revisionOf(message as HeaderMessage),
+      compactRevision: floor,
+      sizeBytes: dbSize.toNumber(),
+    };
+  }
+
+  close(): Promise<void> {
+    return this[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    for (const watch of [...this.#watches]) watch.stop(closed('watch'));
+    this.#requests.close();
+    this.#streams.close();
+    this.#keepalives.close();
+    await this.#system.stop();
+    this.#members.close();
+  }
+
+  #run(
+    method: UnaryMethod,
+    message: object,
+    what: string,
+    kind: Kind,
+    options: ProposalOptions = {},
+  ): Promise<object> {
+    return this.#requests.run(what, kind, options, (channel, metadata, handlers) =>
+      channel.unary(method, message, metadata, handlers),
+    );
+  }
+
+  async #newest(key: Uint8Array): Promise<number> {
+    const readable = key.length === 0 ? Uint8Array.of(0) : key;
+    return (await this.range({ key: readable, countOnly: true })).revision;
+  }
+
+  /** etcd has no request that answers with it; it tells a watch that begins below it. */
+  async #compactRevision(options: ProposalOptions | undefined): Promise<number> {
+    const key = Uint8Array.of(0);
+    try {
+      await this.range({ key, revision: 1, countOnly: true }, options);
+      return -1;
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'compacted') throw error;
+    }
+    return new Promise((resolve, reject) => {
+      this.watch(
+        { key, startRevision: 1 },
+        {
+          ready: () => undefined,
+          events: () => 'more',
+          progress: () => undefined,
+          ended: (end) => {
+            if (end.reason === 'compacted') resolve(end.floor);
+            else if (end.reason === 'failed') reject(end.error);
+          },
+        },
+      );
+    });
+  }
+}
+
+function changesNothing({ success = [], failure = [] }: TxnRequest): boolean {
+  return [...success, ...failure].every(
+    (one) => one.type === 'range' || (one.type === 'txn' && changesNothing(one)),
+  );
+}
+
+function checkWatch({ key, end, startRevision }: WatchRequest): void {
+  if (end === undefined && key.length === 0) throw invalid('watch: the key is empty');
+  if (startRevision !== undefined && !(Number.isSafeInteger(startRevision) && startRevision > 0))
+    throw invalid(`watch: startRevision is ${startRevision}; the first revision is 1`);
+}
+
+function invalid(message: string): HoldfastError {
+  return new HoldfastError(message, { code: 'invalid_argument' });
+}
+
+function closed(what: string): HoldfastError {
+  return new HoldfastError(`${what}: the store is closed`, { code: 'stopped', started: 'notStarted' });
+}
+
+const text = new TextDecoder();
+
+/** The key for messages, shortened. */
+function named({ key }: KeyRange): string {
+  const readable = text.decode(key.subarray(0, 60));
+  return key.length > 60 ? `${readable}…` : readable;
+}
