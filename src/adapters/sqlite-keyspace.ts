@@ -4,6 +4,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { KeyRange, KeyValue, LeaseId, Revision } from '../store/contract.ts';
 import type { Change, ChangesThrough, Keyspace, LeaseRecord, Page } from '../store/keyspace.ts';
 import { ENTRY_COLUMNS, StoredEntry, type EntryRow, type Place } from './sqlite-entry.ts';
+import { storeFailure } from './sqlite-failure.ts';
 import { rangeCondition, SqliteHistory, statements } from './sqlite-history.ts';
 import { SqliteSweep } from './sqlite-sweep.ts';
 
@@ -23,7 +24,10 @@ const leaseRecord = ([id, grantedSeconds, remainingMs]: LeaseRow): LeaseRecord =
 export class SqliteKeyspace implements Keyspace {
   revision: Revision;
   compactRevision: Revision;
+  /** Transactions that were committed since it was opened. */
+  commits = 0;
   readonly #database: DatabaseSync;
+  readonly #directory: string;
   readonly #prepare: (sql: string) => StatementSync;
   readonly #history: SqliteHistory;
   readonly #sweep: SqliteSweep;
@@ -35,8 +39,10 @@ export class SqliteKeyspace implements Keyspace {
   /** How it was when the transaction began. */
   #before: { revision: Revision; compactRevision: Revision; nextId: number };
 
-  constructor(database: DatabaseSync) {
+  /** `directory` is where the database lies, for messages. */
+  constructor(database: DatabaseSync, directory: string) {
     this.#database = database;
+    this.#directory = directory;
     const prepare = statements(database);
     this.#prepare = prepare;
     this.#history = new SqliteHistory(prepare);
@@ -62,6 +68,11 @@ export class SqliteKeyspace implements Keyspace {
     return this.#number('PRAGMA page_count') * this.#number('PRAGMA page_size');
   }
 
+  /** Whether a transaction is open that could be neither committed nor rolled back. */
+  get isBroken(): boolean {
+    return this.#database.isTransaction;
+  }
+
   begin(): void {
     const { revision, compactRevision } = this;
     this.#before = { revision, compactRevision, nextId: this.#history.nextId };
@@ -69,7 +80,12 @@ export class SqliteKeyspace implements Keyspace {
   }
 
   commit(): void {
-    this.#commit.run();
+    try {
+      this.#commit.run();
+    } catch (cause) {
+      throw storeFailure(this.#directory, cause);
+    }
+    this.commits += 1;
   }
 
   rollback(): void {
@@ -123,11 +139,10 @@ export class SqliteKeyspace implements Keyspace {
 
   write(revision: Revision, changes: readonly Change[]): void {
     this.revision = revision;
-    for (const change of changes) {
-      const { entry, previous, type } = change;
-      const place = StoredEntry.place(previous) ?? this.#placeOf(entry.key);
-      const id = this.#history.append(change, revision, place);
-      this.#setNewest.run(entry.key, id, type === 'put' ? 1 : 0, entry.lease ?? null);
+    try {
+      for (const change of changes) this.#write(revision, change);
+    } catch (cause) {
+      throw storeFailure(this.#directory, cause);
     }
   }
 
@@ -183,6 +198,13 @@ export class SqliteKeyspace implements Keyspace {
   /** The first id that is later than a revision; undefined when none is. */
   #beyond(at: Revision | undefined): number | undefined {
     return at === undefined || at >= this.revision ? undefined : this.#history.firstId(at + 1, this.revision);
+  }
+
+  #write(revision: Revision, change: Change): void {
+    const { entry, previous, type } = change;
+    const place = StoredEntry.place(previous) ?? this.#placeOf(entry.key);
+    const id = this.#history.append(change, revision, place);
+    this.#setNewest.run(entry.key, id, type === 'put' ? 1 : 0, entry.lease ?? null);
   }
 
   #placeOf(key: Uint8Array): Place | undefined {

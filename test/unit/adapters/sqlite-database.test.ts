@@ -18,7 +18,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 test('a directory is made, and what was committed is there when it is opened again', () => {
   const deep = join(directory, 'a', 'b');
-  const first = new SqliteKeyspace(openDatabase(deep));
+  const first = new SqliteKeyspace(openDatabase(deep), deep);
   const entry = { key: bytes('k'), value: bytes('v'), createRevision: 2, modRevision: 2, version: 1 };
   first.begin();
   first.putLease({ id: '-7', grantedSeconds: 9, remainingMs: 8_000.5 });
@@ -29,7 +29,7 @@ test('a directory is made, and what was committed is there when it is opened aga
   first.write(3, [{ type: 'put', sub: 0, entry: { ...entry, modRevision: 3 }, previous: undefined }]);
   first.rollback();
   first.close();
-  const second = new SqliteKeyspace(openDatabase(deep));
+  const second = new SqliteKeyspace(openDatabase(deep), deep);
   expect(second.revision).toBe(2);
   expect(second.compactRevision).toBe(2);
   expect(second.get(bytes('k'))).toEqual({ ...entry, lease: '-7' });

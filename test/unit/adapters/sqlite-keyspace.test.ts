@@ -18,7 +18,7 @@ class Sweeping extends SqliteKeyspace {
   readonly #database: DatabaseSync;
 
   constructor(database: DatabaseSync) {
-    super(database);
+    super(database, 'memory');
     this.#database = database;
   }
 
@@ -60,14 +60,14 @@ const valueAt = (keyspace: Keyspace, name: string, revision: number): string | u
 };
 
 describe('keyspace over SQLite', () => {
-  keyspaceBehaves(() => new SqliteKeyspace(inMemory()), 300);
+  keyspaceBehaves(() => new SqliteKeyspace(inMemory(), 'memory'), 300);
   describe('while it sweeps', () => {
     keyspaceBehaves(() => new Sweeping(inMemory()), 300);
   });
 
   test('a key that changed a thousand times has each of its values, and after compaction those above the floor', () => {
     const database = inMemory();
-    const keyspace = new SqliteKeyspace(database);
+    const keyspace = new SqliteKeyspace(database, 'memory');
     const values = new Map<number, string | undefined>();
     for (let n = 0; n < 1_000; n++) {
       const value = n % 7 === 6 ? undefined : n;
@@ -97,7 +97,7 @@ describe('keyspace over SQLite', () => {
 
   test('deleted keys leave nothing behind once they are below the floor', () => {
     const database = inMemory();
-    const keyspace = new SqliteKeyspace(database);
+    const keyspace = new SqliteKeyspace(database, 'memory');
     for (let n = 0; n < 100; n++) change(keyspace, `key${n}`, n);
     for (let n = 0; n < 100; n++) change(keyspace, `key${n}`, undefined);
     change(keyspace, 'last', 1);
@@ -120,7 +120,7 @@ describe('keyspace over SQLite', () => {
     ['a milestone without its change', "INSERT INTO milestones VALUES(x'61', 77)"],
   ])('integrity finds %s', (problem, damage) => {
     const database = inMemory();
-    const keyspace = new SqliteKeyspace(database);
+    const keyspace = new SqliteKeyspace(database, 'memory');
     for (const n of [1, 2, 3]) change(keyspace, 'a', n);
     expect(integrityProblems(database)).toEqual([]);
     database.exec(damage);
@@ -137,6 +137,6 @@ describe('keyspace over SQLite', () => {
         this.compactRevision = floor;
       }
     }
-    expect(fails(() => new Greedy(inMemory()))).toBe(true);
+    expect(fails(() => new Greedy(inMemory(), 'memory'))).toBe(true);
   });
 });

@@ -1,0 +1,157 @@
+// The engine `file:` as the store sees it: batches go to a worker thread, which a new one replaces when it dies.
+// Invariant: each batch settles once, in order; one that the thread had when it died may have been applied.
+import { HoldfastError } from '../protocol/errors.ts';
+import type { Backend, BatchOutcome } from '../store/backend.ts';
+import type { Command } from '../store/commands.ts';
+import type { Revision } from '../store/contract.ts';
+import type { Failed, FromWorker } from './sqlite-messages.ts';
+import { SqliteThread } from './sqlite-thread.ts';
+
+/** While one batch commits, the next one is under way. */
+const MAX_BATCHES = 2;
+
+/** A thread that does not end when it should is left alone after this. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
+/** SQLite before 3.51.3 can corrupt a write-ahead log; Node before 24.15 warns that its SQLite is experimental. */
+const NODE_NEEDED = [24, 15];
+const SQLITE_NEEDED = [3, 51, 3];
+
+interface Waiting {
+  settle(outcome: BatchOutcome): void;
+  fail(error: HoldfastError): void;
+}
+
+export interface SqliteBackendOptions {
+  /** Where the store lies; it is made when it is not there. */
+  readonly directory: string;
+  /** What the thread runs. @default sqlite-worker */
+  readonly worker?: URL | undefined;
+}
+
+/** As it is called beside this file, in the sources and in what is built of them. */
+function workerFile(): URL {
+  return new URL(
+    `./sqlite-worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`,
+    import.meta.url,
+  );
+}
+
+function isOlder(version: string, needed: readonly number[]): boolean {
+  const numbers = version.split('.').map(Number);
+  const differs = needed.findIndex((least, index) => numbers[index] !== least);
+  return differs !== -1 && (numbers[differs] ?? 0) < (needed[differs] ?? 0);
+}
+
+/** @throws HoldfastError `unsupported` where the store cannot keep its promises */
+function requireVersions({ node, sqlite }: NodeJS.ProcessVersions): void {
+  if (!isOlder(node, NODE_NEEDED) && sqlite !== undefined && !isOlder(sqlite, SQLITE_NEEDED)) return;
+  throw new HoldfastError(
+    `a store in a file needs Node ${NODE_NEEDED.join('.')} and SQLite ${SQLITE_NEEDED.join('.')} or newer, and ` +
+      `this is Node ${node} with SQLite ${sqlite ?? 'left out'}; use a newer Node, or memory: or etcd:`,
+    { code: 'unsupported' },
+  );
+}
+
+class SqliteBackend implements Backend {
+  readonly engine = 'file';
+  readonly durable = true;
+  readonly maxBatches = MAX_BATCHES;
+  readonly #directory: string;
+  readonly #file: URL;
+  readonly #waiting: Waiting[] = [];
+  #thread: SqliteThread | undefined;
+  #told: Revision | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor({ directory, worker = workerFile() }: SqliteBackendOptions) {
+    this.#directory = directory;
+    this.#file = worker;
+  }
+
+  /** Resolves when the file is open. */
+  async open(): Promise<void> {
+    await this.run([]);
+  }
+
+  run(commands: readonly Command[]): Promise<BatchOutcome> {
+    return new Promise((settle, fail) => {
+      if (this.#closing !== undefined) return fail(this.#stopped());
+      this.#thread ??= this.#start();
+      this.#waiting.push({ settle, fail });
+      this.#thread.hold('waited for');
+      this.#thread.post({ type: 'run', commands });
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#thread?.close(CLOSE_TIMEOUT_MS) ?? Promise.resolve();
+    return this.#closing;
+  }
+
+  #start(): SqliteThread {
+    const start = { directory: this.#directory, told: this.#told };
+    let lives: 'opening' | 'open' | 'refused' = 'opening';
+    const thread: SqliteThread = new SqliteThread(this.#file, start, {
+      message: (message) => {
+        if (message.type === 'opened') lives = 'open';
+        if (message.type === 'refused') lives = 'refused';
+        this.#hear(message);
+      },
+      ended: (cause) => {
+        if (this.#thread === thread) this.#thread = undefined;
+        const said = cause instanceof Error ? cause.message : 'it ended by itself';
+        this.#failAll({
+          message: `the thread of store ${this.#directory} died: ${said}; the next request starts another`,
+          started: lives === 'open' ? 'unknown' : 'notStarted',
+        });
+      },
+    });
+    return thread;
+  }
+
+  #hear(message: FromWorker): void {
+    switch (message.type) {
+      case 'opened':
+        this.#told ??= message.told;
+        break;
+      case 'refused':
+        // What follows goes to a new thread; this one has nothing left to answer.
+        this.#thread = undefined;
+        this.#failAll({ message: message.message, started: 'notStarted' });
+        break;
+      case 'done':
+        this.#told = message.told;
+        this.#waiting.shift()?.settle(message);
+        break;
+      case 'failed':
+        this.#waiting.shift()?.fail(failure(message));
+    }
+    if (this.#waiting.length === 0) this.#thread?.hold('idle');
+  }
+
+  #failAll(why: Omit<Failed, 'type'>): void {
+    for (const { fail } of this.#waiting.splice(0)) fail(failure(why));
+  }
+
+  #stopped(): HoldfastError {
+    return new HoldfastError(`store ${this.#directory} is closed; open it again`, { code: 'stopped' });
+  }
+}
+
+function failure({ message, started }: Omit<Failed, 'type'>): HoldfastError {
+  return new HoldfastError(message, { code: 'store_failed', retryable: started === 'notStarted', started });
+}
+
+/**
+ * Opens a store in a directory, which it holds until it is closed: no other process, and no other store of this one, gets it.
+ *
+ * @throws HoldfastError `unsupported` on an older Node; `store_failed` when the file is held by another, damaged, of
+ * another program, or cannot be read
+ */
+export async function openSqliteBackend(options: SqliteBackendOptions): Promise<Backend> {
+  requireVersions(process.versions);
+  const backend = new SqliteBackend(options);
+  await backend.open();
+  return backend;
+}

@@ -1,0 +1,60 @@
+// One life of the thread that writes a store's file.
+// Invariant: messages arrive in order and whole; `ended` is told once, last.
+import { Worker } from 'node:worker_threads';
+import { Packer, Unpacker } from './packed.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './sqlite-messages.ts';
+
+/** Below this many bytes a message is copied sooner than it is transferred. */
+const TRANSFER_BYTES = 262_144;
+
+interface ThreadOwner {
+  message(message: FromWorker): void;
+  /** `cause`: what it threw and did not catch. */
+  ended(cause: unknown): void;
+}
+
+export class SqliteThread {
+  readonly #worker: Worker;
+  readonly #packer = new Packer();
+  readonly #ended: Promise<void>;
+
+  constructor(file: URL, start: WorkerStart, owner: ThreadOwner) {
+    // Flags of the process need not fit a worker (`--input-type`).
+    this.#worker = new Worker(file, { name: 'holdfast-store', workerData: start, execArgv: [] });
+    const unpacker = new Unpacker('copy');
+    let cause: unknown;
+    this.#worker.on('message', (packed: Uint8Array<ArrayBuffer>) => {
+      owner.message(unpacker.unpack(packed) as FromWorker);
+    });
+    this.#worker.on('error', (thrown) => {
+      cause = thrown;
+    });
+    this.#ended = new Promise((resolve) => {
+      this.#worker.on('exit', () => {
+        owner.ended(cause);
+        resolve();
+      });
+    });
+  }
+
+  post(message: ToWorker): void {
+    const packed = this.#packer.pack(message);
+    if (packed.length < TRANSFER_BYTES) this.#worker.postMessage(packed);
+    else this.#worker.postMessage(packed, [packed.buffer]);
+  }
+
+  /** The process lives on while someone waits, and not because a store is open. */
+  hold(use: 'waited for' | 'idle'): void {
+    if (use === 'idle') this.#worker.unref();
+    else this.#worker.ref();
+  }
+
+  /** Resolves when it has answered all, closed the file and ended; it is ended by force when that takes longer. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#worker.ref();
+    this.post({ type: 'close' });
+    const force = setTimeout(() => void this.#worker.terminate(), timeoutMs);
+    await this.#ended;
+    clearTimeout(force);
+  }
+}
