@@ -14,9 +14,16 @@ export class AlikeProperties {
 
   constructor(orbits: Orbits, options: CheckOptions) {
     const { always = {}, sometimes = {}, alwaysPossible = {}, noDeadlock } = options;
+    const { eventually = {}, alwaysEventually = {}, leadsTo = {} } = options;
     this.#orbits = orbits;
     this.#properties = [
-      ...[always, sometimes, alwaysPossible].flatMap((group) => Object.entries(group)),
+      ...[always, sometimes, alwaysPossible, eventually, alwaysEventually].flatMap((group) =>
+        Object.entries(group),
+      ),
+      ...Object.entries(leadsTo).flatMap(([name, { from, to }]) => [
+        [name, from] as const,
+        [name, to] as const,
+      ]),
       ...(typeof noDeadlock === 'function' ? [['noDeadlock', noDeadlock] as const] : []),
     ];
   }

@@ -30,11 +30,16 @@ export class FairnessClasses {
 }
 
 export class Edges {
-  readonly classes = new FairnessClasses();
+  readonly classes: FairnessClasses;
   readonly #starts = new IntList();
   readonly #ends = new IntList();
   readonly #targets = new IntList();
+  /** Twice the class, and 1 more when alike actors changed names on the way. */
   readonly #kinds = new IntList();
+
+  constructor(classes = new FairnessClasses()) {
+    this.classes = classes;
+  }
 
   get bytes(): number {
     return this.#starts.bytes + this.#ends.bytes + this.#targets.bytes + this.#kinds.bytes;
@@ -46,9 +51,9 @@ export class Edges {
     this.#ends.set(state, this.#targets.length);
   }
 
-  add(state: number, target: number, move: Move, part: number): void {
+  add(state: number, target: number, move: Move, part: number, turned = false): void {
     this.#targets.push(target);
-    this.#kinds.push(this.classes.of(move, part));
+    this.#kinds.push(this.classes.of(move, part) * 2 + (turned ? 1 : 0));
     this.#ends.set(state, this.#targets.length);
   }
 
@@ -66,6 +71,11 @@ export class Edges {
 
   /** Fairness class, or `FAULT`. */
   kind(edge: number): number {
-    return this.#kinds.at(edge);
+    return this.#kinds.at(edge) >> 1;
+  }
+
+  /** The target stands for the state that the move leads to, with names exchanged. */
+  isTurned(edge: number): boolean {
+    return (this.#kinds.at(edge) & 1) === 1;
   }
 }

@@ -88,6 +88,8 @@ function heardInWords({ part, input, outcome }: Heard): string | undefined {
 export interface PathStep {
   readonly state: Int32Array;
   readonly by?: (move: Move, part: number) => boolean;
+  /** True: this very state, not one that it stands for. @default false */
+  readonly exact?: boolean;
 }
 
 /** Who said what to whom: a turn hears what a move says, then what each part says, in the order of the saying. */
@@ -141,7 +143,7 @@ function stepTo(
     after.set(from);
     composition.run(after, move);
     const unexpected = composition.unexpected !== undefined;
-    composition.orbits?.represent(after);
+    if (to === 'unexpected' || to.exact !== true) composition.orbits?.represent(after);
     const same = to === 'unexpected' ? unexpected : to.state.every((local, i) => after[i] === local);
     if (same) found = makeStep(composition, from, at, { move, number, nth });
   });
@@ -150,6 +152,13 @@ function stepTo(
       'a step of the counterexample cannot be made again: a model or a route is not a pure function',
     );
   return found;
+}
+
+/** The state that `path` leads to: its last one, or one that this stands for. */
+export function endOf(composition: Composition, path: readonly PathStep[]): Int32Array {
+  const at = composition.begin();
+  path.slice(1).forEach((to, i) => stepTo(composition, at, to, i + 1));
+  return at;
 }
 
 function changesBetween({ parts }: Composition, from: Int32Array, after: Int32Array): Change[] {

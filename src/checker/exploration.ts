@@ -4,7 +4,15 @@ import { AlikeProperties } from './alike-properties.ts';
 import type { CheckOptions, CheckResult, Progress, Search } from './options.ts';
 import { Composition } from './composition.ts';
 import { Edges } from './edges.ts';
-import { explain, failedIn, notReached, unexpectedIn, type PathStep, type Violation } from './explain.ts';
+import {
+  endOf,
+  explain,
+  failedIn,
+  notReached,
+  unexpectedIn,
+  type PathStep,
+  type Violation,
+} from './explain.ts';
 import { pathTo, trappedState, type Explored } from './explored.ts';
 import { BreadthFirst, DepthFirst, NONE, type Frontier } from './frontier.ts';
 import { livenessOf, type Lasso } from './liveness.ts';
@@ -14,6 +22,14 @@ import { needsAll, StateProperties } from './properties.ts';
 import { IntList, StateSet } from './states.ts';
 import type { SystemDefinition } from './system.ts';
 import { StateView } from './view.ts';
+
+/** The system, reduced by its symmetry unless that is not wanted. */
+function compositionFor(definition: SystemDefinition, options: CheckOptions): Composition {
+  const composition = new Composition(definition, options.symmetry !== false);
+  // Where several states stand for one orbit, a run that repeats need not be seen to repeat.
+  const isPartial = composition.orbits?.isPartial === true && livenessOf(options).length > 0;
+  return isPartial ? new Composition(definition, false) : composition;
+}
 
 export class Exploration implements Search {
   readonly #composition: Composition;
@@ -37,9 +53,7 @@ export class Exploration implements Search {
 
   constructor(definition: SystemDefinition, options: CheckOptions) {
     this.#options = options;
-    // Fairness tells alike actors apart: who always waits may be another one each time.
-    const symmetric = options.symmetry !== false && livenessOf(options).length === 0;
-    this.#composition = new Composition(definition, symmetric);
+    this.#composition = compositionFor(definition, options);
     const { orbits } = this.#composition;
     this.#alike = orbits === undefined ? undefined : new AlikeProperties(orbits, options);
     this.#properties = new StateProperties(definition, options);
@@ -168,7 +182,7 @@ export class Exploration implements Search {
     // A state that became another one of its own orbit has changed.
     if (!move.fault && (found !== this.#index || turned)) this.#progressed = true;
     this.#sleep?.made(move, part, found, found === size, turned);
-    this.#edges?.add(this.#index, found, move, part);
+    this.#edges?.add(this.#index, found, move, part, turned);
   };
 
   #violatedBy(index: number): string | undefined {
@@ -237,8 +251,8 @@ export class Exploration implements Search {
 
   #failLasso(kind: Violation['kind'], property: string, { stem, cycle }: Lasso, { classes }: Edges): void {
     const path: PathStep[] = stem.map((index) => ({ state: this.#stateAt(index) }));
-    for (const { target, kind: made } of cycle)
-      path.push({ state: this.#stateAt(target), by: (move, part) => classes.of(move, part) === made });
+    for (const { state, kind: made } of cycle(endOf(this.#composition, path)))
+      path.push({ state, exact: true, by: (move, part) => classes.of(move, part) === made });
     this.#violation = explain(this.#composition, kind, property, path, stem.length);
   }
 

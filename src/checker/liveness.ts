@@ -4,18 +4,22 @@ import type { CheckOptions } from './options.ts';
 import { FAULT, type Edges } from './edges.ts';
 import { marksOf, pathTo, type Explored } from './explored.ts';
 import { eachComponent, ENTRY, OUTSIDE, regionFrom, type Region } from './region.ts';
+import { turnsInside, unfold } from './unfolding.ts';
 
-/** An edge of the cycle: the state that it leads to, and the fairness class of its move. */
+/** A step of the cycle: the state that it leads to, and the fairness class of its move. */
 export interface CycleStep {
-  readonly target: number;
+  readonly state: Int32Array;
   readonly kind: number;
 }
 
 export interface Lasso {
   /** States from the first one to the one where the cycle begins. */
   readonly stem: readonly number[];
-  /** Back to the last state of the stem. Empty: the run stays there, since nothing more has to happen. */
-  readonly cycle: readonly CycleStep[];
+  /**
+   * Back to `from`, the state that the stem led to or one that it stands for. Empty: the run stays there, since nothing
+   * more has to happen.
+   */
+  readonly cycle: (from: Int32Array) => readonly CycleStep[];
 }
 
 export interface LivenessProperty {
@@ -26,8 +30,9 @@ export interface LivenessProperty {
 
 /** The liveness properties among `options`, in their order. */
 export function livenessOf(options: CheckOptions): LivenessProperty[] {
-  const { eventually = {}, alwaysEventually = {}, leadsTo = {}, faults = 'end' } = options;
-  const find = (explored: Explored, region: Region) => new FairSearch(explored, region, faults).run();
+  const { eventually = {}, alwaysEventually = {}, leadsTo = {}, faults = 'end', maxStates } = options;
+  const find = (explored: Explored, region: Region) =>
+    new FairSearch(explored, region, faults, maxStates).run();
   return [
     ...Object.entries(eventually).map(([name, predicate]): LivenessProperty => ({
       kind: 'eventually',
@@ -63,6 +68,8 @@ function* marked(marks: Uint8Array): Generator<number> {
 
 class FairSearch {
   readonly #explored: Explored;
+  readonly #faults: 'end' | 'recur';
+  readonly #maxStates: number | undefined;
   readonly #edges: Edges;
   readonly #region: Region;
   readonly #component: Int32Array;
@@ -73,7 +80,9 @@ class FairSearch {
   readonly #stamp: Int32Array;
   #round = 0;
 
-  constructor(explored: Explored, region: Region, faults: 'end' | 'recur') {
+  constructor(explored: Explored, region: Region, faults: 'end' | 'recur', maxStates?: number) {
+    this.#faults = faults;
+    this.#maxStates = maxStates;
     this.#explored = explored;
     this.#edges = explored.edges;
     this.#region = region;
@@ -86,16 +95,60 @@ class FairSearch {
   }
 
   run(): Lasso | undefined {
+    const isReduced = this.#explored.composition.orbits !== undefined;
     let best: number | undefined;
     eachComponent(this.#edges, this.#region, this.#follows, this.#component, (members, number) => {
       let first = members[0] as number;
       for (const state of members)
         if ((this.#rank[state] as number) < (this.#rank[first] as number)) first = state;
       if (best !== undefined && (this.#rank[best] as number) < (this.#rank[first] as number)) return;
-      if (this.#isFair(members, number)) best = first;
+      const isInside = (edge: number): boolean =>
+        this.#component[this.#edges.target(edge)] === number && this.#inRegion(edge) && this.#follows(edge);
+      const isFair =
+        isReduced && turnsInside(this.#edges, members, isInside)
+          ? this.#unfolded(this.#stateAt(first), number).#isFairAsAWhole()
+          : this.#isFair(members, number);
+      if (isFair) best = first;
     });
     if (best === undefined) return undefined;
-    return { stem: this.#stemTo(best), cycle: this.#cycleThrough(best) };
+    const home = best;
+    const number = this.#component[home] as number;
+    return {
+      stem: this.#stemTo(home),
+      cycle: (from) => (isReduced ? this.#unfolded(from, number).#wholeCycle() : this.#cycleThrough(home)),
+    };
+  }
+
+  /** The search in one component as it is when alike actors are told apart. Its first state is `from`. */
+  #unfolded(from: Int32Array, number: number): FairSearch {
+    const isMember = (state: number): boolean =>
+      this.#component[state] === number && this.#region.before[state] !== OUTSIDE;
+    const follows = (kind: number): boolean => this.#faults === 'recur' || kind !== FAULT;
+    const { composition, parents } = this.#explored;
+    const { set, edges } = unfold(this.#explored, from, isMember, follows, this.#maxStates);
+    const region = {
+      before: new Int32Array(set.size).fill(ENTRY),
+      order: Int32Array.from({ length: set.size }, (_, state) => state),
+    };
+    return new FairSearch({ composition, set, parents, edges }, region, this.#faults, this.#maxStates);
+  }
+
+  /** For a region that is one component. */
+  #isFairAsAWhole(): boolean {
+    this.#component.fill(0);
+    return this.#isFair(this.#region.order, 0);
+  }
+
+  #wholeCycle(): CycleStep[] {
+    this.#component.fill(0);
+    return this.#cycleThrough(0);
+  }
+
+  #stateAt(index: number): Int32Array {
+    const { set } = this.#explored;
+    const state = new Int32Array(set.width);
+    set.read(index, state);
+    return state;
   }
 
   /**
@@ -173,13 +226,13 @@ class FairSearch {
         const possible = this.#unitsOf(at);
         const made = this.#unitsOfEdge(edge);
         pending = new Set([...pending].filter((unit) => possible.includes(unit) && !made.includes(unit)));
-        cycle.push({ target: at, kind: this.#edges.kind(edge) });
+        cycle.push({ state: this.#stateAt(at), kind: this.#edges.kind(edge) });
       }
       if (pending.size === before) throw new Error('a fair cycle was found and then not found again');
     }
     if (at === home) return cycle;
     for (const edge of this.#shortest(at, (_, target) => target === home))
-      cycle.push({ target: this.#edges.target(edge), kind: this.#edges.kind(edge) });
+      cycle.push({ state: this.#stateAt(this.#edges.target(edge)), kind: this.#edges.kind(edge) });
     return cycle;
   }
 

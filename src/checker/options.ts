@@ -56,8 +56,9 @@ export interface CheckOptions {
    */
   readonly partialOrder?: boolean;
   /**
-   * False: looks at every state for itself, though the system says that some actors are alike. With liveness
-   * properties it is always so, since fairness tells alike actors apart. @default true
+   * False: looks at every state for itself, though the system says that some actors are alike. With liveness properties
+   * that is so too where names can be exchanged in more than 120 ways; else, since fairness tells alike actors apart,
+   * what repeats is looked at with all names. @default true
    */
   readonly symmetry?: boolean;
   /** The search stops, incomplete, beyond so many states. @default 10 000 000 */

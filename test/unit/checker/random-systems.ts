@@ -176,3 +176,21 @@ export function propertiesOf(random: RandomSystem): CheckOptions[] {
     { alwaysPossible: { 'all at 0': (view) => places(view).every((place) => place === 0) } },
   ];
 }
+
+/** Liveness properties that tell no actor from another, one a search. */
+export function livenessOf(random: RandomSystem): CheckOptions[] {
+  const places = (view: View) => namesOf(random).map((name) => view.model<Actor>(`actor ${name}`).at);
+  const hubAt = (view: View) => view.model<Hub>('hub').at;
+  const oneAt2 = (view: View) => places(view).includes(2);
+  const together = (view: View) => new Set(places(view)).size === 1 && hubAt(view) !== 0;
+  return [
+    { eventually: { 'one at 2': oneAt2 } },
+    { eventually: { together } },
+    { alwaysEventually: { 'one at 1': (view) => places(view).includes(1) } },
+    {
+      alwaysEventually: { 'not all at 0': (view) => places(view).some((place) => place !== 0) },
+      faults: 'recur',
+    },
+    { leadsTo: { 'one at 2, then the hub elsewhere': { from: oneAt2, to: (view) => hubAt(view) !== 1 } } },
+  ];
+}

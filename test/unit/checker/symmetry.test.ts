@@ -237,11 +237,6 @@ describe('a verdict on alike actors', () => {
     expect(reduced).toEqual({ states: 1, generated: 1, depth: 0, complete: true });
     expect(check(system, { noDeadlock: () => true, symmetry: false }).states).toBe(2);
   });
-
-  it('on liveness looks at every state for itself', () => {
-    const eventually = { 'a is on': (view: View) => view.model('a') === 'on' };
-    expect(check(switches(['a', 'b']), { eventually }).violation?.kind).toBe('eventually');
-  });
 });
 
 describe('what is not alike is refused:', () => {

@@ -5,6 +5,7 @@ import {
   defineSystem,
   model,
   type Channel,
+  type CheckOptions,
   type Message,
   type SystemDefinition,
 } from '../../../src/checker/index.ts';
@@ -111,3 +112,40 @@ export const climber = (top: number, leap: number) =>
         .filter((by) => height + by <= top)
         .map((by) => ({ event: { type: 'climb', by }, label: `climb ${by}` })),
   });
+
+/** Of `names` one holds a token. It passes it on; `others`: what those without it may do by themselves. */
+export const tokenRing = (names: readonly string[], others: 'finish' | 'nothing') => {
+  const actor = (name: string) =>
+    model<'holds' | 'waits' | 'done'>({
+      initial: name === names[0] ? 'holds' : 'waits',
+      step: (state, { type }) => {
+        if (type === 'finish') return { state: 'done' };
+        if (type === 'take') return { state: state === 'done' ? 'done' : 'holds' };
+        return { state: 'waits' };
+      },
+      choices(state) {
+        if (state === 'waits') return others === 'finish' ? [{ event: { type: 'finish' } }] : [];
+        if (state === 'done') return [];
+        const rest = names.filter((other) => other !== name);
+        return rest.map((to) => ({ to: 'hand', event: { type: 'pass', from: name, to } }));
+      },
+    });
+  const hand = model<0>({
+    initial: 0,
+    step: (state, { from, to }) => ({
+      state,
+      outputs: [
+        { tell: from as string, event: { type: 'give' } },
+        { tell: to as string, event: { type: 'take' } },
+      ],
+    }),
+  });
+  return defineSystem({
+    actors: { ...Object.fromEntries(names.map((name) => [name, actor(name)])), hand },
+    route: nothing,
+    symmetry: [names],
+  });
+};
+export const someoneIsDone = (names: readonly string[]): CheckOptions => ({
+  eventually: { 'someone is done': (view) => names.some((name) => view.model(name) === 'done') },
+});
