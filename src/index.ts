@@ -20,7 +20,10 @@ import {
 } from './links/connect-over.ts';
 import { transitionLine, type TransitionSink } from './engine/transition-record.ts';
 import type { Log } from './ports.ts';
-import type { HoldfastError } from './protocol/errors.ts';
+import { HoldfastError } from './protocol/errors.ts';
+import type { Store } from './store/contract.ts';
+import type { StoreOptions } from './store/local-store.ts';
+import { openMemoryStore } from './store/memory-store.ts';
 
 export { serveEtcd, type EtcdServer, type EtcdServerOptions } from './adapters/etcd-server.ts';
 export { createNodeClock } from './adapters/node-clock.ts';
@@ -39,6 +42,9 @@ export { presets, type ExecutionTimes, type LinkTimes, type Preset } from './lin
 export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
 export type * from './ports.ts';
 export type * from './store/contract.ts';
+export { prefixEnd } from './store/bytes.ts';
+export type { StoreOptions } from './store/local-store.ts';
+export { watchEvents, type WatchBatch, type WatchEventsOptions } from './store/watch-events.ts';
 export { HoldfastError, ProtocolViolation, RemoteFunctionError, type ErrorCode } from './protocol/errors.ts';
 export { defaults, limits } from './protocol/limits.ts';
 export type { Encoding } from './protocol/values.ts';
@@ -72,6 +78,26 @@ export function createHub(options: HubOptions = {}): Promise<Hub> {
     random: createNodeRandom(),
     log: options.log ?? defaultLog(),
     metrics: createPromMetrics(),
+  });
+}
+
+/**
+ * Opens a store; the URL chooses its engine. `memory:` forgets all when it is closed.
+ *
+ * @throws HoldfastError `invalid_option`
+ */
+export async function openStore(
+  url: string,
+  options: StoreOptions & { readonly log?: Log | undefined } = {},
+): Promise<Store> {
+  const ports = {
+    clock: createNodeClock(),
+    random: createNodeRandom(),
+    log: options.log ?? defaultLog(),
+  };
+  if (url === 'memory:') return openMemoryStore(ports, options);
+  throw new HoldfastError(`no engine for the store ${JSON.stringify(url)}; give memory:`, {
+    code: 'invalid_option',
   });
 }
 

@@ -12,12 +12,20 @@ import {
   type SocketLike,
 } from './links/connect-over.ts';
 import type { Log } from './ports.ts';
+import { HoldfastError } from './protocol/errors.ts';
+import type { Store } from './store/contract.ts';
+import type { StoreOptions } from './store/local-store.ts';
+import { openMemoryStore } from './store/memory-store.ts';
 
 export type { ConnectOverOptions, OpenConnection, SocketLike } from './links/connect-over.ts';
 export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from './calls/functions.ts';
 export type { CallOptions, Target } from './calls/pending.ts';
 export type { Client, ClientOptions, ClientStatus, NodeDescription, Remote } from './client/client.ts';
 export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
+export type * from './store/contract.ts';
+export { prefixEnd } from './store/bytes.ts';
+export type { StoreOptions } from './store/local-store.ts';
+export { watchEvents, type WatchBatch, type WatchEventsOptions } from './store/watch-events.ts';
 export { HoldfastError, ProtocolViolation, RemoteFunctionError, type ErrorCode } from './protocol/errors.ts';
 
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -53,4 +61,20 @@ export function createClient(options: ClientOptions): Client {
     log: options.log ?? quiet,
   };
   return startClient(options, ports);
+}
+
+/**
+ * Opens a store, which forgets all when it is closed: `memory:` is the one engine that runs here.
+ *
+ * @throws HoldfastError `invalid_option`
+ */
+export async function openStore(
+  url: string,
+  options: StoreOptions & { readonly log?: Log | undefined } = {},
+): Promise<Store> {
+  const ports = { clock: createWebClock(), random: createWebRandom(), log: options.log ?? quiet };
+  if (url === 'memory:') return openMemoryStore(ports, options);
+  throw new HoldfastError(`no engine for the store ${JSON.stringify(url)}; give memory:`, {
+    code: 'invalid_option',
+  });
 }

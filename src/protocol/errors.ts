@@ -37,6 +37,8 @@ export interface HoldfastErrorOptions {
   readonly started?: 'notStarted' | 'unknown';
   /** For calls: the node that had it. */
   readonly node?: string | undefined;
+  /** For `compacted`: the oldest revision that is still there. For `future_revision`: the newest. */
+  readonly revision?: number | undefined;
 }
 
 export class HoldfastError extends Error {
@@ -46,6 +48,7 @@ export class HoldfastError extends Error {
   readonly blame: 'local' | 'remote';
   readonly started: 'notStarted' | 'unknown' | undefined;
   readonly node: string | undefined;
+  readonly revision: number | undefined;
 
   constructor(message: string, options: HoldfastErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -54,6 +57,7 @@ export class HoldfastError extends Error {
     this.blame = options.blame ?? 'local';
     this.started = options.started;
     this.node = options.node;
+    this.revision = options.revision;
   }
 }
 

@@ -77,8 +77,11 @@ export const limits = {
   maxProposals: 100_000,
   /** Bytes of requests that wait in a store to get in. */
   maxProposalBytes: 268_435_456,
-  /** Requests that a store's engine is given at once. */
+  /** Requests that a store's engine is given at once, and after how many bytes it gets no more. */
   maxBatch: 1_024,
+  maxBatchBytes: 4_194_304,
+  /** Events that wait for one watch before they are read again from history instead. */
+  maxHeldEvents: 1_024,
   /** What a watch that is behind reads of the history at once: revisions that are looked through, changes, and their bytes. */
   maxHistoryRevisions: 16_384,
   maxHistoryChanges: 1_024,
@@ -106,4 +109,11 @@ export const defaults = {
   maxConcurrentExecutions: 1_024,
   /** Attempts of one call, the first included. */
   maxCallAttempts: 8,
+  /** For a store's engine to take a request, and to answer it then. */
+  proposeTimeoutMs: 30_000,
+  applyTimeoutMs: 30_000,
+  /** A watch that asked for it is told the revision this often while nothing happens. */
+  progressIntervalMs: 600_000,
+  /** How much of a lease's time is left is written down this often: no more is lost when a store ends without notice. */
+  leaseCheckpointMs: 1_000,
 } as const;

@@ -1,6 +1,6 @@
 // The backend in memory: batches in order, changes with the outcomes that made them.
 import { expect, test } from 'vitest';
-import { createMemoryBackend } from '../../../src/store/backend.ts';
+import { createMemoryBackend } from '../../../src/store/memory-store.ts';
 import type { Command } from '../../../src/store/commands.ts';
 import { MemoryKeyspace } from '../../../src/store/memory-keyspace.ts';
 import { bytes, text } from './naive-store.ts';

@@ -1,0 +1,236 @@
+// A store whose keyspace lives on this machine, behind a backend: requests, watches and leases over one feed.
+// Invariant: watches are told of a change before the one who made it has the answer.
+import { proposalMachine } from '../../machines/proposal.ts';
+import { watchInput } from '../../machines/watch.ts';
+import { createSystem, type System } from '../actors/system.ts';
+import { recordTransitions } from '../actors/transition-records.ts';
+import { observeTable } from '../engine/table-records.ts';
+import type { TransitionSink } from '../engine/transition-record.ts';
+import type { Clock, Log, Random, Timer } from '../ports.ts';
+import { HoldfastError } from '../protocol/errors.ts';
+import { defaults } from '../protocol/limits.ts';
+import type { Backend } from './backend.ts';
+import * as checks from './checks.ts';
+import type {
+  Answer,
+  DeleteRequest,
+  DeleteResponse,
+  ProposalOptions,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  Revision,
+  Store,
+  StoreStatus,
+  TxnRequest,
+  TxnResponse,
+  WatchHandle,
+  WatchRequest,
+  WatchSink,
+} from './contract.ts';
+import * as failure from './failure.ts';
+import { Feed } from './feed.ts';
+import { LocalLeases } from './leases.ts';
+import { Proposals } from './proposals.ts';
+import { WatchStream, type WatchHome } from './watch-stream.ts';
+
+export interface StorePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface StoreOptions {
+  /** For the engine to take a request that sets no time of its own, in milliseconds. @default 30000 */
+  readonly proposeTimeoutMs?: number | undefined;
+  /** For the engine to answer it then, in milliseconds. @default 30000 */
+  readonly applyTimeoutMs?: number | undefined;
+  /** Between two signs of life of a watch that asked for `progressNotify`, in milliseconds. @default 600000 */
+  readonly progressIntervalMs?: number | undefined;
+  /** Gets a record of each transition of requests, watches and leases. @default none */
+  readonly transitions?: TransitionSink | undefined;
+}
+
+/** An embedded store, which knows how much is open. */
+export interface LocalStore extends Store {
+  readonly watches: number;
+  /** Requests that have not settled. */
+  readonly pending: number;
+}
+
+/**
+ * Opens a store over a backend, which it closes when it is closed itself.
+ *
+ * @throws HoldfastError `invalid_option`; what the backend throws when it cannot read its leases
+ */
+export async function openLocalStore(
+  backend: Backend,
+  ports: StorePorts,
+  options: StoreOptions = {},
+): Promise<LocalStore> {
+  const store = new EmbeddedStore(backend, ports, options);
+  await store.open();
+  return store;
+}
+
+function milliseconds(name: string, value: number): number {
+  if (value > 0) return value;
+  throw new HoldfastError(`${name} is ${value}; give milliseconds above 0`, { code: 'invalid_option' });
+}
+
+class EmbeddedStore implements LocalStore, WatchHome {
+  readonly leases: LocalLeases;
+  readonly system: System;
+  readonly proposals: Proposals;
+  readonly feed = new Feed(1);
+  readonly log: Log;
+  readonly #backend: Backend;
+  readonly #random: Random;
+  readonly #progressIntervalMs: number;
+  readonly #watches = new Set<WatchStream>();
+  #watchNumber = 0;
+  #progressTimer: Timer | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(backend: Backend, { clock, random, log }: StorePorts, options: StoreOptions) {
+    const times = {
+      proposeTimeoutMs: milliseconds(
+        'proposeTimeoutMs',
+        options.proposeTimeoutMs ?? defaults.proposeTimeoutMs,
+      ),
+      applyTimeoutMs: milliseconds('applyTimeoutMs', options.applyTimeoutMs ?? defaults.applyTimeoutMs),
+    };
+    this.#progressIntervalMs = milliseconds(
+      'progressIntervalMs',
+      options.progressIntervalMs ?? defaults.progressIntervalMs,
+    );
+    const run = random.id().slice(0, 8);
+    this.log = log;
+    this.#backend = backend;
+    this.#random = random;
+    this.system = createSystem({ clock, log, inspect: recordTransitions(options.transitions, run) });
+    this.proposals = new Proposals({
+      clock,
+      backend,
+      ...times,
+      committed: (changes) => this.feed.deliver(changes),
+      observer: observeTable(options.transitions, {
+        machine: proposalMachine,
+        run,
+        id: (_proposal, n) => `proposal/${run}/${n}`,
+        now: () => clock.now(),
+      }),
+    });
+    this.leases = new LocalLeases({
+      system: this.system,
+      feed: this.feed,
+      proposals: this.proposals,
+      random,
+      ...times,
+      times: {
+        // Nothing outlives a store in memory, so nothing is written down for its leases.
+        checkpointMs: backend.durable ? defaults.leaseCheckpointMs : Number.MAX_SAFE_INTEGER,
+        retryMs: 1_000,
+      },
+    });
+  }
+
+  async open(): Promise<void> {
+    try {
+      const { revision, leases } = await this.proposals.propose({ type: 'leases' });
+      this.feed.revision = revision;
+      this.leases.restore(leases);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  get watches(): number {
+    return this.#watches.size;
+  }
+
+  get pending(): number {
+    return this.proposals.size;
+  }
+
+  async range(request: RangeRequest, options?: ProposalOptions): Promise<RangeResponse> {
+    checks.checkRange(request);
+    return this.proposals.propose({ ...request, type: 'range' }, 0, options);
+  }
+
+  async put(request: PutRequest, options?: ProposalOptions): Promise<PutResponse> {
+    checks.checkPut(request);
+    const command = { ...request, type: 'put' as const };
+    return this.proposals.propose(command, checks.checkSize(command), options);
+  }
+
+  async delete(request: DeleteRequest, options?: ProposalOptions): Promise<DeleteResponse> {
+    checks.checkDelete(request);
+    const command = { ...request, type: 'delete' as const };
+    return this.proposals.propose(command, checks.checkSize(command), options);
+  }
+
+  async txn(request: TxnRequest, options?: ProposalOptions): Promise<TxnResponse> {
+    checks.checkTxn(request);
+    const command = { ...request, type: 'txn' as const };
+    return this.proposals.propose(command, checks.checkSize(command), options);
+  }
+
+  async compact(revision: Revision, options?: ProposalOptions): Promise<Answer> {
+    checks.checkRevision('revision', revision);
+    return this.proposals.propose({ type: 'compact', revision }, 0, options);
+  }
+
+  async status(options?: ProposalOptions): Promise<StoreStatus> {
+    const status = await this.proposals.propose({ type: 'status' }, 0, options);
+    return { engine: this.#backend.engine, ...status };
+  }
+
+  watch(request: WatchRequest, sink: WatchSink): WatchHandle {
+    if (this.#closed !== undefined) throw failure.stopped();
+    const stream = new WatchStream(this, {
+      id: `watch/${++this.#watchNumber}`,
+      request: checks.checkWatch(request),
+      sink,
+      times: { ...watchInput, seed: this.#random.uint32() },
+    });
+    this.#watches.add(stream);
+    if (stream.wantsProgress) this.#awaitProgress();
+    return stream;
+  }
+
+  forget(stream: WatchStream): void {
+    this.#watches.delete(stream);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const error = failure.stopped();
+    for (const watch of [...this.#watches]) watch.fail(error);
+    this.leases.end(error);
+    this.proposals.end(error);
+    if (this.#progressTimer !== undefined) this.system.clock.clearTimer(this.#progressTimer);
+    await this.system.stop();
+    await this.#backend.close();
+  }
+
+  /** One timer for all watches that want signs of life; none when there are none. */
+  #awaitProgress(): void {
+    this.#progressTimer ??= this.system.clock.setTimer(() => {
+      this.#progressTimer = undefined;
+      const watches = [...this.#watches].filter(({ wantsProgress }) => wantsProgress);
+      if (watches.length > 0) this.#awaitProgress();
+      for (const watch of watches) watch.nudge();
+    }, this.#progressIntervalMs);
+  }
+}
