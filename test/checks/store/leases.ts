@@ -1,0 +1,100 @@
+// A lease and its holder: both machines of production with their delays, a store that crashes, a link that loses.
+// Invariant: a property reads the state and nothing else.
+import { check, defineSystem, model } from '../../../src/checker/index.ts';
+import type {
+  Channel,
+  CheckOptions,
+  CheckResult,
+  Predicate,
+  SystemDefinition,
+} from '../../../src/checker/index.ts';
+import { Both, choicesOf, DOWN, Turning, UP, type LeasesOptions, type World } from './lease-world.ts';
+import { isIn } from './timed.ts';
+
+const WORLD = 'world';
+
+function leases(both: Both): SystemDefinition {
+  const { options } = both;
+  const none = { crash: 0, fail: 0, put: 0, release: 0, death: 0, drift: 0, pause: 0 };
+  const link: Channel = { order: 'unordered', lossy: true, duplicating: true, capacity: 2, ...options.link };
+  return defineSystem({
+    actors: {
+      [WORLD]: model<World>({
+        initial: both.initial,
+        step(before, event) {
+          const turn = new Turning(both, before);
+          turn.hear(event);
+          return { state: turn.now, outputs: turn.out };
+        },
+        choices: (world) => choicesOf(world, both),
+      }),
+    },
+    channels: { [UP]: link, [DOWN]: link },
+    budgets: { ...none, ...options.budgets },
+    route: () => undefined,
+    deliver: (_channel, event) => [{ to: WORLD, event }],
+    epochFamily: (_field, { of }) => String(of),
+  });
+}
+
+const look = (view: Parameters<Predicate>[0]): World => view.model<World>(WORLD);
+const holds =
+  (property: (world: World) => boolean): Predicate =>
+  (view) =>
+    property(look(view));
+
+/** What the holder's own clock says, whatever its timers have done. */
+function believes({ holder }: World, { ttl, margin }: Both['times']): boolean {
+  if (typeof holder === 'string' || !isIn(holder, 'holding')) return false;
+  return Number(holder.ledger['renewedAt']) + ttl - margin > 0;
+}
+
+const isOver = ({ stored, lease }: World) => stored.lease === 'gone' && lease === 'gone';
+
+/** Not only possible: a lease whose holder is gone ends, on every run in which nobody is kept waiting for ever. */
+export const endsInTheEnd: CheckOptions = {
+  alwaysPossible: {},
+  leadsTo: {
+    'a lease whose holder is gone ends': {
+      from: holds(({ holder }) => holder === 'gone'),
+      to: holds(isOver),
+    },
+  },
+};
+
+export function explore(options: LeasesOptions = {}, more: CheckOptions = {}): CheckResult {
+  const both = new Both(options);
+  const { longestServed, times } = both;
+  const knows: Record<string, Predicate> =
+    (options.budgets?.pause ?? 0) > 0
+      ? {}
+      : {
+          'the holder has given up before the store gives its place to another': holds(
+            ({ stored, holder }) =>
+              stored.lease === 'there' || typeof holder === 'string' || !isIn(holder, 'holding'),
+          ),
+        };
+  const ends: Record<string, Predicate> =
+    options.store === 'prompt'
+      ? {
+          'a lease that nobody keeps alive outlives its time by what restarts hide at most': holds(
+            ({ served }) => served <= longestServed,
+          ),
+        }
+      : {};
+  return check(leases(both), {
+    always: {
+      ...knows,
+      ...ends,
+      'whoever asks the holder’s clock is told that it is over before it is': holds(
+        (world) => world.stored.lease === 'there' || !believes(world, times),
+      ),
+      'a lease does not end by itself before its time since the last answered keepalive': holds(
+        ({ stored, served, end }) => stored.lease === 'there' || end === 'asked for' || served >= times.ttl,
+      ),
+      'no key is without its lease': holds(({ stored }) => stored.lease === 'there' || stored.keys === 0),
+    },
+    alwaysPossible: { 'the lease ends': holds(isOver) },
+    ...more,
+  });
+}
