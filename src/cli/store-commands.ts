@@ -49,7 +49,8 @@ async function get(store: Store, range: RangeRequest, flags: GetFlags): Promise<
     keysOnly: flags.keysOnly,
     countOnly: flags.count,
   });
-  if (flags.count) return printLine(flags.json ? JSON.stringify({ count: answer.count }) : String(answer.count));
+  if (flags.count)
+    return printLine(flags.json ? JSON.stringify({ count: answer.count }) : String(answer.count));
   const one = range.end === undefined;
   for (const entry of answer.entries) {
     if (flags.json) printLine(JSON.stringify(jsonEntry(entry)));
@@ -93,11 +94,12 @@ export function delCommand(): Command {
     .argument('[end]', 'all keys from KEY on that lie before this one')
     .option('--json', 'print JSON')
     .addOption(storeFlag());
-  return addRangeFlags(command).action((key: string, end: string | undefined, flags: StoreFlags & RangeFlags) =>
-    withStore(command, flags, async (store) => {
-      const { deleted, revision } = await store.delete(rangeOf(key, end, flags));
-      printLine(flags.json ? JSON.stringify({ deleted, revision }) : `deleted ${deleted}`);
-    }),
+  return addRangeFlags(command).action(
+    (key: string, end: string | undefined, flags: StoreFlags & RangeFlags) =>
+      withStore(command, flags, async (store) => {
+        const { deleted, revision } = await store.delete(rangeOf(key, end, flags));
+        printLine(flags.json ? JSON.stringify({ deleted, revision }) : `deleted ${deleted}`);
+      }),
   );
 }
 

@@ -63,7 +63,9 @@ export function importCommand(): Command {
     withStore(command, flags, async (store) => {
       const { written, leftOut } = await importEntries(store, file);
       if (flags.json) return printLine(JSON.stringify({ written, leftOut }));
-      printLine(`${written} entries written${leftOut === 0 ? '' : `, ${leftOut} left out: they had a lease`}`);
+      printLine(
+        `${written} entries written${leftOut === 0 ? '' : `, ${leftOut} left out: they had a lease`}`,
+      );
     }),
   );
 }

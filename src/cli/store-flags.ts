@@ -1,7 +1,15 @@
 // What the commands on a store have in common: which store, which keys, and how entries are printed.
 // Invariant: bytes that are no text are never printed as text; JSON carries them as base64.
 import { Option, type Command } from 'commander';
-import { HoldfastError, noLog, openStore, prefixEnd, type KeyRange, type KeyValue, type Store } from '../index.ts';
+import {
+  HoldfastError,
+  noLog,
+  openStore,
+  prefixEnd,
+  type KeyRange,
+  type KeyValue,
+  type Store,
+} from '../index.ts';
 import { printError } from './report.ts';
 
 const DEFAULT_STORE = 'file:./data';
@@ -47,7 +55,8 @@ export async function withStore(
   use: (store: Store) => Promise<void>,
 ): Promise<void> {
   const { parent } = command;
-  const before = parent?.getOptionValueSource('store') === 'cli' ? (parent.opts() as StoreFlags).store : undefined;
+  const before =
+    parent?.getOptionValueSource('store') === 'cli' ? (parent.opts() as StoreFlags).store : undefined;
   const given = command.getOptionValueSource('store') === 'cli' ? flags.store : (before ?? flags.store);
   try {
     const store = await openStore(given, { log: noLog() });

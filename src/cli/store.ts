@@ -2,7 +2,6 @@
 // Invariant: standard output carries the address and nothing else; the log goes to standard error.
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
-  HoldfastError,
   createNodeClock,
   createPinoLog,
   openStore,
@@ -14,20 +13,15 @@ import { parseCount, parsePort } from './arguments.ts';
 import {
   addLogFlag,
   durationFlag,
-  readText,
+  tlsOf,
   transitionsFlag,
   transitionsTo,
   type LogLevel,
+  type TlsFlags,
 } from './flags.ts';
 import { printError, printLine } from './report.ts';
 import { onStopSignal } from './signals.ts';
-import {
-  compactCommand,
-  delCommand,
-  getCommand,
-  putCommand,
-  watchCommand,
-} from './store-commands.ts';
+import { compactCommand, delCommand, getCommand, putCommand, watchCommand } from './store-commands.ts';
 import { exportCommand, importCommand } from './store-files.ts';
 import { storeFlag, type StoreFlags } from './store-flags.ts';
 
@@ -36,10 +30,8 @@ interface Address {
   readonly port: number;
 }
 
-interface Flags extends StoreFlags {
+interface Flags extends StoreFlags, TlsFlags {
   readonly listen: Address;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
   readonly user?: { readonly name: string; readonly password: string };
   readonly compactRevisions?: number;
   readonly compactAge?: number;
@@ -142,12 +134,4 @@ function announce({ url, host, port }: EtcdServer, { json, store }: Flags): void
   if (!process.stdout.isTTY) return;
   printLine(`  etcdctl --endpoints ${url} put greeting hello`);
   printLine(`  etcdctl --endpoints ${url} watch --prefix ''`);
-}
-
-function tlsOf({ tlsCert, tlsKey }: Flags): { cert: string; key: string } | undefined {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined;
-  if (tlsCert === undefined || tlsKey === undefined) {
-    throw new HoldfastError('TLS needs both --tls-cert and --tls-key', { code: 'invalid_option' });
-  }
-  return { cert: readText('--tls-cert', tlsCert), key: readText('--tls-key', tlsKey) };
 }

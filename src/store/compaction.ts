@@ -50,7 +50,8 @@ export function startCompaction(store: Store, options: CompactionOptions): () =>
     void look()
       .catch((error: unknown) => {
         // Somebody else compacted further meanwhile: all the better.
-        if (error instanceof HoldfastError && (error.code === 'compacted' || error.code === 'stopped')) return;
+        if (error instanceof HoldfastError && (error.code === 'compacted' || error.code === 'stopped'))
+          return;
         log.warn({ error }, 'the store could not be compacted; history grows until it can');
       })
       .finally(() => {
