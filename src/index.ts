@@ -41,7 +41,6 @@ export type { ConnectOverOptions, OpenConnection, SocketLike } from './links/con
 export { presets, type ExecutionTimes, type LinkTimes, type Preset } from './links/options.ts';
 export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
 export type * from './ports.ts';
-export { startCompaction, type CompactionOptions, type CompactionPolicy } from './store/compaction.ts';
 export type * from './store/contract.ts';
 export { prefixEnd } from './store/bytes.ts';
 export type { StoreOptions } from './store/local-store.ts';
@@ -70,16 +69,25 @@ export function noLog(): Log {
 
 /**
  * Starts a hub.
- * @throws HoldfastError `invalid_option`; an error of the system when the port is taken
+ * @throws HoldfastError `invalid_option`; of the store that it is to open; an error of the system when the port is taken
  */
-export function createHub(options: HubOptions = {}): Promise<Hub> {
-  return startHub(options, {
-    clock: createNodeClock(),
-    listener: createWsListener(),
-    random: createNodeRandom(),
-    log: options.log ?? defaultLog(),
-    metrics: createPromMetrics(),
-  });
+export async function createHub(options: HubOptions = {}): Promise<Hub> {
+  const log = options.log ?? defaultLog();
+  const own = typeof options.store === 'string' ? await openStore(options.store, { log }) : undefined;
+  try {
+    return await startHub(options, {
+      clock: createNodeClock(),
+      listener: createWsListener(),
+      random: createNodeRandom(),
+      log,
+      metrics: createPromMetrics(),
+      store: own ?? (options.store as Store | undefined),
+      closeStore: () => own?.close(),
+    });
+  } catch (error) {
+    await own?.close();
+    throw error;
+  }
 }
 
 /**

@@ -13,17 +13,19 @@ export class Histories {
 
   /** Of this id, whichever instance; a new one begins at `now`. */
   of(role: 'node' | 'client', id: string, now: number): History {
-    const key = `${role}/${id}`;
-    const known = this.#histories.get(key);
-    if (known !== undefined) return known;
+    return (
+      this.#histories.get(`${role}/${id}`) ?? this.know(role, id, { firstSeenAt: now, totalTasksExecuted: 0 })
+    );
+  }
+
+  know(role: 'node' | 'client', id: string, history: History): History {
     if (this.#histories.size >= MAX_HISTORIES) {
       for (const oldest of this.#histories.keys()) {
         this.#histories.delete(oldest);
         break;
       }
     }
-    const history = { firstSeenAt: now, totalTasksExecuted: 0 };
-    this.#histories.set(key, history);
+    this.#histories.set(`${role}/${id}`, history);
     return history;
   }
 }

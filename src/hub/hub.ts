@@ -7,12 +7,15 @@ import { HoldfastError } from '../protocol/errors.ts';
 import { CloseCode, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { RegisterMessage } from '../protocol/messages.ts';
+import type { Store } from '../store/contract.ts';
 import { Accepted, type AcceptedOptions } from './accepted.ts';
+import { mayJoin } from './admission.ts';
 import { Histories } from './histories.ts';
 import { Member, type Home } from './member.ts';
 import { resolveHubOptions, type HubOptions } from './options.ts';
 import { describeMetrics, pageOf } from './pages.ts';
 import { Questions } from './questions.ts';
+import { Records } from './records.ts';
 import type { Hub, HubStatus, PeerStatus } from './status.ts';
 
 export interface HubPorts {
@@ -21,9 +24,14 @@ export interface HubPorts {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Where it keeps what it knows across restarts. @default undefined: nowhere */
+  readonly store?: Store | undefined;
+  /** When it has stopped. @default nothing: the store is somebody else's */
+  closeStore?(): Promise<void> | undefined;
 }
 
-const LAG_TICK_MS = 500;
+/** Between two looks at the event loop's lag, and at what is new for the records. */
+const TICK_MS = 500;
 const MAX_REPLACED = 10_000;
 
 export async function startHub(options: HubOptions, ports: HubPorts): Promise<Hub> {
@@ -57,9 +65,10 @@ class RunningHub implements Hub {
   #state: 'listening' | 'draining' | 'stopped' = 'listening';
   #stopping: Promise<void> | undefined;
   #lagMs = 0;
-  #lagTimer: Timer | undefined;
+  #ticker: Timer | undefined;
   readonly #startedAt: number;
   readonly #closed = { bytesIn: 0, bytesOut: 0 };
+  #records: Records | undefined;
 
   constructor(options: HubOptions, ports: HubPorts) {
     this.#options = options;
@@ -81,7 +90,7 @@ class RunningHub implements Hub {
       sessionGraceMs,
     });
     this.#home = this.#makeHome();
-    this.#measureLag();
+    this.#tick();
     describeMetrics(ports.metrics, this.#router, () => ({
       status: this.status(),
       nodes: this.#membersOf('node').map((member) => member.state),
@@ -93,6 +102,9 @@ class RunningHub implements Hub {
   get url(): string {
     return this.#listening?.url ?? '';
   }
+  get epoch(): number {
+    return this.#records?.epoch ?? 1;
+  }
   get host(): string {
     return this.#listening?.host ?? this.#resolved.host;
   }
@@ -101,6 +113,7 @@ class RunningHub implements Hub {
   }
 
   async listen(): Promise<void> {
+    this.#records = await this.#openRecords();
     const { host, port, connectionTimeoutMs } = this.#resolved;
     const accepted: AcceptedOptions = {
       clock: this.#ports.clock,
@@ -150,7 +163,8 @@ class RunningHub implements Hub {
   }
 
   nodes(): PeerStatus[] {
-    return this.#statuses('node');
+    const now = this.#ports.clock.now();
+    return [...this.#statuses('node'), ...(this.#records?.awaited(now) ?? [])];
   }
 
   clients(): PeerStatus[] {
@@ -191,7 +205,9 @@ class RunningHub implements Hub {
     for (const link of [...this.#links]) link.breakOff(CloseCode.UNAVAILABLE, 'the hub stops');
     await this.#listening?.close();
     this.#router.stop();
-    if (this.#lagTimer !== undefined) this.#ports.clock.clearTimer(this.#lagTimer);
+    if (this.#ticker !== undefined) this.#ports.clock.clearTimer(this.#ticker);
+    await this.#records?.close(this.#membersOf('node'));
+    await this.#ports.closeStore?.();
     await this.system.stop();
     this.#state = 'stopped';
     this.#log.info({ hub: this.instance }, 'hub stopped');
@@ -228,10 +244,10 @@ class RunningHub implements Hub {
       );
     };
     if (this.#state !== 'listening') return refuse(false, 'the hub drains', CloseCode.UNAVAILABLE);
-    const mayJoin = await this.#mayJoin(message);
+    const admitted = await mayJoin(message, this.#options, this.#log);
     // It left meanwhile, or broke a rule.
     if (link.state !== 'open') return;
-    if (!mayJoin) return refuse(true, 'wrong token', CloseCode.UNAUTHORIZED);
+    if (!admitted) return refuse(true, 'wrong token', CloseCode.UNAUTHORIZED);
     if (link.owner !== undefined && link.owner.instance !== message.instance) {
       return refuse(true, `this socket speaks for instance ${link.owner.instance}`, CloseCode.OUT_OF_ORDER);
     }
@@ -259,18 +275,6 @@ class RunningHub implements Hub {
       this.#members.set(message.instance, member);
     }
     member.register(link, message);
-  }
-
-  async #mayJoin({ role, id, token, labels }: RegisterMessage): Promise<boolean> {
-    const { verify, token: secret } = this.#options;
-    if (verify === undefined)
-      return secret === undefined || (token !== undefined && equalSecrets(secret, token));
-    try {
-      return await verify({ role, id, token, labels });
-    } catch (error) {
-      this.#log.error({ [role]: id, error: String(error) }, `verify failed for ${id}: ${String(error)}`);
-      return false;
-    }
   }
 
   #makeHome(): Home {
@@ -304,7 +308,34 @@ class RunningHub implements Hub {
     for (const other of [...this.#members.values()]) {
       if (other !== member && other.id === member.id && other.role === member.role) other.replace();
     }
-    if (member.role === 'node') this.#router.supersede(member.id, member.instance);
+    if (member.role !== 'node') return;
+    this.#router.supersede(member.id, member.instance);
+    // The session's state is the new one when its effects are done.
+    this.#ports.clock.endOfTurn(() => this.#records?.node(member));
+  }
+
+  async #openRecords(): Promise<Records | undefined> {
+    const { clock, log, store } = this.#ports;
+    if (store === undefined) return undefined;
+    const { hubId, sessionGraceMs } = this.#resolved;
+    const records = await Records.open({
+      store,
+      clock,
+      log,
+      hubId,
+      instance: this.instance,
+      sessionGraceMs,
+      superseded: () => {
+        log.error(
+          { hub: hubId },
+          `another hub with the id ${hubId} has started on this store; this one stops`,
+        );
+        void this.stop();
+      },
+    });
+    for (const [id, { ageMs, totalTasksExecuted }] of records.nodes)
+      this.#histories.know('node', id, { firstSeenAt: clock.now() - ageMs, totalTasksExecuted });
+    return records;
   }
 
   #remove(member: Member): void {
@@ -345,22 +376,15 @@ class RunningHub implements Hub {
     return pageOf(path, this.#ports.metrics, () => this.status());
   }
 
-  #measureLag(): void {
+  #tick(): void {
     const { clock } = this.#ports;
-    const dueAt = clock.now() + LAG_TICK_MS;
-    this.#lagTimer = clock.setTimer(() => {
+    const dueAt = clock.now() + TICK_MS;
+    this.#ticker = clock.setTimer(() => {
       this.#lagMs = Math.round(Math.max(0, clock.now() - dueAt) * 10) / 10;
-      this.#measureLag();
-    }, LAG_TICK_MS);
+      this.#records?.look(this.#membersOf('node'));
+      this.#tick();
+    }, TICK_MS);
   }
-}
-
-/** Compares in a time that does not tell how much of the secret was right. */
-function equalSecrets(secret: string, given: string): boolean {
-  let difference = secret.length ^ given.length;
-  for (let i = 0; i < secret.length; i++)
-    difference |= secret.charCodeAt(i) ^ (given.charCodeAt(i % (given.length || 1)) || 0);
-  return difference === 0;
 }
 
 function first<T>(items: Iterable<T>): T {

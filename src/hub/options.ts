@@ -4,6 +4,7 @@ import { checkBalance, type Balance } from '../calls/balance.ts';
 import type { TransitionSink } from '../engine/transition-record.ts';
 import { presets, resolveTimes, wholeNumber, type LinkTimes, type Preset } from '../links/options.ts';
 import type { Log } from '../ports.ts';
+import type { Store } from '../store/contract.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { defaults } from '../protocol/limits.ts';
 import type { Encoding } from '../protocol/values.ts';
@@ -25,6 +26,13 @@ export interface Joiner {
 }
 
 export interface HubOptions {
+  /** Stays the same when this hub restarts; hubs that share a store have different ones. @default 'hub' */
+  readonly id?: string | undefined;
+  /**
+   * Where it keeps its nodes, their history and the calls that are to be durable: a URL for `openStore` (`file:./data`), or a
+   * store of yours, which you close. @default none: a restart forgets them, and peers tell what they know
+   */
+  readonly store?: Store | string | undefined;
   /** @default '127.0.0.1' */
   readonly host?: string | undefined;
   /** 0 chooses a free one. @default 7070 */
@@ -87,7 +95,7 @@ export type ResolvedHubOptions = Required<
     | 'retryAfterMs'
     | 'encoding'
   >
->;
+> & { readonly hubId: string };
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
@@ -120,6 +128,7 @@ export function resolveHubOptions(options: HubOptions): {
       code: 'invalid_option',
     });
   return {
+    hubId: options.id ?? 'hub',
     host,
     port: wholeNumber('port', options.port ?? 7_070, 0, 65_535),
     balance: checkBalance(options.balance ?? 'leastLoaded'),

@@ -28,6 +28,8 @@ export interface Hub {
   readonly port: number;
   /** Random, new with every start. */
   readonly instance: string;
+  /** Starts of the hub with this id on its store, this one included; 1 without a store. */
+  readonly epoch: number;
   readonly system: System;
   status(): HubStatus;
   /** Nodes that have a session, in whatever state. */

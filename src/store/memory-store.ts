@@ -5,7 +5,6 @@ import type { Backend } from './backend.ts';
 import type { Keyspace } from './keyspace.ts';
 import { openLocalStore, type LocalStore, type StoreOptions, type StorePorts } from './local-store.ts';
 import { MemoryKeyspace } from './memory-keyspace.ts';
-import { ownedOutcome } from './owned.ts';
 
 /** A keyspace in this thread, which forgets. */
 export function createMemoryBackend(keyspace: Keyspace): Backend {
@@ -13,10 +12,7 @@ export function createMemoryBackend(keyspace: Keyspace): Backend {
     engine: 'memory',
     durable: false,
     maxBatches: 1,
-    run: async (commands) => {
-      const { changes, outcomes } = applyBatch(keyspace, commands);
-      return { changes, outcomes: outcomes.map(ownedOutcome) };
-    },
+    run: async (commands) => applyBatch(keyspace, commands),
     close: async () => keyspace.close(),
   };
 }

@@ -63,7 +63,9 @@ export class WatchStream implements Follower, WatchHandle {
     this.wantsPrevious = request.previous === true;
     this.wantsProgress = request.progressNotify === true;
     this.#without = request.without ?? [];
-    this.#next = request.startRevision ?? home.feed.revision + 1;
+    const { startRevision } = request;
+    // 0 and below stand for "from now on", as on etcd's wire.
+    this.#next = startRevision === undefined || startRevision <= 0 ? home.feed.revision + 1 : startRevision;
     const actor = home.system.spawn(watchMachine, {
       id,
       input: times,
@@ -125,13 +127,13 @@ export class WatchStream implements Follower, WatchHandle {
     return 'none';
   }
 
-  flush(): void {
+  flush(revision: Revision): void {
     // What another watch's sink did meanwhile may have taken this one off the feed.
-    if (this.#place !== 'live') return;
+    if (this.#place !== 'live' || this.#held.length === 0) return;
     const events = this.#held;
     this.#held = [];
-    this.#next = Math.max(this.#next, this.#home.feed.revision + 1);
-    if (events.length > 0 && this.#tell(events) === 'wait') {
+    this.#next = revision + 1;
+    if (this.#tell(events, revision) === 'wait') {
       this.#detach();
       this.#send({ type: 'backlog.filled', epoch: this.#epoch });
     } else this.#tellProgress();
@@ -191,7 +193,7 @@ export class WatchStream implements Follower, WatchHandle {
       .filter(({ type }) => !this.#without.includes(type))
       .map((change) => eventOf(change, this.wantsPrevious));
     this.#next = through + 1;
-    if (events.length > 0 && this.#tell(events) === 'wait') {
+    if (events.length > 0 && this.#tell(events, through) === 'wait') {
       this.#send({ type: 'backlog.filled', epoch });
       return;
     }
@@ -214,7 +216,8 @@ export class WatchStream implements Follower, WatchHandle {
 
   #goLive(): void {
     this.#place = 'live';
-    this.flush();
+    this.flush(this.#home.feed.revision);
+    this.#tellProgress();
   }
 
   #awaitDrain(epoch: number): void {
@@ -222,8 +225,7 @@ export class WatchStream implements Follower, WatchHandle {
     else this.#room = 'awaited';
   }
 
-  #tell(events: readonly WatchEvent[]): 'more' | 'wait' {
-    const revision = events.at(-1)?.entry.modRevision ?? 0;
+  #tell(events: readonly WatchEvent[], revision: Revision): 'more' | 'wait' {
     this.#quiet = false;
     this.#room = 'full';
     const answer = this.#guard(() => this.#sink.events(events, revision)) ?? 'more';
@@ -233,14 +235,8 @@ export class WatchStream implements Follower, WatchHandle {
 
   #tellProgress(): void {
     if (!this.#progressWanted || this.#place !== 'live' || this.#held.length > 0) return;
-    const { revision } = this.#home.feed;
-    if (revision < this.#next - 1) {
-      // It begins with a revision that is still to come.
-      this.#home.feed.expect(this);
-      return;
-    }
     this.#progressWanted = false;
-    this.#guard(() => this.#sink.progress(revision));
+    this.#guard(() => this.#sink.progress(this.#home.feed.revision));
   }
 
   #announceEnd(reason: string, floor: Revision): void {

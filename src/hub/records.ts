@@ -1,0 +1,246 @@
+// What a hub knows across its own restarts: its epoch, and its nodes with their functions and history.
+// Invariant: a record that cannot be read is reported and made anew; the fleet never waits for one to be written.
+import type { Clock, Log } from '../ports.ts';
+import { HoldfastError } from '../protocol/errors.ts';
+import {
+  functionKey,
+  hubKey,
+  hubRecord,
+  nodeIdOf,
+  nodeKey,
+  nodeRecord,
+  nodesPrefix,
+  type NodeRecord,
+} from '../protocol/records.ts';
+import { decodeText, utf8Encoder } from '../protocol/text.ts';
+import type { KeyValue, Store } from '../store/contract.ts';
+import { prefixEnd } from '../store/bytes.ts';
+import { Journal } from './journal.ts';
+import type { PeerStatus } from './status.ts';
+
+export interface RecordsOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Of the hub, the same for all its starts. */
+  readonly hubId: string;
+  /** Of this start. */
+  readonly instance: string;
+  /** Nodes of the hub's last start may come back within this. */
+  readonly sessionGraceMs: number;
+  /** Another hub of this id has started. */
+  superseded(): void;
+}
+
+/** A node that has a session, as far as it is recorded. */
+export interface Recorded {
+  readonly id: string;
+  readonly state: string;
+  readonly instance: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly functions: readonly string[];
+  readonly tasksExecuted: number;
+  readonly history: { readonly firstSeenAt: number };
+}
+
+interface Schema<T> {
+  parse(value: unknown): T;
+}
+
+const PAGE = 1_000;
+/** Node ids on record; beyond, those that changed least recently are forgotten when a hub starts. */
+const MAX_NODES = 100_000;
+
+export class Records {
+  /** Starts of this hub, this one included. */
+  readonly epoch: number;
+  readonly #options: RecordsOptions;
+  readonly #journal: Journal;
+  readonly #nodes: Map<string, NodeRecord>;
+  /** Nodes that were at this hub when it ended, and did not come back yet. */
+  readonly #expected = new Map<string, NodeRecord>();
+  readonly #openedAt: number;
+
+  private constructor(
+    options: RecordsOptions,
+    epoch: number,
+    nodes: Map<string, NodeRecord>,
+    journal: Journal,
+  ) {
+    this.epoch = epoch;
+    this.#options = options;
+    this.#nodes = nodes;
+    this.#journal = journal;
+    this.#openedAt = options.clock.now();
+    for (const [id, record] of nodes) {
+      if (record.hub === options.hubId && record.state !== 'expired') this.#expected.set(id, record);
+    }
+    this.#forgetOldest();
+  }
+
+  /**
+   * Reads what is there, and takes the next epoch of this hub.
+   * @throws HoldfastError of the store; `store_failed` when another hub of this id starts at the same moment
+   */
+  static async open(options: RecordsOptions): Promise<Records> {
+    const { store, hubId, instance, log } = options;
+    const key = utf8Encoder.encode(hubKey(hubId));
+    const known = (await store.range({ key })).entries[0];
+    const epoch = (known === undefined ? 0 : (read(known, hubRecord, log)?.epoch ?? 0)) + 1;
+    const { succeeded, revision } = await store.txn({
+      compare: [{ key, target: 'modRevision', relation: 'equal', operand: known?.modRevision ?? 0 }],
+      success: [{ type: 'put', key, value: utf8Encoder.encode(JSON.stringify({ epoch, instance })) }],
+    });
+    if (!succeeded) {
+      throw new HoldfastError(
+        `another hub with the id ${hubId} started on this store at the same moment; give each hub an id of its own`,
+        { code: 'store_failed', started: 'notStarted' },
+      );
+    }
+    const nodes = await readNodes(store, log);
+    return new Records(options, epoch, nodes, new Journal({ ...options, fence: { key, revision } }));
+  }
+
+  /** By node id, as they were written last. */
+  get nodes(): ReadonlyMap<string, NodeRecord> {
+    return this.#nodes;
+  }
+
+  /** Nodes of the hub's last start that are still waited for, as `hub.nodes()` shows them. */
+  awaited(now: number): PeerStatus[] {
+    return [...this.#expected].map(([id, { instance, labels, functions, totalTasksExecuted, ageMs }]) => ({
+      id,
+      instance,
+      role: 'node',
+      state: 'absent',
+      labels,
+      functions,
+      running: 0,
+      queued: 0,
+      totalTasksExecuted,
+      latencyMs: 0,
+      lastHeardMs: null,
+      firstSeenMs: Math.round(ageMs + now - this.#openedAt),
+      registrations: 0,
+      reason: 'the hub restarted',
+    }));
+  }
+
+  /** Records what is new about nodes that have a session; gives up those that did not come back in time. */
+  look(nodes: Iterable<Recorded>): void {
+    for (const node of foremost(nodes)) this.node(node);
+    if (this.#expected.size === 0) return;
+    if (this.#options.clock.now() - this.#openedAt < this.#options.sessionGraceMs) return;
+    for (const [id, record] of this.#expected) this.#write(id, { ...record, state: 'expired' });
+    this.#expected.clear();
+  }
+
+  node({ id, state, instance, labels, functions, tasksExecuted, history }: Recorded): void {
+    const before = this.#nodes.get(id);
+    this.#expected.delete(id);
+    const isSame =
+      before?.state === state &&
+      before.instance === instance &&
+      before.totalTasksExecuted === tasksExecuted &&
+      before.labels === labels &&
+      before.functions === functions;
+    if (isSame) return;
+    this.#write(id, {
+      state,
+      hub: this.#options.hubId,
+      instance,
+      labels: labels as Record<string, string>,
+      functions: functions as string[],
+      totalTasksExecuted: tasksExecuted,
+      ageMs: Math.round(this.#options.clock.now() - history.firstSeenAt),
+    });
+  }
+
+  /** Writes what waits: who is here is `absent` from now on. */
+  close(nodes: Iterable<Recorded>): Promise<void> {
+    for (const node of foremost(nodes)) this.node({ ...facts(node), state: 'absent' });
+    return this.#journal.close();
+  }
+
+  #write(id: string, record: NodeRecord): void {
+    const before = this.#nodes.get(id);
+    this.#nodes.set(id, record);
+    this.#journal.write(nodeKey(id), JSON.stringify(record));
+    const listed = new Set(before === undefined ? [] : listedFunctions(before));
+    const isOther = before?.instance !== record.instance;
+    for (const name of listedFunctions(record)) {
+      if (!listed.delete(name) || isOther)
+        this.#journal.write(functionKey(name, id), JSON.stringify({ instance: record.instance }));
+    }
+    for (const name of listed) this.#journal.write(functionKey(name, id), undefined);
+  }
+
+  #forgetOldest(): void {
+    for (const [id, record] of this.#nodes) {
+      if (this.#nodes.size <= MAX_NODES) return;
+      this.#nodes.delete(id);
+      this.#expected.delete(id);
+      this.#journal.write(nodeKey(id), undefined);
+      for (const name of listedFunctions(record)) this.#journal.write(functionKey(name, id), undefined);
+    }
+  }
+}
+
+/** Of several instances of one id the one that counts: a newcomer does once it is online. */
+function foremost(nodes: Iterable<Recorded>): Iterable<Recorded> {
+  const byId = new Map<string, Recorded>();
+  for (const node of nodes) {
+    const other = byId.get(node.id);
+    if (other === undefined || rank(node) >= rank(other)) byId.set(node.id, node);
+  }
+  return byId.values();
+}
+
+function rank({ state }: Recorded): number {
+  if (state === 'joining' || state === 'syncing') return 0;
+  return state === 'absent' ? 1 : 2;
+}
+
+function facts({ id, state, instance, labels, functions, tasksExecuted, history }: Recorded): Recorded {
+  return { id, state, instance, labels, functions, tasksExecuted, history };
+}
+
+/** Those of a node that may come back stay. */
+function listedFunctions({ state, functions }: NodeRecord): readonly string[] {
+  return state === 'expired' || state === 'superseded' ? [] : functions;
+}
+
+/** The one that changed least recently comes first. */
+async function readNodes(store: Store, log: Log): Promise<Map<string, NodeRecord>> {
+  const found: KeyValue[] = [];
+  const prefix = utf8Encoder.encode(nodesPrefix);
+  let range = { key: prefix, end: prefixEnd(prefix) };
+  let at: number | undefined;
+  for (;;) {
+    const { entries, more, revision } = await store.range({ ...range, limit: PAGE, revision: at });
+    at ??= revision;
+    for (const entry of entries) found.push(entry);
+    const last = entries.at(-1);
+    if (!more || last === undefined) break;
+    // The key that follows `last` at once.
+    range = { ...range, key: Uint8Array.from([...last.key, 0]) };
+  }
+  found.sort((one, other) => one.modRevision - other.modRevision);
+  const nodes = new Map<string, NodeRecord>();
+  for (const entry of found) {
+    const id = nodeIdOf(decodeText(entry.key, 0, entry.key.length));
+    const record = read(entry, nodeRecord, log);
+    if (record !== undefined && id !== undefined) nodes.set(id, record);
+  }
+  return nodes;
+}
+
+function read<T>({ key, value }: KeyValue, schema: Schema<T>, log: Log): T | undefined {
+  const name = decodeText(key, 0, key.length);
+  try {
+    return schema.parse(JSON.parse(decodeText(value, 0, value.length)));
+  } catch (error) {
+    log.warn({ key: name }, `the record ${name} cannot be read and is made anew: ${String(error)}`);
+    return undefined;
+  }
+}
