@@ -41,6 +41,7 @@ export type { ConnectOverOptions, OpenConnection, SocketLike } from './links/con
 export { presets, type ExecutionTimes, type LinkTimes, type Preset } from './links/options.ts';
 export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
 export type * from './ports.ts';
+export { startCompaction, type CompactionOptions, type CompactionPolicy } from './store/compaction.ts';
 export type * from './store/contract.ts';
 export { prefixEnd } from './store/bytes.ts';
 export type { StoreOptions } from './store/local-store.ts';

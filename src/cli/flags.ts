@@ -69,6 +69,21 @@ export function readText(flag: string, file: string): string {
   }
 }
 
+/** The certificate that a listener shows, and its key. */
+export interface TlsFlags {
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+}
+
+/** @throws HoldfastError `invalid_option` when one is missing, or cannot be read */
+export function tlsOf({ tlsCert, tlsKey }: TlsFlags): { cert: string; key: string } | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new HoldfastError('TLS needs both --tls-cert and --tls-key', { code: 'invalid_option' });
+  }
+  return { cert: readText('--tls-cert', tlsCert), key: readText('--tls-key', tlsKey) };
+}
+
 /** Only what was given: an option that is left out must not count as one that is undefined. */
 export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined);

@@ -1,34 +1,25 @@
 // `holdfast hub`: a hub in this process until a signal drains it.
 // Invariant: standard output carries the address and nothing else; the log goes to standard error.
 import { Command, Option } from 'commander';
-import {
-  HoldfastError,
-  createHub,
-  createPinoLog,
-  defaults,
-  type Balance,
-  type Hub,
-  type Preset,
-} from '../index.ts';
+import { createHub, createPinoLog, defaults, type Balance, type Hub, type Preset } from '../index.ts';
 import { parseCount, parsePort } from './arguments.ts';
 import {
   addLogFlag,
   durationFlag,
   presetFlag,
-  readText,
+  tlsOf,
   transitionsFlag,
   transitionsTo,
   type LogLevel,
+  type TlsFlags,
 } from './flags.ts';
 import { printError, printLine } from './report.ts';
 import { onStopSignal } from './signals.ts';
 
-interface Flags {
+interface Flags extends TlsFlags {
   readonly host: string;
   readonly port: number;
   readonly token?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
   readonly preset?: Preset;
   readonly balance: Balance;
   readonly heartbeatInterval?: number;
@@ -129,12 +120,4 @@ function announce({ url, host, port, instance }: Hub, { json, token }: Flags): v
     `  holdfast node --hub ${url}${secret} --functions FILE   offers the functions that FILE exports`,
   );
   printLine(`  holdfast call --hub ${url}${secret} FUNCTION ARGS…     calls one`);
-}
-
-function tlsOf({ tlsCert, tlsKey }: Flags): { cert: string; key: string } | undefined {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined;
-  if (tlsCert === undefined || tlsKey === undefined) {
-    throw new HoldfastError('TLS needs both --tls-cert and --tls-key', { code: 'invalid_option' });
-  }
-  return { cert: readText('--tls-cert', tlsCert), key: readText('--tls-key', tlsKey) };
 }

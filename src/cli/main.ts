@@ -12,6 +12,7 @@ import { hubCommand } from './hub.ts';
 import { nodeCommand } from './node.ts';
 import { printError } from './report.ts';
 import { statusCommand } from './status.ts';
+import { storeCommand } from './store.ts';
 import { upgradeCheckCommand } from './upgrade-check.ts';
 import { testgenCommand } from './testgen.ts';
 
@@ -38,6 +39,7 @@ for (const command of [
   nodeCommand(),
   callCommand(),
   statusCommand(),
+  storeCommand(),
   checkCommand(),
   conformCommand(),
   upgradeCheckCommand(),

@@ -28,7 +28,7 @@ function checkBytes(name: string, bytes: Uint8Array | undefined): void {
 function checkKey({ key, end }: KeyRange): void {
   checkBytes('key', key ?? refuse('a request without a key; give one as bytes'));
   checkBytes('end', end);
-  if (key.length === 0) refuse('the key is empty; the first possible key is one byte 0');
+  if (key.length === 0 && end === undefined) refuse('the key is empty; the first possible key is one byte 0');
 }
 
 export function checkRevision(name: string, revision: Revision | undefined): void {
@@ -73,12 +73,12 @@ export function checkDelete(request: DeleteRequest): void {
   checkKey(request);
 }
 
-/** An empty key stands for the first possible one, as in etcd's watches. */
-export function checkWatch(request: WatchRequest): WatchRequest {
-  checkBytes('key', request.key ?? refuse('a watch without a key; give one as bytes'));
-  checkBytes('end', request.end);
-  checkRevision('startRevision', request.startRevision);
-  return request.key.length === 0 ? { ...request, key: Uint8Array.of(0) } : request;
+export function checkWatch(request: WatchRequest): void {
+  checkKey(request);
+  const { startRevision } = request;
+  checkRevision('startRevision', startRevision);
+  if (startRevision !== undefined && startRevision < 1)
+    refuse(`startRevision is ${startRevision}; the first revision is 1`);
 }
 
 function checkComparison(comparison: Comparison): void {

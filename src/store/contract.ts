@@ -11,6 +11,7 @@ export type LeaseId = string;
 
 /** One key, or all keys from `key` on that lie before `end`, in the order of their bytes. */
 export interface KeyRange {
+  /** Empty with an `end` only: from the first key on. */
   readonly key: Uint8Array;
   /** First key beyond the range; empty: no key is beyond. @default undefined: `key` alone */
   readonly end?: Uint8Array | undefined;
@@ -172,6 +173,7 @@ export interface WatchSink {
   ready(revision: Revision): void;
   /**
    * All changes of one or more whole revisions within the range, in order; never some of one revision, never one twice.
+   * `revision` is that of the last. Other watches may be given the same events: do not change them.
    * `wait`: no more until `resume()`; what comes meanwhile is read again from history.
    */
   events(events: readonly WatchEvent[], revision: Revision): 'more' | 'wait';

@@ -9,8 +9,8 @@ export interface Follower {
   readonly wantsPrevious: boolean;
   /** Keeps an event of this revision if it wants it; answers `first` when it wants to be flushed for it. */
   hold(event: WatchEvent, revision: Revision): 'first' | 'more' | 'none';
-  /** All changes up to `revision` were held. */
-  flush(revision: Revision): void;
+  /** All changes up to the feed's revision were held. */
+  flush(): void;
 }
 
 /** Of a change, for watches that want what was before, or do not. */
@@ -22,6 +22,7 @@ export class Feed {
   /** Newest revision of which all followers on the feed have been told, or are being told. */
   revision: Revision;
   readonly #followers = new RangeIndex<Follower>();
+  #expectant = new Set<Follower>();
 
   constructor(revision: Revision) {
     this.revision = revision;
@@ -34,6 +35,12 @@ export class Feed {
   /** Does nothing for one that is not on the feed. */
   detach(follower: Follower): void {
     this.#followers.delete(follower.range, follower);
+    this.#expectant.delete(follower);
+  }
+
+  /** Flushes it after the next delivery, whether something was held or not. */
+  expect(follower: Follower): void {
+    this.#expectant.add(follower);
   }
 
   /** Whole revisions, in order. */
@@ -52,6 +59,10 @@ export class Feed {
     }
     this.revision = changes.at(-1)?.entry.modRevision ?? this.revision;
     // Only now is anybody called: who begins to watch in a call begins after these changes.
-    for (const follower of touched) follower.flush(this.revision);
+    for (const follower of touched) follower.flush();
+    if (this.#expectant.size === 0) return;
+    const expectant = this.#expectant;
+    this.#expectant = new Set();
+    for (const follower of expectant) follower.flush();
   }
 }

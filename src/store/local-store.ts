@@ -32,6 +32,7 @@ import type {
 import * as failure from './failure.ts';
 import { Feed } from './feed.ts';
 import { LocalLeases } from './leases.ts';
+import { ownedOperation } from './owned.ts';
 import { Proposals } from './proposals.ts';
 import { WatchStream, type WatchHome } from './watch-stream.ts';
 
@@ -157,25 +158,25 @@ class EmbeddedStore implements LocalStore, WatchHome {
 
   async range(request: RangeRequest, options?: ProposalOptions): Promise<RangeResponse> {
     checks.checkRange(request);
-    return this.proposals.propose({ ...request, type: 'range' }, 0, options);
+    return this.proposals.propose(ownedOperation({ ...request, type: 'range' }), 0, options);
   }
 
   async put(request: PutRequest, options?: ProposalOptions): Promise<PutResponse> {
     checks.checkPut(request);
     const command = { ...request, type: 'put' as const };
-    return this.proposals.propose(command, checks.checkSize(command), options);
+    return this.proposals.propose(ownedOperation(command), checks.checkSize(command), options);
   }
 
   async delete(request: DeleteRequest, options?: ProposalOptions): Promise<DeleteResponse> {
     checks.checkDelete(request);
     const command = { ...request, type: 'delete' as const };
-    return this.proposals.propose(command, checks.checkSize(command), options);
+    return this.proposals.propose(ownedOperation(command), checks.checkSize(command), options);
   }
 
   async txn(request: TxnRequest, options?: ProposalOptions): Promise<TxnResponse> {
     checks.checkTxn(request);
     const command = { ...request, type: 'txn' as const };
-    return this.proposals.propose(command, checks.checkSize(command), options);
+    return this.proposals.propose(ownedOperation(command), checks.checkSize(command), options);
   }
 
   async compact(revision: Revision, options?: ProposalOptions): Promise<Answer> {
@@ -190,9 +191,10 @@ class EmbeddedStore implements LocalStore, WatchHome {
 
   watch(request: WatchRequest, sink: WatchSink): WatchHandle {
     if (this.#closed !== undefined) throw failure.stopped();
+    checks.checkWatch(request);
     const stream = new WatchStream(this, {
       id: `watch/${++this.#watchNumber}`,
-      request: checks.checkWatch(request),
+      request,
       sink,
       times: { ...watchInput, seed: this.#random.uint32() },
     });

@@ -13,18 +13,6 @@ interface Line {
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** A view on a larger buffer would keep all of that in memory. */
-function owned(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
-}
-
-function ownedChange(change: Change): Change {
-  const { entry } = change;
-  const key = owned(entry.key);
-  const value = owned(entry.value);
-  return key === entry.key && value === entry.value ? change : { ...change, entry: { ...entry, key, value } };
-}
-
 /** Index of the first change whose revision is at least `revision`. */
 function firstFrom(changes: readonly Change[], revision: Revision): number {
   let low = 0;
@@ -107,8 +95,7 @@ export class MemoryKeyspace implements Keyspace {
 
   write(revision: Revision, changes: readonly Change[]): void {
     this.revision = revision;
-    for (const given of changes) {
-      const change = ownedChange(given);
+    for (const change of changes) {
       const text = keyText(change.entry.key);
       const line = this.#lines.get(text);
       if (line === undefined) this.#addLine({ text, changes: [change] });

@@ -5,6 +5,7 @@ import type { Backend } from './backend.ts';
 import type { Keyspace } from './keyspace.ts';
 import { openLocalStore, type LocalStore, type StoreOptions, type StorePorts } from './local-store.ts';
 import { MemoryKeyspace } from './memory-keyspace.ts';
+import { ownedOutcome } from './owned.ts';
 
 /** A keyspace in this thread, which forgets. */
 export function createMemoryBackend(keyspace: Keyspace): Backend {
@@ -12,7 +13,10 @@ export function createMemoryBackend(keyspace: Keyspace): Backend {
     engine: 'memory',
     durable: false,
     maxBatches: 1,
-    run: async (commands) => applyBatch(keyspace, commands),
+    run: async (commands) => {
+      const { changes, outcomes } = applyBatch(keyspace, commands);
+      return { changes, outcomes: outcomes.map(ownedOutcome) };
+    },
     close: async () => keyspace.close(),
   };
 }

@@ -63,9 +63,7 @@ export class WatchStream implements Follower, WatchHandle {
     this.wantsPrevious = request.previous === true;
     this.wantsProgress = request.progressNotify === true;
     this.#without = request.without ?? [];
-    const { startRevision } = request;
-    // 0 and below stand for "from now on", as on etcd's wire.
-    this.#next = startRevision === undefined || startRevision <= 0 ? home.feed.revision + 1 : startRevision;
+    this.#next = request.startRevision ?? home.feed.revision + 1;
     const actor = home.system.spawn(watchMachine, {
       id,
       input: times,
@@ -127,13 +125,13 @@ export class WatchStream implements Follower, WatchHandle {
     return 'none';
   }
 
-  flush(revision: Revision): void {
+  flush(): void {
     // What another watch's sink did meanwhile may have taken this one off the feed.
-    if (this.#place !== 'live' || this.#held.length === 0) return;
+    if (this.#place !== 'live') return;
     const events = this.#held;
     this.#held = [];
-    this.#next = revision + 1;
-    if (this.#tell(events, revision) === 'wait') {
+    this.#next = Math.max(this.#next, this.#home.feed.revision + 1);
+    if (events.length > 0 && this.#tell(events) === 'wait') {
       this.#detach();
       this.#send({ type: 'backlog.filled', epoch: this.#epoch });
     } else this.#tellProgress();
@@ -193,7 +191,7 @@ export class WatchStream implements Follower, WatchHandle {
       .filter(({ type }) => !this.#without.includes(type))
       .map((change) => eventOf(change, this.wantsPrevious));
     this.#next = through + 1;
-    if (events.length > 0 && this.#tell(events, through) === 'wait') {
+    if (events.length > 0 && this.#tell(events) === 'wait') {
       this.#send({ type: 'backlog.filled', epoch });
       return;
     }
@@ -216,8 +214,7 @@ export class WatchStream implements Follower, WatchHandle {
 
   #goLive(): void {
     this.#place = 'live';
-    this.flush(this.#home.feed.revision);
-    this.#tellProgress();
+    this.flush();
   }
 
   #awaitDrain(epoch: number): void {
@@ -225,7 +222,8 @@ export class WatchStream implements Follower, WatchHandle {
     else this.#room = 'awaited';
   }
 
-  #tell(events: readonly WatchEvent[], revision: Revision): 'more' | 'wait' {
+  #tell(events: readonly WatchEvent[]): 'more' | 'wait' {
+    const revision = events.at(-1)?.entry.modRevision ?? 0;
     this.#quiet = false;
     this.#room = 'full';
     const answer = this.#guard(() => this.#sink.events(events, revision)) ?? 'more';
@@ -235,8 +233,14 @@ export class WatchStream implements Follower, WatchHandle {
 
   #tellProgress(): void {
     if (!this.#progressWanted || this.#place !== 'live' || this.#held.length > 0) return;
+    const { revision } = this.#home.feed;
+    if (revision < this.#next - 1) {
+      // It begins with a revision that is still to come.
+      this.#home.feed.expect(this);
+      return;
+    }
     this.#progressWanted = false;
-    this.#guard(() => this.#sink.progress(this.#home.feed.revision));
+    this.#guard(() => this.#sink.progress(revision));
   }
 
   #announceEnd(reason: string, floor: Revision): void {

@@ -84,9 +84,11 @@ describe('requests that are refused unseen', () => {
       expect(() => checkTtl(ttl)).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
   });
 
-  test('a watch without a key begins with the first possible one', () => {
-    expect(checkWatch({ key: bytes(''), end: bytes('') })).toEqual({ key: Uint8Array.of(0), end: bytes('') });
+  test('an empty key begins a range, and is no key', () => {
+    expect(() => checkWatch({ key: bytes(''), end: bytes('') })).not.toThrow();
+    expect(() => checkWatch({ key: bytes('') })).toThrow(/key is empty/);
     expect(() => checkWatch({ key: 'a' as never })).toThrow(/key is string; give bytes/);
+    expect(() => checkWatch({ key: bytes('a'), startRevision: 0 })).toThrow(/the first revision is 1/);
   });
 });
 

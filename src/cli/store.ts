@@ -1,0 +1,137 @@
+// `holdfast store`: a store that etcd's clients can use, in this process until a signal ends it; and commands on a store.
+// Invariant: standard output carries the address and nothing else; the log goes to standard error.
+import { Command, InvalidArgumentError, Option } from 'commander';
+import {
+  createNodeClock,
+  createPinoLog,
+  openStore,
+  serveEtcd,
+  startCompaction,
+  type EtcdServer,
+} from '../index.ts';
+import { parseCount, parsePort } from './arguments.ts';
+import {
+  addLogFlag,
+  durationFlag,
+  tlsOf,
+  transitionsFlag,
+  transitionsTo,
+  type LogLevel,
+  type TlsFlags,
+} from './flags.ts';
+import { printError, printLine } from './report.ts';
+import { onStopSignal } from './signals.ts';
+import { compactCommand, delCommand, getCommand, putCommand, watchCommand } from './store-commands.ts';
+import { exportCommand, importCommand } from './store-files.ts';
+import { storeFlag, type StoreFlags } from './store-flags.ts';
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Flags extends StoreFlags, TlsFlags {
+  readonly listen: Address;
+  readonly user?: { readonly name: string; readonly password: string };
+  readonly compactRevisions?: number;
+  readonly compactAge?: number;
+  readonly transitions?: string;
+  readonly logLevel: LogLevel;
+}
+
+const examples = `
+Examples:
+  holdfast store                                          keeps ./data, at 127.0.0.1:2379
+  etcdctl --endpoints 127.0.0.1:2379 put greeting hello   any client of etcd (API 3) works
+  holdfast store get greeting --store etcd://127.0.0.1:2379
+  holdfast store export --store file:./data > backup.ndjson
+  holdfast store --listen 0.0.0.0:2379 --tls-cert cert.pem --tls-key key.pem --user root:SECRET
+
+SIGTERM or Ctrl-C ends it; what was acknowledged is kept.`;
+
+export function storeCommand(): Command {
+  const command = new Command('store')
+    .description("run a store with etcd's API, or read and write one")
+    .enablePositionalOptions()
+    .option('--listen <address>', 'HOST:PORT to listen at; port 0 chooses a free one', parseAddress, {
+      host: '127.0.0.1',
+      port: 2_379,
+    })
+    .addOption(storeFlag())
+    .option('--tls-cert <file>', 'PEM file of the certificate (needed off loopback)')
+    .option('--tls-key <file>', 'PEM file of its key')
+    .addOption(
+      new Option('--user <name:password>', 'who may use it (needed off loopback)')
+        .env('HOLDFAST_STORE_USER')
+        .argParser(parseUser),
+    )
+    .option('--compact-revisions <number>', 'forget all but so many revisions', parseCount)
+    .addOption(durationFlag('--compact-age', 'forget what was overwritten longer ago'))
+    .addOption(transitionsFlag())
+    .option('--json', 'print the address, and log, as JSON')
+    .addHelpText('after', examples);
+  for (const sub of [
+    getCommand(),
+    putCommand(),
+    delCommand(),
+    watchCommand(),
+    exportCommand(),
+    importCommand(),
+    compactCommand(),
+  ]) {
+    command.addCommand(sub.showHelpAfterError('(add --help for the options and examples)'));
+  }
+  return addLogFlag(command, 'info').action(run);
+}
+
+/** `127.0.0.1:2379`, `[::1]:2379`, `localhost:0`. @throws InvalidArgumentError */
+export function parseAddress(text: string): Address {
+  const [, ipv6, host, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text) ?? [];
+  if (port === undefined) throw new InvalidArgumentError('Addresses look like 127.0.0.1:2379 or [::1]:2379.');
+  return { host: ipv6 ?? host ?? '', port: parsePort(port) };
+}
+
+function parseUser(text: string): { name: string; password: string } {
+  const at = text.indexOf(':');
+  if (at < 1 || at === text.length - 1) throw new InvalidArgumentError('Users look like name:password.');
+  return { name: text.slice(0, at), password: text.slice(at + 1) };
+}
+
+async function run(flags: Flags): Promise<void> {
+  const log = createPinoLog({ level: flags.logLevel, ...(flags.json ? { pretty: false } : {}) });
+  const tls = tlsOf(flags);
+  const store = await openStore(flags.store, { log, transitions: transitionsTo(flags.transitions) });
+  let server: EtcdServer;
+  try {
+    server = await serveEtcd({ store, ...flags.listen, tls, user: flags.user });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  const stopCompaction = startCompaction(store, {
+    clock: createNodeClock(),
+    log,
+    revisions: flags.compactRevisions,
+    ageMs: flags.compactAge,
+  });
+  onStopSignal(() => {
+    stopCompaction();
+    server
+      .close()
+      .then(() => store.close())
+      .catch((error: unknown) => {
+        printError(error);
+        process.exitCode = 1;
+      });
+  });
+  // Last: who reads the address may send a signal at once.
+  announce(server, flags);
+}
+
+function announce({ url, host, port }: EtcdServer, { json, store }: Flags): void {
+  if (json) return printLine(JSON.stringify({ url, host, port, store, pid: process.pid }));
+  printLine(`etcd API at ${url}, store ${store}`);
+  if (!process.stdout.isTTY) return;
+  printLine(`  etcdctl --endpoints ${url} put greeting hello`);
+  printLine(`  etcdctl --endpoints ${url} watch --prefix ''`);
+}
