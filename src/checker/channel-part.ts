@@ -1,9 +1,10 @@
 // A channel as a part: what is in flight, and the ways in which it can arrive, arrive twice, or be lost.
 // Invariant: an unordered channel's content is sorted, so that equal contents are one local state.
-import { canonical, type EpochVisitor } from './epochs.ts';
+import { canonical, type Renumbering } from './epochs.ts';
 import { inWords, Part, QUIET, type Input, type Move, type Op, type Outcome, type Wiring } from './part.ts';
 import type { Rename } from './renaming.ts';
 import type { Channel, Message, SystemDefinition } from './system.ts';
+import type { Numbered } from './values.ts';
 
 type Content = readonly Message[];
 type Deliver = NonNullable<SystemDefinition['deliver']>;
@@ -12,8 +13,6 @@ type Choices = ReturnType<Deliver>;
 /** What is worked out once for a message, since most contents differ by one message only. */
 interface Known {
   readonly text: string;
-  /** Whether epochs must be looked for in it whenever it is met. */
-  readonly epochs: 'none' | 'some';
   /** What its arrival may mean; filled in when it can arrive. */
   arrivals?: readonly Move[];
 }
@@ -44,17 +43,12 @@ export class ChannelPart extends Part<Content> {
     return content.length === 0 ? 'empty' : content.map(inWords).join('; ');
   }
 
-  protected keyOf(value: Content, visit: EpochVisitor): string {
-    return value
-      .map((message) => {
-        const { text, epochs } = this.#of(message);
-        return epochs === 'none' ? text : canonical(message, visit);
-      })
-      .join();
+  protected numberOf(value: Content): Numbered {
+    return this.pieces.number(value, `what is on ${this.name}`);
   }
 
-  protected override renumbered(value: Content, visit: EpochVisitor): Content {
-    return this.#arranged(super.renumbered(value, visit));
+  protected renumbered(value: Content, renumbering: Renumbering): Content {
+    return this.#arranged(this.pieces.renumbered(value, renumbering));
   }
 
   override get content(): 'bag' | 'set' | undefined {
@@ -152,12 +146,7 @@ export class ChannelPart extends Part<Content> {
   #of(message: Message): Known {
     const before = this.#known.get(message);
     if (before !== undefined) return before;
-    let epochs: Known['epochs'] = 'none';
-    const visit: EpochVisitor = (_field, _holder, epoch) => {
-      epochs = 'some';
-      return epoch;
-    };
-    const known: Known = { text: canonical(message, visit, `a message on ${this.name}`), epochs };
+    const known: Known = { text: canonical(message, `a message on ${this.name}`) };
     this.#known.set(message, known);
     return known;
   }

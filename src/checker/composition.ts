@@ -1,7 +1,8 @@
 // All parts of a system as one: the first global state, and what can happen in any of them.
 // Invariant: a global state is one integer for each part and one for all budgets, with epochs dense in every family.
 import { ChannelPart } from './channel-part.ts';
-import { canonical, Families, firstGap, isDense, MAX_FAMILIES, Renumberings } from './epochs.ts';
+import { Families, firstGap, isDense, MAX_FAMILIES, Renumberings } from './epochs.ts';
+import { Kinds } from './kinds.ts';
 import { MachinePart } from './machine-part.ts';
 import { ModelPart } from './model-part.ts';
 import { OpLists } from './op-lists.ts';
@@ -12,12 +13,14 @@ import {
   type Move,
   type Op,
   type Outcome,
+  type Locals,
   type Part,
   type Wiring,
 } from './part.ts';
 import { refuseMessage, refuseOutputs } from './shape.ts';
 import { Orbits } from './symmetry.ts';
 import type { Choice, Output, SystemDefinition } from './system.ts';
+import { Values } from './values.ts';
 
 /** One part heard one thing within a step. */
 export interface Heard {
@@ -45,12 +48,16 @@ export class Composition {
   readonly #actions: readonly Move[];
   readonly #limits: readonly number[];
   readonly #strides: readonly number[] = [];
+  /** Which epochs local states hold. */
+  readonly kinds = new Kinds();
   readonly #renumberings = new Renumberings();
-  /** What is still to be heard in a turn: part and input by turns. */
-  #queue: Int32Array = new Int32Array(4 * LONGEST_TURN);
+  /** Of each part, by its index. */
+  readonly #locals: readonly Locals[];
+  /** The lists of ops of a turn, in the order in which they are heard. */
+  readonly #turnLists = new Int32Array(LONGEST_TURN + 8);
   /** How many heard something in the turn that ended last. */
   #heard = 0;
-  readonly #opLists: OpLists;
+  readonly #opLists = new OpLists();
 
   /** `symmetric`: false looks at every state for itself, whatever the system says of symmetry. */
   constructor(definition: SystemDefinition, symmetric = true) {
@@ -62,8 +69,7 @@ export class Composition {
       this.#limits.slice(0, i).reduce((product, limit) => product * (limit + 1), 1),
     );
     const parts: Part[] = [];
-    const wiring = wire(parts, this.#families, this.budgets, definition.maxLocalStates);
-    this.#opLists = wiring.opLists;
+    const wiring = this.#wire(parts, definition.maxLocalStates);
     for (const [name, actor] of Object.entries(definition.actors)) {
       if ('machine' in actor) parts.push(new MachinePart(name, parts.length, wiring, actor, definition));
       else parts.push(new ModelPart(name, parts.length, wiring, actor));
@@ -72,6 +78,7 @@ export class Composition {
       parts.push(new ChannelPart(name, parts.length, wiring, channel, definition.deliver));
     }
     this.parts = parts;
+    this.#locals = parts.map(({ locals }) => locals);
     this.width = parts.length + 1;
     this.#actions = Object.entries(definition.actions ?? {}).map(
       ([name, { outputs, budget, fault = true }]) => {
@@ -106,7 +113,7 @@ export class Composition {
       0,
     );
     this.#turn(state, this.#opLists.of(queue));
-    this.#renumber(state);
+    this.#renumber(state, (1 << this.#families.names.length) - 1);
     return state;
   }
 
@@ -128,7 +135,8 @@ export class Composition {
   /** Makes `move`, in place. */
   run(state: Int32Array, move: Move, log?: Heard[]): void {
     this.#spend(state, move);
-    if (this.#turn(state, move.list ?? this.#opLists.of(move.ops), log)) this.#renumber(state);
+    const changed = this.#turn(state, move.list ?? this.#opLists.of(move.ops), log);
+    if (changed !== 0) this.#renumber(state, changed);
   }
 
   /**
@@ -138,8 +146,8 @@ export class Composition {
   runMeasured(state: Int32Array, move: Move, measure: (turn: Int32Array, heard: number) => void): void {
     this.#spend(state, move);
     const changed = this.#turn(state, move.list ?? this.#opLists.of(move.ops));
-    measure(this.#queue, this.#heard);
-    if (changed) this.#renumber(state);
+    measure(this.#pairsHeard(), this.#heard);
+    if (changed !== 0) this.#renumber(state, changed);
   }
 
   /** An estimate of what the local states take. */
@@ -172,8 +180,9 @@ export class Composition {
 
   #idles(state: Int32Array, { part, input }: Op): boolean {
     const local = state[part] as number;
-    const { next, ops, unexpected } = (this.parts[part] as Part).step(local, input);
-    return next === local && ops.length === 0 && !unexpected;
+    const at = (this.parts[part] as Part).stepAt(local, input);
+    const { slots } = (this.#locals[part] as Locals).steps;
+    return slots[at] === 0 && slots[at + 1] === local;
   }
 
   #exchangeBudgets(left: number, becomes: readonly number[]): number {
@@ -184,129 +193,139 @@ export class Composition {
     return Math.floor(all / (this.#strides[index] as number)) % ((this.#limits[index] as number) + 1);
   }
 
-  /** True when the epochs that some part holds are others than before. */
-  #turn(state: Int32Array, first: number, log?: Heard[]): boolean {
-    let queue = this.#queue;
-    let waiting = 0;
-    let changed = false;
-    for (let list = first, i = 0; ; i++) {
-      const { data } = this.#opLists;
-      const end = waiting + (data[list] as number);
-      if (end * 2 > queue.length) queue = this.#widerQueue();
-      for (let from = list + 1; waiting < end; waiting++, from += 2) {
-        queue[waiting * 2] = data[from] as number;
-        queue[waiting * 2 + 1] = data[from + 1] as number;
+  /** Whoever says something first is heard first. Answers of which families some part holds other epochs now. */
+  #turn(state: Int32Array, first: number, log?: Heard[]): number {
+    const lists = this.#turnLists;
+    lists[0] = first;
+    let [said, heard, changed] = [1, 0, 0];
+    for (let l = 0; l < said; l++) {
+      let at = lists[l] as number;
+      for (let left = this.#opLists.data[at++] as number; left > 0; left--, at += 2) {
+        const index = this.#opLists.data[at] as number;
+        const input = this.#opLists.data[at + 1] as number;
+        const { steps, kinds } = this.#locals[index] as Locals;
+        const before = state[index] as number;
+        let step = steps.find(before, input);
+        if (step === -1) step = (this.parts[index] as Part).stepAt(before, input);
+        const told = steps.slots[step] as number;
+        const next = steps.slots[step + 1] as number;
+        if (log !== undefined) this.#log(log, index, before, input);
+        if (next !== before) {
+          state[index] = next;
+          const [was, is] = [kinds[before] as number, this.#kindOf(index, next)];
+          if (was !== is) changed |= this.kinds.difference(was, is);
+        }
+        if ((told & 1) === 1) this.unexpected ??= { part: index, input };
+        if (told > 1) lists[said++] = told >> 1;
+        if (heard++ > LONGEST_TURN) throw this.#endless(index, input);
       }
-      if (i === waiting) {
-        this.#heard = waiting;
-        return changed;
-      }
-      const [index, input] = [queue[i * 2] as number, queue[i * 2 + 1] as number];
-      const part = this.parts[index] as Part;
-      const before = state[index] as number;
-      const at = part.stepAt(before, input);
-      const outcome = part.steps.slots[at] as number;
-      const next = part.steps.slots[at + 1] as number;
-      const told = part.lists[outcome] as number;
-      list = told >> 1;
-      if ((told & 1) === 1) this.unexpected ??= { part: index, input };
-      if (next !== before) {
-        state[index] = next;
-        if (part.kinds[next] !== part.kinds[before]) changed = true;
-      }
-      log?.push({ part, input: part.inputOf(input), outcome: part.outcomes[outcome] as Outcome });
-      if (i > LONGEST_TURN)
-        throw new Error(
-          `a turn does not end: ${part.name} still hears ${JSON.stringify(part.inputOf(input))} after ${LONGEST_TURN} steps; use a channel or \`later\` to break the cycle`,
-        );
     }
+    this.#heard = heard;
+    return changed;
   }
 
-  #widerQueue(): Int32Array {
-    const wider = new Int32Array(this.#queue.length * 2);
-    wider.set(this.#queue);
-    this.#queue = wider;
-    return wider;
+  #kindOf(index: number, local: number): number {
+    return (this.#locals[index] as Locals).kinds[local] as number;
   }
 
-  #renumber(state: Int32Array): void {
-    const { parts } = this;
-    const families = this.#families.names.length;
-    for (let f = 0; f < families; f++) {
+  #log(log: Heard[], index: number, before: number, input: number): void {
+    const part = this.parts[index] as Part;
+    log.push({ part, input: part.inputOf(input), outcome: part.outcome(before, input) });
+  }
+
+  #endless(index: number, input: number): Error {
+    const part = this.parts[index] as Part;
+    return new Error(
+      `a turn does not end: ${part.name} still hears ${JSON.stringify(part.inputOf(input))} after ${LONGEST_TURN} steps; use a channel or \`later\` to break the cycle`,
+    );
+  }
+
+  #pairsHeard(): Int32Array {
+    const { data } = this.#opLists;
+    const pairs = new Int32Array(2 * this.#heard);
+    for (let l = 0, end = 0; end < pairs.length; l++) {
+      const at = this.#turnLists[l] as number;
+      const length = 2 * (data[at] as number);
+      pairs.set(data.subarray(at + 1, at + 1 + length), end);
+      end += length;
+    }
+    return pairs;
+  }
+
+  /** Only a family of which some part holds other epochs than before can have got gaps. */
+  #renumber(state: Int32Array, families: number): void {
+    const locals = this.#locals;
+    for (let left = families; left !== 0; left &= left - 1) {
+      const family = 31 - Math.clz32(left & -left);
+      let { masks } = this.kinds;
       let union = 0;
-      for (let i = 0; i < parts.length; i++)
-        union |= (parts[i] as Part).masks[(state[i] as number) * MAX_FAMILIES + f] as number;
+      for (let i = 0; i < locals.length; i++)
+        union |= masks[this.#kindOf(i, state[i] as number) * MAX_FAMILIES + family] as number;
       if (isDense(union)) continue;
-      const renumbering = this.#renumberings.of(f, union);
+      const renumbering = this.#renumberings.of(family, union);
       // Epochs below the first gap stay what they are.
       const above = ~(firstGap(union) - 1);
-      for (let i = 0; i < parts.length; i++) {
-        const part = parts[i] as Part;
+      for (let i = 0; i < locals.length; i++) {
         const local = state[i] as number;
-        if (((part.masks[local * MAX_FAMILIES + f] as number) & above) !== 0)
-          state[i] = part.remap(local, renumbering);
+        ({ masks } = this.kinds); // a renumbering may have met new kinds
+        if (((masks[this.#kindOf(i, local) * MAX_FAMILIES + family] as number) & above) !== 0)
+          state[i] = (this.parts[i] as Part).remap(local, renumbering);
       }
     }
   }
-}
 
-function wire(
-  parts: readonly Part[],
-  families: Families,
-  budgets: readonly string[],
-  maxLocalStates = 100_000,
-): Wiring {
-  const inputs: Input[] = [];
-  const inputIds = new Map<string, number>();
-  const kinds = new Map<string, number>();
-  const wiring: Wiring = {
-    families,
-    inputs,
-    opLists: new OpLists(),
-    maxLocalStates,
-    part(name, saidBy) {
-      const index = parts.findIndex((part) => part.name === name);
-      if (index === -1)
-        throw new Error(`${saidBy} speaks to '${name}', which is no actor and no channel of this system`);
-      return index;
-    },
-    input(input) {
-      const key = canonical(input, undefined, 'an event');
-      const known = inputIds.get(key);
-      if (known !== undefined) return known;
-      inputIds.set(key, inputs.length);
-      return inputs.push(input) - 1;
-    },
-    kindOf(masks) {
-      const key = masks.join();
-      const known = kinds.get(key);
-      if (known !== undefined) return known;
-      kinds.set(key, kinds.size);
-      return kinds.size - 1;
-    },
-    budget(name, saidBy) {
-      if (name === undefined) return -1;
-      const index = budgets.indexOf(name);
-      if (index === -1) throw new Error(`${saidBy} spends '${name}', which is not among the budgets`);
-      return index;
-    },
-    ops(outputs, saidBy) {
-      refuseOutputs(outputs, saidBy);
-      return outputs.map((output) => opOf(wiring, output, saidBy));
-    },
-    settleMove({ event, to = '', label, fault = false, budget }: Choice, saidBy, first) {
-      refuseMessage(event, `the event of a choice of ${saidBy}`);
-      const target = to === '' ? saidBy : to;
-      const op = { part: wiring.part(target, saidBy), input: wiring.input({ is: 'event', event }) };
-      return {
-        ops: [...first, op],
-        fault,
-        budget: wiring.budget(budget, saidBy),
-        label: label ?? `${target} gets ${inWords(event)}`,
-      };
-    },
-  };
-  return wiring;
+  #wire(parts: readonly Part[], maxLocalStates = 100_000): Wiring {
+    const { budgets } = this;
+    const inputs: Input[] = [];
+    const inputIds: (number | undefined)[] = [];
+    const known = new Values(this.kinds);
+    const wiring: Wiring = {
+      families: this.#families,
+      inputs,
+      opLists: this.#opLists,
+      kinds: this.kinds,
+      renumberings: this.#renumberings,
+      maxLocalStates,
+      part(name, saidBy) {
+        const index = parts.findIndex((part) => part.name === name);
+        if (index === -1)
+          throw new Error(`${saidBy} speaks to '${name}', which is no actor and no channel of this system`);
+        return index;
+      },
+      input(input) {
+        const { number } = known.number(input, 'an event');
+        const before = inputIds[number];
+        if (before !== undefined) {
+          known.forget();
+          return before;
+        }
+        known.remember();
+        return (inputIds[number] = inputs.push(input) - 1);
+      },
+      budget(name, saidBy) {
+        if (name === undefined) return -1;
+        const index = budgets.indexOf(name);
+        if (index === -1) throw new Error(`${saidBy} spends '${name}', which is not among the budgets`);
+        return index;
+      },
+      ops(outputs, saidBy) {
+        refuseOutputs(outputs, saidBy);
+        return outputs.map((output) => opOf(wiring, output, saidBy));
+      },
+      settleMove({ event, to = '', label, fault = false, budget }: Choice, saidBy, first) {
+        refuseMessage(event, `the event of a choice of ${saidBy}`);
+        const target = to === '' ? saidBy : to;
+        const op = { part: wiring.part(target, saidBy), input: wiring.input({ is: 'event', event }) };
+        return {
+          ops: [...first, op],
+          fault,
+          budget: wiring.budget(budget, saidBy),
+          label: label ?? `${target} gets ${inWords(event)}`,
+        };
+      },
+    };
+    return wiring;
+  }
 }
 
 function opOf(wiring: Wiring, output: Output, saidBy: string): Op {

@@ -85,7 +85,7 @@ export class SeenStates<S, O, R> {
   }
 
   intern(state: S): number {
-    const key = this.spec.key?.(state) ?? canonical(state, undefined, 'the state of the object');
+    const key = this.spec.key?.(state) ?? canonical(state, 'the state of the object');
     const known = this.#ids.get(key);
     if (known !== undefined) return known;
     this.#ids.set(key, this.states.length);

@@ -4,79 +4,57 @@
 /** The family that an epoch belongs to. Only epochs of one family may be compared with each other by anyone. */
 export type EpochFamily = (field: string, holder: Readonly<Record<string, unknown>>, part: string) => string;
 
-/** Called for each epoch in a value; answers what it is replaced by. */
-export type EpochVisitor = (
-  field: string,
-  holder: Readonly<Record<string, unknown>>,
-  epoch: number,
-) => number;
-
 /** Families live in bit masks: epoch n is bit n of one 32-bit number. */
 export const MAX_EPOCH = 31;
 export const MAX_FAMILIES = 8;
 
-const isEpoch = (field: string, value: unknown): value is number =>
-  typeof value === 'number' && /epoch$/i.test(field);
+export const namesEpoch = (field: string): boolean => /epoch$/i.test(field);
 
-function isPlain(value: object): boolean {
+export const isEpoch = (field: string, value: unknown): value is number =>
+  typeof value === 'number' && namesEpoch(field);
+
+export function isPlain(value: object): boolean {
   const proto: unknown = Object.getPrototypeOf(value);
   return proto === Object.prototype || proto === null;
 }
 
 /** Values that hold themselves would have no end. */
-const DEEPEST = 200;
+export const DEEPEST = 200;
 
 function kindOf(value: unknown): string {
   if (typeof value !== 'object' || value === null) return `a ${typeof value}`;
   return `an instance of ${(value as { constructor?: { name?: string } }).constructor?.name ?? 'a class'}`;
 }
 
+export const tooDeep = (path: string): Error =>
+  new Error(`${path.slice(0, 80)}… is nested more than ${DEEPEST} deep, or holds itself; keep it flat`);
+
+export const notPlain = (path: string, value: unknown): Error =>
+  new Error(
+    `${path} is not plain data (${kindOf(value)}); keep only plain objects, arrays, texts, numbers and booleans there`,
+  );
+
 /**
  * A text that is the same for equal values, whatever the order of their fields. Fields that are undefined do not count.
  *
  * @throws Error that says where a value is not plain data (a function, a promise, an instance of a class)
  */
-export function canonical(value: unknown, visit?: EpochVisitor, path = 'the value', depth = 0): string {
+export function canonical(value: unknown, path = 'the value', depth = 0): string {
   if (value === null || value === undefined) return 'null';
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  if (depth > DEEPEST)
-    throw new Error(
-      `${path.slice(0, 80)}… is nested more than ${DEEPEST} deep, or holds itself; keep it flat`,
-    );
+  if (depth > DEEPEST) throw tooDeep(path);
   if (Array.isArray(value))
-    return `[${value.map((item, i) => canonical(item, visit, `${path}[${i}]`, depth + 1)).join()}]`;
-  if (typeof value !== 'object' || !isPlain(value)) {
-    throw new Error(
-      `${path} is not plain data (${kindOf(value)}); keep only plain objects, arrays, texts, numbers and booleans there`,
-    );
-  }
+    return `[${value.map((item, i) => canonical(item, `${path}[${i}]`, depth + 1)).join()}]`;
+  if (typeof value !== 'object' || !isPlain(value)) throw notPlain(path, value);
   const holder = value as Record<string, unknown>;
   const fields: string[] = [];
   for (const field of Object.keys(holder).sort()) {
     const item = holder[field];
     if (item === undefined) continue;
-    const text = isEpoch(field, item)
-      ? String(visit?.(field, holder, item) ?? item)
-      : canonical(item, visit, `${path}.${field}`, depth + 1);
-    fields.push(`${JSON.stringify(field)}:${text}`);
+    fields.push(`${JSON.stringify(field)}:${canonical(item, `${path}.${field}`, depth + 1)}`);
   }
   return `{${fields.join()}}`;
-}
-
-/** The same value with its epochs replaced; parts without epochs are shared. */
-export function replaceEpochs<T>(value: T, visit: EpochVisitor, depth = 0): T {
-  if (typeof value !== 'object' || value === null) return value;
-  if (depth > DEEPEST) return value; // `canonical` says what is wrong with it
-  if (Array.isArray(value)) return value.map((item) => replaceEpochs(item, visit, depth + 1)) as T;
-  if (!isPlain(value)) return value;
-  const holder = value as Record<string, unknown>;
-  const out: Record<string, unknown> = {};
-  for (const field of Object.keys(holder)) {
-    const item = holder[field];
-    out[field] = isEpoch(field, item) ? visit(field, holder, item) : replaceEpochs(item, visit, depth + 1);
-  }
-  return out as T;
 }
 
 /** The families of one system, numbered as they are met. */

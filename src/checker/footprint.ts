@@ -1,6 +1,7 @@
 // What one step touched: which parts it looked at and changed, and which families of epochs it met.
 // Invariant: a step depends on the parts that it read alone, and changes no other part, but for epochs renumbered.
 import { MAX_FAMILIES } from './epochs.ts';
+import type { Kinds } from './kinds.ts';
 import type { Move, Part } from './part.ts';
 
 /** Parts are bits of one number. */
@@ -36,9 +37,11 @@ export class Footprint implements Touched {
   takes = 0;
   families = 0;
   readonly #parts: readonly Part[];
+  readonly #kinds: Kinds;
 
-  constructor(parts: readonly Part[]) {
+  constructor(parts: readonly Part[], kinds: Kinds) {
     this.#parts = parts;
+    this.#kinds = kinds;
   }
 
   /**
@@ -82,12 +85,12 @@ export class Footprint implements Touched {
   #compare(index: number, before: Int32Array, after: Int32Array): void {
     const part = this.#parts[index] as Part;
     const [from, to] = [before[index] as number, after[index] as number];
-    this.families |= (part.families[from] as number) | (part.families[to] as number);
+    const { kinds } = part.locals;
+    const [kindBefore, kindAfter] = [kinds[from] as number, kinds[to] as number];
+    this.families |= this.#kinds.difference(0, this.#kinds.union(kindBefore, kindAfter));
     if (from === to) return;
     this.writes |= 1 << index;
-    for (let family = 0; family < MAX_FAMILIES; family++)
-      if (part.masks[from * MAX_FAMILIES + family] !== part.masks[to * MAX_FAMILIES + family])
-        this.families |= 1 << (family + MAX_FAMILIES);
+    this.families |= this.#kinds.difference(kindBefore, kindAfter) << MAX_FAMILIES;
   }
 }
 

@@ -1,4 +1,5 @@
-// Where each column of a state tuple lies in its packed words: as few bits as its largest number so far needs.
+// Where each column of a state tuple lies in its packed words: the bits that its largest number so far needs, and its
+// share of those that its word has left, so that it can grow for a while.
 // Invariant: a column never straddles two words, and a number that fits its column is packed and unpacked unchanged.
 
 const WORD_BITS = 32;
@@ -12,32 +13,40 @@ const bitsFor = (value: number) => Math.max(FEWEST_BITS, WORD_BITS - Math.clz32(
 export class Layout {
   /** Words of a packed state. */
   readonly words: number;
-  readonly #bits: readonly number[];
   readonly #word: Int32Array;
   readonly #shift: Int32Array;
   readonly #most: Int32Array;
 
   constructor(bits: readonly number[]) {
     const columns = bits.map((wide, column) => ({ wide, column })).sort((a, b) => b.wide - a.wide);
-    const room: number[] = [];
-    this.#bits = bits;
+    const words: { left: number; readonly columns: { wide: number; readonly column: number }[] }[] = [];
+    // The widest first, each into the first word that has room.
+    for (const one of columns) {
+      let word = words.find(({ left }) => left >= one.wide);
+      if (word === undefined) words.push((word = { left: WORD_BITS, columns: [] }));
+      word.columns.push(one);
+      word.left -= one.wide;
+    }
+    this.words = words.length;
     this.#word = new Int32Array(bits.length);
     this.#shift = new Int32Array(bits.length);
-    this.#most = Int32Array.from(bits, (wide) => 2 ** wide - 1);
-    // The widest first, each into the first word that has room.
-    for (const { wide, column } of columns) {
-      let word = room.findIndex((left) => left >= wide);
-      if (word === -1) word = room.push(WORD_BITS) - 1;
-      const left = room[word] as number;
-      this.#word[column] = word;
-      this.#shift[column] = WORD_BITS - left;
-      room[word] = left - wide;
-    }
-    this.words = room.length;
-  }
-
-  static of(width: number): Layout {
-    return new Layout(Array.from({ length: width }, () => FEWEST_BITS));
+    this.#most = new Int32Array(bits.length);
+    words.forEach((word, index) => {
+      for (let i = 0, full = 0; word.left > 0 && full < word.columns.length; i++) {
+        const one = word.columns[i % word.columns.length] as { wide: number };
+        full = one.wide < MOST_BITS ? 0 : full + 1;
+        if (full > 0) continue;
+        one.wide++;
+        word.left--;
+      }
+      let shift = 0;
+      for (const { wide, column } of word.columns) {
+        this.#word[column] = index;
+        this.#shift[column] = shift;
+        this.#most[column] = 2 ** wide - 1;
+        shift += wide;
+      }
+    });
   }
 
   /** Packs `state` into `into`; false when a number does not fit its column. */
@@ -59,13 +68,12 @@ export class Layout {
       state[i] = ((from[at + (word[i] as number)] as number) >>> (shift[i] as number)) & (most[i] as number);
   }
 
-  /** A layout that `state` fits too. @throws Error for a number that is no index of a local state */
-  widened(state: Int32Array): Layout {
+  /** A layout for columns with numbers up to these. @throws Error for a number that is no index of a local state */
+  static upTo(largest: Int32Array): Layout {
     return new Layout(
-      this.#bits.map((bits, column) => {
-        const value = state[column] as number;
+      Array.from(largest, (value, column) => {
         if (value < 0) throw new Error(`column ${column} of a state is ${value}, which is no local state`);
-        return Math.min(MOST_BITS, Math.max(bits, bitsFor(value)));
+        return Math.min(MOST_BITS, bitsFor(value));
       }),
     );
   }

@@ -136,8 +136,8 @@ class Search<S, O, R> {
     this.#calls = calls.filter((call) => call.invokedAt < until);
     this.#gates = gatesOf(this.#calls, until);
     this.#tried = this.#gates.map(() => new Map());
-    this.#texts = this.#calls.map(({ operation }) => canonical(operation, undefined, 'an operation'));
-    this.#results = this.#calls.map(({ result }) => ({ text: canonical(result, undefined, 'a result') }));
+    this.#texts = this.#calls.map(({ operation }) => canonical(operation, 'an operation'));
+    this.#results = this.#calls.map(({ result }) => ({ text: canonical(result, 'a result') }));
   }
 
   run(): Found<O, R> {

@@ -2,11 +2,11 @@
 // Invariant: the ledger of every local state is the first one, so two local states differ only where behaviour can.
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import { createStepper, delayName, type Step, type Stepper } from '../engine/step.ts';
-import { canonical, replaceEpochs, type EpochVisitor } from './epochs.ts';
-import { Pieces } from './pieces.ts';
+import type { Renumbering } from './epochs.ts';
 import { inWords, Part, QUIET, type Input, type Move, type Op, type Outcome, type Wiring } from './part.ts';
 import type { Rename } from './renaming.ts';
 import type { Choice, MachineActor, Message, SystemDefinition } from './system.ts';
+import type { Numbered } from './values.ts';
 
 interface Timer {
   readonly id: string;
@@ -81,15 +81,21 @@ interface Reaction {
   readonly effects: readonly string[];
 }
 
+/** A snapshot that stands for all that behave as it does. */
+interface Core extends Numbered {
+  readonly snapshot: AnyMachineSnapshot;
+  /** What events (and, of delays that end, their types) lead to. */
+  readonly reactions: Map<unknown, Reaction>;
+}
+
 export class MachinePart extends Part<Local> {
   readonly views: ActorView[] = [];
   readonly #actor: MachineActor;
   readonly #definition: SystemDefinition;
   readonly #stepper: Stepper;
-  /** Snapshots, and what awaited answers may be: few of each, in many combinations with each other and with timers. */
-  readonly #cores: Pieces<AnyMachineSnapshot>;
-  readonly #answers: Pieces<readonly Choice[]>;
-  readonly #reactions = new Map<AnyMachineSnapshot, Map<unknown, Reaction>>();
+  /** Snapshots: few, in many combinations with timers and awaited answers. */
+  readonly #coreOf = new Map<AnyMachineSnapshot, Core>();
+  readonly #coreAt: (Core | undefined)[] = [];
   #ledger: unknown;
 
   constructor(
@@ -103,12 +109,6 @@ export class MachinePart extends Part<Local> {
     this.#actor = actor;
     this.#definition = definition;
     this.#stepper = createStepper(actor.machine, actor.effects);
-    this.#cores = new Pieces(
-      this.title,
-      (snapshot, visit) => this.#write(snapshot, visit),
-      (snapshot, visit) => this.#withContext(snapshot, visit),
-    );
-    this.#answers = new Pieces<readonly Choice[]>(`an answer that ${name} awaits`, canonical, replaceEpochs);
   }
 
   begin(): Outcome {
@@ -136,16 +136,25 @@ export class MachinePart extends Part<Local> {
     return `${leaves.join(' + ')} (${fields.join(', ')})${waits.length === 0 ? '' : ` awaiting ${waits.join(', ')}`}`;
   }
 
-  protected keyOf({ snapshot, timers, awaited, record }: Local, visit: EpochVisitor): string {
-    if (snapshot === undefined) return `stopped ${canonical(record, visit, `the record of ${this.name}`)}`;
-    const answers = awaited.map(
-      ({ key, later }) => `${JSON.stringify(key)}:${this.#answers.numberOf(later, visit)}`,
-    );
-    return `${this.#cores.numberOf(snapshot, visit)} ${canonical(timers, visit)} ${answers.join()}`;
+  protected numberOf({ snapshot, timers, awaited, record }: Local): Numbered {
+    const { pieces, name } = this;
+    const { kinds } = this.wiring;
+    const core = snapshot === undefined ? undefined : this.#core(snapshot);
+    const delays = pieces.number(timers, `the timers of ${name}`);
+    const answers = pieces.number(awaited, `an answer that ${name} awaits`);
+    const left = pieces.number(record, `the record of ${name}`);
+    const all = [core?.number ?? -1, delays.number, answers.number, left.number];
+    return {
+      number: pieces.number(all, name).number,
+      kind: kinds.union(kinds.union(core?.kind ?? 0, delays.kind), kinds.union(answers.kind, left.kind)),
+      length: (core?.length ?? 0) + delays.length + answers.length + left.length,
+    };
   }
 
-  /** What is compared of a snapshot, as a text. */
-  #write(snapshot: AnyMachineSnapshot, visit: EpochVisitor): string {
+  #core(snapshot: AnyMachineSnapshot): Core {
+    const known = this.#coreOf.get(snapshot);
+    if (known !== undefined) return known;
+    const { pieces, name } = this;
     const [child] = Object.keys(snapshot.children as object);
     if (child !== undefined) {
       throw new Error(
@@ -158,30 +167,50 @@ export class MachinePart extends Part<Local> {
     const history = Object.entries(snapshot.historyValue as Record<string, { id: string }[]>).map(
       ([id, nodes]) => [id, nodes.map((node) => node.id)],
     );
-    const where = `machine ${this.#actor.machine.id} in ${JSON.stringify(snapshot.value)}`;
-    return [
-      canonical(snapshot.value),
-      canonical(history),
-      canonical(compared, visit, `${where}: the context of ${this.name}`),
-      snapshot.status,
-    ].join(' ');
+    const place = pieces.number([snapshot.value, history, snapshot.status], `the state of ${name}`);
+    const held = pieces.number(
+      compared,
+      () => `machine ${this.#actor.machine.id} in ${JSON.stringify(snapshot.value)}: the context of ${name}`,
+    );
+    const { number } = pieces.number([place.number, held.number], name);
+    const equal = this.#coreAt[number];
+    if (equal !== undefined) return equal;
+    const kept = this.#withControl(snapshot, compared);
+    const core: Core = { ...held, number, snapshot: kept, reactions: new Map() };
+    this.#coreAt[number] = core;
+    this.#coreOf.set(kept, core);
+    return core;
   }
 
-  protected override renumbered({ snapshot, timers, awaited, record }: Local, visit: EpochVisitor): Local {
+  /** Another context, or another `control` with the first ledger. */
+  #withControl(snapshot: AnyMachineSnapshot, control: unknown): AnyMachineSnapshot {
+    const context = isSplit(snapshot.context as unknown) ? { control, ledger: this.#ledger } : control;
+    return { ...snapshot, context } as AnyMachineSnapshot;
+  }
+
+  protected renumbered({ snapshot, timers, awaited, record }: Local, to: Renumbering): Local {
+    const { pieces } = this;
     return {
-      snapshot: snapshot === undefined ? undefined : this.#cores.replaced(snapshot, visit),
-      timers: replaceEpochs(timers, visit),
-      awaited: awaited.map(({ key, later }) => ({ key, later: this.#answers.replaced(later, visit) })),
-      record: replaceEpochs(record, visit),
+      snapshot: snapshot === undefined ? undefined : this.#renumberedCore(snapshot, to),
+      timers: pieces.renumbered(timers, to),
+      awaited: pieces.renumbered(awaited, to),
+      record: pieces.renumbered(record, to),
     };
+  }
+
+  #renumberedCore(snapshot: AnyMachineSnapshot, to: Renumbering): AnyMachineSnapshot {
+    const context: unknown = snapshot.context;
+    const compared = isSplit(context) ? context.control : context;
+    const renewed = this.pieces.renumbered(compared, to);
+    return renewed === compared ? snapshot : this.#core(this.#withControl(snapshot, renewed)).snapshot;
   }
 
   protected override renamed({ snapshot, timers, awaited, record }: Local, rename: Rename): Local {
     return {
-      snapshot: snapshot === undefined ? undefined : this.#cores.one(this.#withNames(snapshot, rename)),
+      snapshot: snapshot === undefined ? undefined : this.#withNames(snapshot, rename),
       timers,
       awaited: awaited
-        .map(({ key, later }) => ({ key: rename(key), later: this.#answers.one(later.map(rename)) }))
+        .map(({ key, later }) => ({ key: rename(key), later: later.map(rename) }))
         .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)),
       record: rename(record),
     };
@@ -195,14 +224,6 @@ export class MachinePart extends Part<Local> {
     return { ...snapshot, context: renewed } as AnyMachineSnapshot;
   }
 
-  #withContext(snapshot: AnyMachineSnapshot, visit: EpochVisitor): AnyMachineSnapshot {
-    const context: unknown = snapshot.context;
-    if (!isSplit(context))
-      return { ...snapshot, context: replaceEpochs(context, visit) } as AnyMachineSnapshot;
-    const renewed = { control: replaceEpochs(context.control, visit), ledger: this.#ledger };
-    return { ...snapshot, context: renewed } as AnyMachineSnapshot;
-  }
-
   protected react(value: Local, input: Input, local: number): Outcome {
     const { snapshot, timers, awaited } = value;
     if (input.is === 'start') return this.#start(value, input.input);
@@ -210,13 +231,7 @@ export class MachinePart extends Part<Local> {
     if (input.is === 'stop') return { next: this.intern(this.#stopped(snapshot)), ...QUIET };
     if (snapshot.status !== 'active') return { next: local, ...QUIET };
     if (input.is === 'await')
-      return {
-        next: this.intern({
-          ...value,
-          awaited: withAwaited(awaited, { ...input, later: this.#answers.one(input.later) }),
-        }),
-        ...QUIET,
-      };
+      return { next: this.intern({ ...value, awaited: withAwaited(awaited, input) }), ...QUIET };
     if (input.is === 'settle')
       return { next: this.intern({ ...value, awaited: awaited.toSpliced(input.index, 1) }), ...QUIET };
     if (input.is === 'fire') {
@@ -226,8 +241,7 @@ export class MachinePart extends Part<Local> {
       return this.#settled(rest, this.#reaction(snapshot, due.event.type, due.event));
     }
     if (input.is !== 'event') throw new Error(`${this.name} is an actor; it cannot take ${input.is}`);
-    const event = 'at' in input.event ? input.event : { ...input.event, at: 0 };
-    return this.#settled(value, this.#reaction(snapshot, input.event, event));
+    return this.#settled(value, this.#reaction(snapshot, input.event, input.event));
   }
 
   protected offer({ snapshot, timers, awaited }: Local): readonly Move[] {
@@ -263,15 +277,15 @@ export class MachinePart extends Part<Local> {
     return { snapshot: undefined, timers: [], awaited: [], record };
   }
 
-  /** Equal events are one object (or, of timers, one type), and equal snapshots are, so each pair is stepped once. */
+  /** Equal events are one object (or, of timers, one type), so each is stepped once in each core. */
   #reaction(snapshot: AnyMachineSnapshot, key: unknown, event: EventObject): Reaction {
-    const core = this.#cores.one(snapshot);
-    let known = this.#reactions.get(core);
-    if (known === undefined) this.#reactions.set(core, (known = new Map()));
-    let found = known.get(key);
+    const core = this.#core(snapshot);
+    let found = core.reactions.get(key);
     if (found === undefined) {
-      found = this.#react(this.#try(event.type, () => this.#stepper.step(core, event)));
-      known.set(key, found);
+      // Whatever reads `at` writes it to the ledger. The end of a delay carries none.
+      const stamped = key !== event || 'at' in event ? event : { ...event, at: 0 };
+      found = this.#react(this.#try(event.type, () => this.#stepper.step(core.snapshot, stamped)));
+      core.reactions.set(key, found);
     }
     return found;
   }
@@ -292,7 +306,7 @@ export class MachinePart extends Part<Local> {
       ops.push(...this.wiring.ops(outputs, this.name));
     }
     return {
-      snapshot: this.#cores.one(this.#withContext(snapshot, (_field, _holder, epoch) => epoch)),
+      snapshot: this.#core(snapshot).snapshot,
       timers,
       ops,
       unexpected,
@@ -311,7 +325,7 @@ export class MachinePart extends Part<Local> {
     const done = snapshot.status === 'done';
     const next = this.intern({
       snapshot,
-      timers: done ? [] : timers.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+      timers: done ? [] : changes.length === 0 ? timers : timers.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
       awaited: done ? [] : before.awaited,
       record: undefined,
     });

@@ -1,8 +1,9 @@
 // A model actor as a part: a value and pure functions of it.
 // Invariant: a step is worked out once for each (state, event), so `step` and `choices` must be pure.
-import { canonical, type EpochVisitor } from './epochs.ts';
+import type { Renumbering } from './epochs.ts';
 import { inWords, Part, QUIET, type Input, type Move, type Outcome, type Wiring } from './part.ts';
 import type { ModelActor } from './system.ts';
+import type { Numbered } from './values.ts';
 
 export class ModelPart extends Part {
   readonly #model: ModelActor<unknown>;
@@ -20,8 +21,12 @@ export class ModelPart extends Part {
     return JSON.stringify(this.values[local]);
   }
 
-  protected keyOf(value: unknown, visit: EpochVisitor): string {
-    return canonical(value, visit, `the state of ${this.name}`);
+  protected numberOf(value: unknown): Numbered {
+    return this.pieces.number(value, `the state of ${this.name}`);
+  }
+
+  protected renumbered(value: unknown, renumbering: Renumbering): unknown {
+    return this.pieces.renumbered(value, renumbering);
   }
 
   protected react(value: unknown, input: Input, local: number): Outcome {

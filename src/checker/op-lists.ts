@@ -31,4 +31,12 @@ export class OpLists {
     this.#known.set(key, list);
     return list;
   }
+  /** The ops of a list. */
+  at(list: number): Op[] {
+    const { data } = this;
+    return Array.from({ length: data[list] as number }, (_, i) => ({
+      part: data[list + 1 + 2 * i] as number,
+      input: data[list + 2 + 2 * i] as number,
+    }));
+  }
 }

@@ -1,19 +1,13 @@
 // One part of a system (an actor or a channel) as a finite table that fills itself: local states and inputs are
 // interned as small integers, and each step, each list of moves and each renumbering is worked out once.
 // Invariant: what a part answers depends on its local state and the input alone.
-import {
-  MAX_FAMILIES,
-  rank,
-  replaceEpochs,
-  type EpochVisitor,
-  type Families,
-  type Renumbering,
-} from './epochs.ts';
+import { isDense, type Families, type Renumbering, type Renumberings } from './epochs.ts';
+import type { Kinds } from './kinds.ts';
 import type { OpLists } from './op-lists.ts';
-import { LONGEST_TEXT } from './pieces.ts';
 import { PairMap } from './pair-map.ts';
 import type { Rename } from './renaming.ts';
 import type { Choice, Message, Output } from './system.ts';
+import { Values, type Numbered } from './values.ts';
 
 /** Everything that can happen to a part. Plain data. */
 export type Input =
@@ -33,11 +27,15 @@ export interface Op {
   readonly input: number;
 }
 
-export interface Outcome {
+/** What a step leads to. */
+export interface Told {
   readonly next: number;
   readonly ops: readonly Op[];
   /** The event must not come in this state. */
   readonly unexpected: boolean;
+}
+
+export interface Outcome extends Told {
   /** Names of the effects, for counterexamples. */
   readonly effects: readonly string[];
 }
@@ -59,7 +57,7 @@ export interface Move {
 
 /** Hears what parts work out for the first time. */
 export interface Watch {
-  stepped(part: Part, local: number, input: number, outcome: Outcome): void;
+  stepped(part: Part, local: number, input: number, outcome: Told): void;
   offered(part: Part, local: number, moves: readonly Move[]): void;
 }
 
@@ -68,13 +66,13 @@ export interface Wiring {
   readonly families: Families;
   readonly inputs: readonly Input[];
   readonly opLists: OpLists;
+  readonly kinds: Kinds;
+  readonly renumberings: Renumberings;
   readonly maxLocalStates: number;
   watch?: Watch;
   /** The number of a part. @throws Error for a name that no part has */
   part(name: string, saidBy: string): number;
   input(input: Input): number;
-  /** A small number for what masks of epochs a local state has in all families. */
-  kindOf(masks: Int32Array): number;
   budget(name: string | undefined, saidBy: string): number;
   ops(outputs: readonly Output[], saidBy: string): readonly Op[];
   settleMove(choice: Choice, saidBy: string, first: readonly Op[]): Move;
@@ -103,6 +101,31 @@ export const settled = ({ ops, fault, budget, label, unlessIdle, subject }: Move
   subject,
 });
 
+/** A part whose local state takes more characters is taken for one that grows: it collects instead of counting. */
+const LONGEST_TEXT = 32_768;
+
+/** What is known of a part's local states, as numbers: all that a turn reads. */
+export class Locals {
+  /** For a local state and an input twice the number of the list of ops (1 more: unexpected), and the next local state. */
+  readonly steps = new PairMap();
+  /** Local states of the same kind hold the same epochs. */
+  kinds = new Int32Array(64);
+  /** Local states that become each other when epochs are renumbered have one root; its number + 1, 0 until asked. */
+  roots = new Int32Array(64);
+  /** The local state of a root and a kind. */
+  readonly alike = new PairMap();
+  /** What a local state becomes in a renumbering. */
+  readonly remaps = new PairMap();
+
+  add(local: number, kind: number): void {
+    if (local === this.kinds.length) {
+      this.kinds = twice(this.kinds);
+      this.roots = twice(this.roots);
+    }
+    this.kinds[local] = kind;
+  }
+}
+
 function twice(list: Int32Array): Int32Array<ArrayBuffer> {
   const longer = new Int32Array(list.length * 2);
   longer.set(list);
@@ -113,28 +136,22 @@ export abstract class Part<L = unknown> {
   readonly name: string;
   readonly index: number;
   readonly values: L[] = [];
-  /** For local state `s` and family `f`, the epochs in it: `masks[s * MAX_FAMILIES + f]`. */
-  masks = new Int32Array(64 * MAX_FAMILIES);
-  /** Local states of the same kind hold the same epochs. */
-  kinds = new Int32Array(64);
-  /** For each local state, the families of the epochs in it, as bits. */
-  readonly families: number[] = [];
+  readonly locals = new Locals();
   protected readonly wiring: Wiring;
-  readonly #ids = new Map<string, number>();
-  /** For a local state and an input the number of the outcome, and the next local state. */
-  readonly steps = new PairMap();
-  readonly outcomes: Outcome[] = [];
-  /** For each outcome twice the number of its list of ops, and 1 more when the event was unexpected. */
-  lists = new Int32Array(64);
+  /** Local states and their pieces. */
+  protected readonly pieces: Values;
+  /** Local states by the numbers of their values. */
+  readonly #ids: (number | undefined)[] = [];
   readonly #moves: (readonly Move[])[] = [];
   readonly #oneMoves = new Map<string, Move>();
-  readonly #remaps = new PairMap();
-  readonly #visitors: EpochVisitor[] = [];
 
   constructor(name: string, index: number, wiring: Wiring) {
     this.name = name;
     this.index = index;
     this.wiring = wiring;
+    this.pieces = new Values(wiring.kinds, (field, holder, epoch) =>
+      wiring.families.of(field, holder, name, epoch),
+    );
   }
 
   /** The name as errors give it. */
@@ -163,11 +180,9 @@ export abstract class Part<L = unknown> {
   abstract describe(local: number): string;
   protected abstract react(value: L, input: Input, local: number): Outcome;
   protected abstract offer(value: L): readonly Move[];
-  /** A text that is equal for equal local states. `visit` must be called for every epoch in it. */
-  protected abstract keyOf(value: L, visit: EpochVisitor): string;
-  protected renumbered(value: L, visit: EpochVisitor): L {
-    return replaceEpochs(value, visit);
-  }
+  /** Equal local states have one number. */
+  protected abstract numberOf(value: L): Numbered;
+  protected abstract renumbered(value: L, renumbering: Renumbering): L;
 
   /** The value with names exchanged, for the part that has the other name. */
   protected renamed(value: L, rename: Rename): L {
@@ -180,25 +195,17 @@ export abstract class Part<L = unknown> {
   }
 
   intern(value: L): number {
-    const found = new Int32Array(MAX_FAMILIES);
-    const key = this.keyOf(value, (field, holder, epoch) => {
-      const family = this.wiring.families.of(field, holder, this.name, epoch);
-      found[family] = (found[family] as number) | (1 << epoch);
-      return epoch;
-    });
-    const known = this.#ids.get(key);
-    if (known !== undefined) return known;
-    const local = this.values.push(value) - 1;
-    this.#ids.set(key, local);
-    if (local >= this.wiring.maxLocalStates || key.length > LONGEST_TEXT)
-      this.#failGrowing(local, key.length);
-    if (local === this.kinds.length) {
-      this.masks = twice(this.masks);
-      this.kinds = twice(this.kinds);
+    const { number, kind, length } = this.numberOf(value);
+    const known = this.#ids[number];
+    if (known !== undefined) {
+      this.pieces.forget();
+      return known;
     }
-    this.masks.set(found, local * MAX_FAMILIES);
-    this.kinds[local] = this.wiring.kindOf(found);
-    this.families.push(found.reduce((bits, mask, family) => (mask === 0 ? bits : bits | (1 << family)), 0));
+    this.pieces.remember();
+    const local = this.values.push(value) - 1;
+    this.#ids[number] = local;
+    if (local >= this.wiring.maxLocalStates || length > LONGEST_TEXT) this.#failGrowing(local, length);
+    this.locals.add(local, kind);
     return local;
   }
 
@@ -219,22 +226,32 @@ export abstract class Part<L = unknown> {
     return this.wiring.inputs[input] as Input;
   }
 
-  step(local: number, input: number): Outcome {
+  step(local: number, input: number): Told {
     const at = this.stepAt(local, input); // before `slots` is read: it may grow
-    return this.outcomes[this.steps.slots[at] as number] as Outcome;
+    const { slots } = this.locals.steps;
+    const told = slots[at] as number;
+    return {
+      next: slots[at + 1] as number,
+      ops: this.wiring.opLists.at(told >> 1),
+      unexpected: (told & 1) === 1,
+    };
   }
 
-  /** Where in `steps.slots` the number of the outcome stands, with the next local state behind it. */
+  /** The same with its effects, worked out anew. */
+  outcome(local: number, input: number): Outcome {
+    return this.react(this.values[local] as L, this.inputOf(input), local);
+  }
+
+  /** Where in `locals.steps.slots` it stands what a step tells, with the next local state behind it. */
   stepAt(local: number, input: number): number {
-    const known = this.steps.find(local, input);
+    const { steps } = this.locals;
+    const known = steps.find(local, input);
     if (known !== -1) return known;
-    const outcome = this.react(this.values[local] as L, this.inputOf(input), local);
-    const number = this.outcomes.push(outcome) - 1;
-    if (number === this.lists.length) this.lists = twice(this.lists);
-    this.lists[number] = (this.wiring.opLists.of(outcome.ops) << 1) | (outcome.unexpected ? 1 : 0);
-    this.steps.set(local, input, number, outcome.next);
+    const outcome = this.outcome(local, input);
+    const told = (this.wiring.opLists.of(outcome.ops) << 1) | (outcome.unexpected ? 1 : 0);
+    steps.set(local, input, told, outcome.next);
     this.wiring.watch?.stepped(this, local, input, outcome);
-    return this.steps.find(local, input);
+    return steps.find(local, input);
   }
 
   moves(local: number): readonly Move[] {
@@ -261,17 +278,40 @@ export abstract class Part<L = unknown> {
 
   /** The local state that `local` becomes when the epochs of one family become 1, 2, 3 … */
   remap(local: number, renumbering: Renumbering): number {
-    const known = this.#remaps.find(local, renumbering.index);
-    if (known !== -1) return this.#remaps.slots[known] as number;
-    const next = this.intern(this.renumbered(this.values[local] as L, this.#visitorFor(renumbering)));
-    this.#remaps.set(local, renumbering.index, next);
+    const { kinds, alike, remaps } = this.locals;
+    const known = remaps.find(local, renumbering.index);
+    if (known !== -1) return remaps.slots[known] as number;
+    const kind = this.wiring.kinds.after(kinds[local] as number, renumbering);
+    const root = this.#rootOf(local);
+    const found = alike.find(root, kind);
+    const next = found === -1 ? this.#renumber(local, renumbering) : (alike.slots[found] as number);
+    if (found === -1) alike.set(root, kind, next);
+    this.locals.roots[next] = root + 1;
+    remaps.set(local, renumbering.index, next);
     return next;
   }
 
-  /** One visitor for each renumbering, so that what it does to a piece of a state can be remembered. */
-  #visitorFor({ index, family, mask }: Renumbering): EpochVisitor {
-    const { families } = this.wiring;
-    return (this.#visitors[index] ??= (field, holder, epoch) =>
-      families.of(field, holder, this.name, epoch) === family ? rank(mask, epoch) : epoch);
+  #renumber(local: number, renumbering: Renumbering): number {
+    return this.intern(this.renumbered(this.values[local] as L, renumbering));
+  }
+
+  /** The local state in which the epochs of each family are 1, 2, 3 … */
+  #rootOf(local: number): number {
+    const { kinds, alike, roots } = this.locals;
+    const known = roots[local] as number;
+    if (known !== 0) return known - 1;
+    const { kinds: all, families, renumberings } = this.wiring;
+    const kind = kinds[local] as number;
+    let value = this.values[local] as L;
+    for (let f = 0; f < families.names.length; f++) {
+      const mask = all.mask(kind, f);
+      if (!isDense(mask)) value = this.renumbered(value, renumberings.of(f, mask));
+    }
+    const root = this.intern(value);
+    this.locals.roots[root] = root + 1;
+    this.locals.roots[local] = root + 1;
+    for (const one of root === local ? [root] : [root, local])
+      if (alike.find(root, kinds[one] as number) === -1) alike.set(root, kinds[one] as number, one);
+    return root;
   }
 }

@@ -117,7 +117,7 @@ export class SleepSets {
 
   private constructor(composition: Composition) {
     this.#composition = composition;
-    this.#footprint = new Footprint(composition.parts);
+    this.#footprint = new Footprint(composition.parts, composition.kinds);
     this.#level.starts.push(0);
     this.#level.counts.push(0);
   }

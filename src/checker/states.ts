@@ -46,10 +46,13 @@ export class StateSet {
   #table = new Int32Array(1 << FIRST_BITS);
   #tableBits = FIRST_BITS;
   readonly #packed: Int32Array;
+  /** The largest number of each column. */
+  readonly #largest: Int32Array;
 
   constructor(width: number) {
     this.width = width;
-    this.#layout = Layout.of(width);
+    this.#largest = new Int32Array(width);
+    this.#layout = Layout.upTo(this.#largest);
     this.#packed = new Int32Array(width);
   }
 
@@ -73,6 +76,7 @@ export class StateSet {
       slot = (slot + 1) & mask;
     }
     const index = this.size++;
+    this.#measure(state);
     table[slot] = (tag << bits) | (index + 1);
     const { words } = this.#layout;
     const chunk = index >> CHUNK_BITS;
@@ -110,10 +114,19 @@ export class StateSet {
     return (h ^ (h >>> 16)) >>> 0;
   }
 
+  #measure(state: Int32Array): void {
+    const largest = this.#largest;
+    for (let i = 0; i < largest.length; i++) {
+      const value = state[i] as number;
+      if (value > (largest[i] as number) || value < 0) largest[i] = value;
+    }
+  }
+
   /** Packs all states anew, chunk by chunk, with room for `state`. Each column widens at most 28 times. */
   #widen(state: Int32Array): void {
     const from = this.#layout;
-    const to = from.widened(state);
+    this.#measure(state);
+    const to = Layout.upTo(this.#largest);
     const unpacked = new Int32Array(this.width);
     const packed = new Int32Array(to.words);
     for (let c = 0; c < this.#chunks.length; c++) {

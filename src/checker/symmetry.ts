@@ -6,7 +6,7 @@
 // verification through symmetry", FMDS 1996, get the same promise from a type of their language.)
 // Invariant: an orbit's states are reached from each other by exchanges that were compared so, each on its way.
 import { canonical } from './epochs.ts';
-import type { Input, Move, Op, Outcome, Part, Wiring } from './part.ts';
+import type { Input, Move, Op, Part, Told, Wiring } from './part.ts';
 import { exchange, renaming, type Rename, type Symmetry } from './renaming.ts';
 import type { SystemDefinition } from './system.ts';
 
@@ -108,7 +108,7 @@ export class Orbits {
   }
 
   /** A part worked out a step. @throws Error when it comes out otherwise with names exchanged */
-  stepped(part: Part, local: number, input: number, outcome: Outcome): void {
+  stepped(part: Part, local: number, input: number, outcome: Told): void {
     const { is } = part.inputOf(input);
     if (is === 'take' || is === 'settle') return; // compared as moves, since what they count from 0 is sorted anew
     for (const one of this.#exchanges) {

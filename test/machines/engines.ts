@@ -119,7 +119,7 @@ export class CheckerEngine implements Engine {
   }
 
   #step(input: Input): Partial<Seen> {
-    return this.#take(this.#part.step(this.#local, this.#wiring.input(input)));
+    return this.#take(this.#part.outcome(this.#local, this.#wiring.input(input)));
   }
 
   #take({ next, effects, unexpected }: Outcome): Partial<Seen> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { canonical, isDense, rank, replaceEpochs } from '../../../src/checker/epochs.ts';
+import { canonical, isDense, rank } from '../../../src/checker/epochs.ts';
 import { check, defineSystem, model, type SystemDefinition } from '../../../src/checker/index.ts';
 import { announced, nothing, ticker } from './toys.ts';
 
@@ -81,16 +81,6 @@ describe('renumbering', () => {
       false,
     ]);
   });
-
-  it('touches numbers whose field says epoch, at any depth, and nothing else', () => {
-    const value = { epoch: 1, list: [{ registrationEpoch: 2, epochs: 3 }], text: 'epoch', lastEpoch: '4' };
-    expect(replaceEpochs(value, (_field, _holder, epoch) => epoch * 10)).toEqual({
-      epoch: 10,
-      list: [{ registrationEpoch: 20, epochs: 3 }],
-      text: 'epoch',
-      lastEpoch: '4',
-    });
-  });
 });
 
 describe('the canonical text', () => {
@@ -102,7 +92,7 @@ describe('the canonical text', () => {
   });
 
   it('says where a value is not plain data', () => {
-    expect(() => canonical({ a: [new Map()] }, undefined, 'the context of node')).toThrow(
+    expect(() => canonical({ a: [new Map()] }, 'the context of node')).toThrow(
       /the context of node\.a\[0\] is not plain data/,
     );
   });

@@ -10,7 +10,7 @@ describe('a map from pairs', () => {
   it('finds what was put under each pair, and nothing under others', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(small, small), { maxLength: 2_000 }), (pairs) => {
-        const map = new PairMap(4);
+        const map = new PairMap();
         const known = new Map<string, number>();
         pairs.forEach(([a, b], i) => {
           if (known.has(`${a},${b}`)) return;

@@ -58,7 +58,7 @@ describe('the set of states', () => {
   it('refuses numbers that are no local states', () => {
     const set = new StateSet(2);
     set.add(Int32Array.of(1, 1));
-    expect(() => Layout.of(2).widened(Int32Array.of(900, -1))).toThrow('column 1 of a state is -1');
+    expect(() => Layout.upTo(Int32Array.of(900, -1))).toThrow('column 1 of a state is -1');
   });
 });
 
@@ -69,11 +69,14 @@ describe('a layout', () => {
     expect(new Layout([31, 31, 31]).words).toBe(3);
   });
 
-  it('says when a number does not fit', () => {
+  it('shares what a word has left among its columns, and says when a number does not fit', () => {
     const layout = new Layout([3, 5]);
     const packed = new Int32Array(1);
-    expect(layout.pack(Int32Array.of(7, 31), packed)).toBe(true);
-    expect(layout.pack(Int32Array.of(8, 31), packed)).toBe(false);
-    expect(layout.widened(Int32Array.of(8, 31)).pack(Int32Array.of(8, 31), packed)).toBe(true);
+    const [most, read] = [Int32Array.of(2 ** 15 - 1, 2 ** 17 - 1), new Int32Array(2)];
+    expect(layout.pack(most, packed)).toBe(true);
+    layout.unpack(packed, 0, read);
+    expect(read).toEqual(most);
+    expect(layout.pack(Int32Array.of(2 ** 15, 0), packed)).toBe(false);
+    expect(Layout.upTo(Int32Array.of(2 ** 15, 0)).pack(Int32Array.of(2 ** 15, 0), packed)).toBe(true);
   });
 });
