@@ -4,7 +4,7 @@ import type { Predicate } from './options.ts';
 import type { Composition } from './composition.ts';
 import type { Edges } from './edges.ts';
 import { failedIn, type PathStep } from './explain.ts';
-import { holds } from './properties.ts';
+import { property } from './properties.ts';
 import type { IntList, StateSet } from './states.ts';
 import { StateView } from './view.ts';
 
@@ -23,11 +23,12 @@ export function marksOf(
   predicate: Predicate,
 ): Uint8Array {
   const view = new StateView(composition, new Int32Array(composition.width));
+  const { holdsIn } = property(kind, name, predicate);
   const marks = new Uint8Array(set.size);
   for (let index = 0; index < set.size; index++) {
     set.read(index, view.state);
     try {
-      if (holds(kind, name, predicate, view)) marks[index] = 1;
+      if (holdsIn(view)) marks[index] = 1;
     } catch (cause) {
       throw failedIn(composition, statesOf(set, pathTo(parents, index)), cause);
     }

@@ -3,6 +3,10 @@
 import type { Violation } from './explain.ts';
 import type { View } from './view.ts';
 
+/**
+ * What is asked of a state. It must depend on the view alone: it is judged once for each combination of local states
+ * that it asked the view for, so what it does not ask for costs nothing.
+ */
 export type Predicate = (view: View) => boolean;
 export type Predicates = Readonly<Record<string, Predicate>>;
 

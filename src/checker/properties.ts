@@ -2,7 +2,8 @@
 // Invariant: a property that throws is an error of its own with its name on it, never a verdict.
 import type { CheckOptions, Predicate, Predicates } from './options.ts';
 import type { SystemDefinition } from './system.ts';
-import type { View } from './view.ts';
+import { Verdicts } from './verdicts.ts';
+import type { StateView, View } from './view.ts';
 
 /** @throws Error that names the property when it throws, or answers neither true nor false */
 export function holds(kind: string, name: string, predicate: Predicate, view: View): boolean {
@@ -20,27 +21,41 @@ export function holds(kind: string, name: string, predicate: Predicate, view: Vi
   throw new Error(`the property '${name}' (${kind}) answered ${found}; it must answer true or false at once`);
 }
 
+interface Property {
+  readonly name: string;
+  readonly holdsIn: (view: StateView) => boolean;
+}
+
+/** A property whose verdicts are kept. @throws from `holdsIn`: Error that names the property when it throws */
+export function property(kind: string, name: string, predicate: Predicate): Property {
+  const verdicts = new Verdicts((view) => holds(kind, name, predicate, view));
+  return { name, holdsIn: (view) => verdicts.of(view) };
+}
+
 export class StateProperties {
-  readonly #always: readonly (readonly [string, Predicate])[];
-  readonly #owed: Predicate | undefined;
-  #sometimes: readonly (readonly [string, Predicate])[];
+  readonly #always: readonly Property[];
+  readonly #owed: Property | undefined;
+  #sometimes: readonly Property[];
 
   constructor(
     definition: SystemDefinition,
     { always = {}, sometimes = {}, noDeadlock = false }: CheckOptions,
   ) {
-    this.#always = Object.entries(always);
-    this.#sometimes = Object.entries(sometimes);
+    this.#always = Object.entries(always).map(([name, predicate]) => property('always', name, predicate));
+    this.#sometimes = Object.entries(sometimes).map(([name, predicate]) =>
+      property('sometimes', name, predicate),
+    );
     const actors = Object.entries(definition.actors).flatMap(([name, actor]) =>
       'machine' in actor ? [name] : [],
     );
     const running: Predicate = (view) => actors.some((name) => view.actor(name).status === 'active');
-    this.#owed = typeof noDeadlock === 'function' ? noDeadlock : noDeadlock ? running : undefined;
+    const owed = typeof noDeadlock === 'function' ? noDeadlock : noDeadlock ? running : undefined;
+    this.#owed = owed && property('noDeadlock', 'something is owed', owed);
   }
 
   /** Names of what held nowhere so far. */
   get unreached(): readonly string[] {
-    return this.#sometimes.map(([name]) => name);
+    return this.#sometimes.map(({ name }) => name);
   }
 
   get asksForDeadlocks(): boolean {
@@ -48,20 +63,20 @@ export class StateProperties {
   }
 
   /** The name of the `always` property that the state violates, if one does; notes what is reached. */
-  violatedBy(view: View): string | undefined {
+  violatedBy(view: StateView): string | undefined {
     for (let i = 0; i < this.#always.length; i++) {
-      const [name, predicate] = this.#always[i] as readonly [string, Predicate];
-      if (!holds('always', name, predicate, view)) return name;
+      const { name, holdsIn } = this.#always[i] as Property;
+      if (!holdsIn(view)) return name;
     }
     if (this.#sometimes.length > 0) {
-      const left = this.#sometimes.filter(([name, predicate]) => !holds('sometimes', name, predicate, view));
+      const left = this.#sometimes.filter(({ holdsIn }) => !holdsIn(view));
       if (left.length < this.#sometimes.length) this.#sometimes = left;
     }
     return undefined;
   }
 
-  isOwed(view: View): boolean {
-    return this.#owed !== undefined && holds('noDeadlock', 'something is owed', this.#owed, view);
+  isOwed(view: StateView): boolean {
+    return this.#owed?.holdsIn(view) === true;
   }
 }
 

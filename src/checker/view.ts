@@ -23,6 +23,8 @@ export class StateView implements View {
   readonly #machines = new Map<string, MachinePart>();
   readonly #models = new Map<string, ModelPart>();
   readonly #channels = new Map<string, ChannelPart>();
+  /** Gets each column of the state that is asked for, when it is asked for first. */
+  #asked: number[] | undefined;
 
   constructor(composition: Composition, state: Int32Array) {
     this.state = state;
@@ -37,22 +39,38 @@ export class StateView implements View {
   actor(name: string): ActorView {
     const part = this.#machines.get(name);
     if (part === undefined) throw new Error(`'${name}' is no machine actor of this system`);
-    return part.view(this.state[part.index] as number);
+    return part.view(this.#local(part.index));
   }
 
   model<S>(name: string): S {
     const part = this.#models.get(name);
     if (part === undefined) throw new Error(`'${name}' is no model actor of this system`);
-    return part.values[this.state[part.index] as number] as S; // the caller knows the type of its own model
+    return part.values[this.#local(part.index)] as S; // the caller knows the type of its own model
   }
 
   channel(name: string): readonly Message[] {
     const part = this.#channels.get(name);
     if (part === undefined) throw new Error(`'${name}' is no channel of this system`);
-    return part.values[this.state[part.index] as number] as readonly Message[];
+    return part.values[this.#local(part.index)] as readonly Message[];
   }
 
   budget(name: string): number {
+    this.#local(this.state.length - 1);
     return this.#composition.budgetLeft(this.state, name);
+  }
+
+  /** What `predicate` answers; `asked` gets the columns of the state that it asked for. */
+  watched(asked: number[], predicate: (view: View) => boolean): boolean {
+    this.#asked = asked;
+    try {
+      return predicate(this);
+    } finally {
+      this.#asked = undefined;
+    }
+  }
+
+  #local(column: number): number {
+    if (this.#asked !== undefined && !this.#asked.includes(column)) this.#asked.push(column);
+    return this.state[column] as number;
   }
 }

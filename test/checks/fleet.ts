@@ -181,18 +181,31 @@ export interface Seen {
   readonly testimony: Testimony;
 }
 
+/** Each is asked of the view when it is read, since a property is judged anew for all that it asks for. */
 export function look(view: View, instance: string): Seen {
-  const seat = view.model<Directory>(HUB).find((one) => one.instance === instance);
-  const testimony = view.model<readonly Testimony[]>(WITNESS).find((one) => one.instance === instance);
-  if (seat === undefined || testimony === undefined)
-    throw new Error(`no instance ${instance} in this system`);
   return {
-    node: view.actor(node(instance)),
-    session: view.actor(session(instance)),
-    dials: view.model<readonly Dial[]>(wire(instance)),
-    seat,
-    testimony,
+    get node() {
+      return view.actor(node(instance));
+    },
+    get session() {
+      return view.actor(session(instance));
+    },
+    get dials() {
+      return view.model<readonly Dial[]>(wire(instance));
+    },
+    get seat() {
+      return ownOf(view.model<Directory>(HUB), instance);
+    },
+    get testimony() {
+      return ownOf(view.model<readonly Testimony[]>(WITNESS), instance);
+    },
   };
+}
+
+function ownOf<T extends { readonly instance: string }>(all: readonly T[], instance: string): T {
+  const found = all.find((one) => one.instance === instance);
+  if (found === undefined) throw new Error(`no instance ${instance} in this system`);
+  return found;
 }
 
 /** The machine of production with one patch to its config: a broken twin, never a copy. */

@@ -143,13 +143,23 @@ export function calls(options: CallsOptions = {}): SystemDefinition {
   });
 }
 
-/** What a property needs to know. */
+/** What a property needs to know, each asked of the view when it is read: a property is judged for what it asks. */
 export function look(view: View, slots: readonly string[]) {
   return {
-    call: view.actor(CALL),
-    client: view.model<Asked>(CLIENT),
-    hub: view.model<Hub>(HUB),
-    nodes: slots.map((slot) => view.model<Ran>(nodeOf(slot))),
-    happened: view.model<Happened>(WITNESS),
+    get call() {
+      return view.actor(CALL);
+    },
+    get client() {
+      return view.model<Asked>(CLIENT);
+    },
+    get hub() {
+      return view.model<Hub>(HUB);
+    },
+    get nodes() {
+      return slots.map((slot) => view.model<Ran>(nodeOf(slot)));
+    },
+    get happened() {
+      return view.model<Happened>(WITNESS);
+    },
   };
 }
