@@ -1,5 +1,5 @@
 // gRPC's client side over @grpc/grpc-js.
-// Invariant: a link that answers no ping is given up, whether or not calls are under way; no call has a deadline here.
+// Invariant: a link with a call or stream on it that answers no ping is given up; no call has a deadline here.
 import {
   Client,
   connectivityState,
@@ -71,7 +71,8 @@ class GrpcChannel implements Channel {
     this.#client = new Client(endpoint, credentialsOf(tls), {
       'grpc.keepalive_time_ms': keepaliveMs,
       'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
-      'grpc.keepalive_permit_without_calls': 1,
+      // etcd takes a ping on a link without streams for an attack, and ends the link at the third.
+      'grpc.keepalive_permit_without_calls': 0,
       // The engine has its own order of trying members; the transport only must not hammer one.
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 1_000,

@@ -7,6 +7,7 @@ import { HoldfastError } from '../../protocol/errors.ts';
 import type { ProposalOptions } from '../contract.ts';
 import { failedRequest } from './failures.ts';
 import type { Members } from './members.ts';
+import type { Sentinel } from './sentinel.ts';
 import type { Tokens } from './tokens.ts';
 import type { Channel, RpcCall, RpcFailure, RpcMetadata, UnaryHandlers } from './transport.ts';
 
@@ -33,6 +34,8 @@ interface Request extends CompiledActor<ProposalContext> {
   retry: Timer | undefined;
   unlisten: (() => void) | undefined;
   leaveQueue: (() => void) | undefined;
+  /** Where it was sent, the last time. */
+  channel: Channel | undefined;
   call: RpcCall | undefined;
   /** Whether it was taken out of the queue: then nothing of it can have happened. */
   fate: 'notStarted' | 'unknown';
@@ -45,11 +48,13 @@ export class Requests {
   readonly #clock: Clock;
   readonly #members: Members;
   readonly #tokens: Tokens;
+  readonly #sentinel: Sentinel;
   readonly #live = new Set<Request>();
   #open = true;
 
-  constructor(clock: Clock, members: Members, tokens: Tokens) {
+  constructor(clock: Clock, members: Members, tokens: Tokens, sentinel: Sentinel) {
     this.#clock = clock;
+    this.#sentinel = sentinel;
     this.#members = members;
     this.#tokens = tokens;
   }
@@ -77,6 +82,7 @@ export class Requests {
         retry: undefined,
         unlisten: undefined,
         leaveQueue: undefined,
+        channel: undefined,
         call: undefined,
         fate: 'unknown',
         tries: 0,
@@ -109,7 +115,7 @@ export class Requests {
         if (request.retry !== undefined) this.#clock.clearTimer(request.retry);
         request.retry = undefined;
       },
-      abandon: (request) => request.call?.cancel(),
+      abandon: (request) => this.#abandon(request),
       settle: (request) => this.#settle(request),
     },
     { entered: (request) => this.#arm(request) },
@@ -162,7 +168,9 @@ export class Requests {
 
   #submit(request: Request, channel: Channel, metadata: RpcMetadata): void {
     const epoch = request.context.control.epoch;
+    this.#sentinel.guard(channel);
     this.#machine.send(request, { type: 'submission.taken', epoch, at: this.#clock.now() });
+    request.channel = channel;
     request.call = request.send(channel, metadata, {
       answered: (response) => {
         request.response = response;
@@ -202,6 +210,13 @@ export class Requests {
     this.#machine.send(request, { type: 'submission.taken', epoch, at });
     const type = remedy === 'none' ? 'submission.rejected' : 'submission.returned';
     this.#machine.send(request, { type, epoch, at });
+  }
+
+  /** A member that does not answer in time is not asked next, if there is another. */
+  #abandon({ call, channel, options }: Request): void {
+    call?.cancel();
+    if (options.signal?.aborted !== true && channel !== undefined)
+      this.#members.avoid(channel, 'no answer in time');
   }
 
   #settle(request: Request): void {

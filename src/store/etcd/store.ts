@@ -44,6 +44,7 @@ import {
 } from './messages.ts';
 import { startReplay } from './replay.ts';
 import { Requests, type Kind } from './requests.ts';
+import { Sentinel } from './sentinel.ts';
 import { Tokens, type User } from './tokens.ts';
 import type { Transport, UnaryMethod } from './transport.ts';
 import { EtcdWatch } from './watch.ts';
@@ -77,6 +78,7 @@ class EtcdStore implements Store {
   readonly #requests: Requests;
   readonly #keepalives = new Keepalives();
   readonly #streams: WatchStreams;
+  readonly #sentinel: Sentinel;
   readonly #system: System;
   readonly #watches = new Set<EtcdWatch>();
   #watchCount = 0;
@@ -87,7 +89,8 @@ class EtcdStore implements Store {
     this.#random = random;
     this.#members = new Members({ clock, random, transport, endpoints, dialTimeoutMs });
     const tokens = new Tokens(user);
-    this.#requests = new Requests(clock, this.#members, tokens);
+    this.#sentinel = new Sentinel(clock, this.#members);
+    this.#requests = new Requests(clock, this.#members, tokens, this.#sentinel);
     this.#streams = new WatchStreams(this.#members, tokens);
     this.#system = createSystem({ clock, log });
     this.leases = etcdLeases(this.#requests, this.#keepalives);
@@ -164,6 +167,7 @@ class EtcdStore implements Store {
     this.#requests.close();
     this.#streams.close();
     this.#keepalives.close();
+    this.#sentinel.close();
     await this.#system.stop();
     this.#members.close();
   }
