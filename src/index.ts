@@ -1,6 +1,7 @@
 // The public API on Node: hub, node and client over this platform's adapters; the actor system; errors.
 // Invariant: the only place where roles meet adapters.
 import { openLineFile } from './adapters/line-file.ts';
+import type { EtcdOptions } from './adapters/etcd-store.ts';
 import { createNodeClock } from './adapters/node-clock.ts';
 import { createNodeRandom } from './adapters/node-random.ts';
 import { createPinoLog } from './adapters/pino-log.ts';
@@ -43,6 +44,9 @@ export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
 export type * from './ports.ts';
 export { startCompaction, type CompactionOptions, type CompactionPolicy } from './store/compaction.ts';
 export type * from './store/contract.ts';
+export type { EtcdOptions } from './adapters/etcd-store.ts';
+export type { GrpcTls } from './adapters/grpc-client.ts';
+export { holdLease, type HeldLease, type HoldLeaseOptions } from './store/hold-lease.ts';
 export { prefixEnd } from './store/bytes.ts';
 export type { StoreOptions } from './store/local-store.ts';
 export { watchEvents, type WatchBatch, type WatchEventsOptions } from './store/watch-events.ts';
@@ -92,13 +96,14 @@ export async function createHub(options: HubOptions = {}): Promise<Hub> {
 }
 
 /**
- * Opens a store; the URL chooses its engine. `memory:` forgets all when it is closed.
+ * Opens a store; the URL chooses its engine. `memory:` forgets all when it is closed;
+ * `etcd://user:password@host:2379,host:2379` (with TLS `etcds://`) is a real etcd, dialled when it is first asked.
  *
  * @throws HoldfastError `invalid_option`
  */
 export async function openStore(
   url: string,
-  options: StoreOptions & { readonly log?: Log | undefined } = {},
+  options: StoreOptions & EtcdOptions & { readonly log?: Log | undefined } = {},
 ): Promise<Store> {
   const ports = {
     clock: createNodeClock(),
@@ -106,7 +111,12 @@ export async function openStore(
     log: options.log ?? defaultLog(),
   };
   if (url === 'memory:') return openMemoryStore(ports, options);
-  throw new HoldfastError(`no engine for the store ${JSON.stringify(url)}; give memory:`, {
+  if (/^etcds?:/.test(url)) {
+    // Whoever has no etcd does not load its protocol.
+    const { openEtcd } = await import('./adapters/etcd-store.ts');
+    return openEtcd(url, options, ports);
+  }
+  throw new HoldfastError(`no engine for the store ${JSON.stringify(url)}; give memory: or etcd://host:2379`, {
     code: 'invalid_option',
   });
 }

@@ -1,12 +1,12 @@
 // A store on a real etcd, by URL.
 // Invariant: what a URL or an option says wrongly is refused before anything is dialled.
 import type { Store } from '../store/contract.ts';
-import { openEtcdStore, type EtcdStorePorts } from '../store/etcd/store.ts';
+import { openEtcdStore, type EtcdStoreOptions, type EtcdStorePorts } from '../store/etcd/store.ts';
 import { parseEtcdUrl } from '../store/etcd/url.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { createGrpcTransport, type GrpcTls } from './grpc-client.ts';
 
-export interface EtcdOptions {
+export interface EtcdOptions extends Omit<EtcdStoreOptions, 'endpoints' | 'user' | 'dialTimeoutMs'> {
   /** For `etcds://` URLs. @default the system's authorities, and no certificate of one's own */
   readonly tls?: GrpcTls | undefined;
   /**
@@ -31,9 +31,11 @@ export function openEtcd(
   ports: Omit<EtcdStorePorts, 'transport'>,
 ): Store {
   const { security, endpoints, user } = parseEtcdUrl(url);
-  const { keepaliveMs = 10_000, dialTimeoutMs = 2_000, tls } = options;
-  for (const [name, value] of Object.entries({ keepaliveMs, dialTimeoutMs }))
-    if (!(value > 0)) throw invalid(`${name} is ${value}; give milliseconds above 0`);
+  const { keepaliveMs = 10_000, dialTimeoutMs = 2_000, tls, ...times } = options;
+  const { proposeTimeoutMs, applyTimeoutMs } = times;
+  const all = { keepaliveMs, dialTimeoutMs, proposeTimeoutMs, applyTimeoutMs };
+  for (const [name, value] of Object.entries(all))
+    if (value !== undefined && !(value > 0)) throw invalid(`${name} is ${value}; give milliseconds above 0`);
   if (security === 'plain' && tls !== undefined)
     throw invalid('there are tls options for a URL without TLS; write etcds://');
   const transport = createGrpcTransport({
@@ -41,7 +43,7 @@ export function openEtcd(
     keepaliveTimeoutMs: keepaliveMs / 2,
     tls: security === 'tls' ? (tls ?? {}) : undefined,
   });
-  return openEtcdStore({ endpoints, user, dialTimeoutMs }, { ...ports, transport });
+  return openEtcdStore({ endpoints, user, dialTimeoutMs, ...times }, { ...ports, transport });
 }
 
 function invalid(message: string): HoldfastError {

@@ -2,16 +2,17 @@
 // Invariant: a write is sent again only when etcd said that it refused the first one; a read whenever its answer is missing.
 import { proposalEffects, proposalMachine, type ProposalContext } from '../../../machines/proposal.ts';
 import { compile, type CompiledActor } from '../../engine/compile.ts';
+import type { Observer } from '../../engine/table-records.ts';
 import type { Clock, Timer } from '../../ports.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { ProposalOptions } from '../contract.ts';
+import { badTimeout } from '../failure.ts';
 import { failedRequest } from './failures.ts';
 import type { Members } from './members.ts';
 import type { Sentinel } from './sentinel.ts';
 import type { Tokens } from './tokens.ts';
 import type { Channel, RpcCall, RpcFailure, RpcMetadata, UnaryHandlers } from './transport.ts';
 
-const DEFAULT_TIMEOUT_MS = 30_000;
 /** Waits before a request is sent once more, after the first time. */
 const RETRY_MS = 25;
 const LONGEST_RETRY_MS = 1_000;
@@ -22,7 +23,7 @@ export type Kind = 'read' | 'write';
 /** Sends it, over a channel that is ready. */
 export type Send = (channel: Channel, metadata: RpcMetadata, handlers: UnaryHandlers) => RpcCall;
 
-interface Request extends CompiledActor<ProposalContext> {
+interface Asked {
   readonly send: Send;
   /** In words, for errors. */
   readonly what: string;
@@ -30,6 +31,9 @@ interface Request extends CompiledActor<ProposalContext> {
   readonly options: ProposalOptions;
   readonly resolve: (response: object) => void;
   readonly reject: (error: HoldfastError) => void;
+}
+
+interface Request extends CompiledActor<ProposalContext>, Asked {
   timer: Timer | undefined;
   retry: Timer | undefined;
   unlisten: (() => void) | undefined;
@@ -44,19 +48,60 @@ interface Request extends CompiledActor<ProposalContext> {
   error: HoldfastError | undefined;
 }
 
+function newRequest(
+  context: ProposalContext,
+  { send, what, kind, options, resolve, reject }: Asked,
+): Request {
+  return {
+    state: 0,
+    context,
+    send,
+    what,
+    kind,
+    options,
+    resolve,
+    reject,
+    timer: undefined,
+    retry: undefined,
+    unlisten: undefined,
+    leaveQueue: undefined,
+    channel: undefined,
+    call: undefined,
+    fate: 'unknown',
+    tries: 0,
+    response: undefined,
+    error: undefined,
+  };
+}
+
+export interface RequestsOptions {
+  readonly clock: Clock;
+  readonly members: Members;
+  readonly tokens: Tokens;
+  readonly sentinel: Sentinel;
+  /** For requests that set no times of their own. */
+  readonly proposeTimeoutMs: number;
+  readonly applyTimeoutMs: number;
+  readonly observer?: Observer<CompiledActor<ProposalContext>> | undefined;
+}
+
 export class Requests {
   readonly #clock: Clock;
   readonly #members: Members;
   readonly #tokens: Tokens;
   readonly #sentinel: Sentinel;
+  readonly #times: { readonly proposeTimeoutMs: number; readonly applyTimeoutMs: number };
   readonly #live = new Set<Request>();
   #open = true;
 
-  constructor(clock: Clock, members: Members, tokens: Tokens, sentinel: Sentinel) {
-    this.#clock = clock;
-    this.#sentinel = sentinel;
-    this.#members = members;
-    this.#tokens = tokens;
+  constructor(options: RequestsOptions) {
+    this.#clock = options.clock;
+    this.#members = options.members;
+    this.#tokens = options.tokens;
+    this.#sentinel = options.sentinel;
+    const { proposeTimeoutMs, applyTimeoutMs } = options;
+    this.#times = { proposeTimeoutMs, applyTimeoutMs };
+    this.#machine.observe(options.observer);
   }
 
   /**
@@ -65,30 +110,16 @@ export class Requests {
    */
   run(what: string, kind: Kind, options: ProposalOptions, send: Send): Promise<object> {
     return new Promise((resolve, reject) => {
+      const { signal, proposeTimeoutMs, applyTimeoutMs } = options;
       if (!this.#open) return reject(stopped(what, 'notStarted'));
-      if (options.signal?.aborted === true) return reject(cancelled(what, 'notStarted', options.signal));
-      const { proposeTimeoutMs = DEFAULT_TIMEOUT_MS, applyTimeoutMs = DEFAULT_TIMEOUT_MS } = options;
-      const startedAt = this.#clock.now();
-      const request: Request = {
-        state: 0,
-        context: this.#machine.initialContext({ proposeTimeoutMs, applyTimeoutMs, startedAt }),
-        send,
-        what,
-        kind,
-        options,
-        resolve,
-        reject,
-        timer: undefined,
-        retry: undefined,
-        unlisten: undefined,
-        leaveQueue: undefined,
-        channel: undefined,
-        call: undefined,
-        fate: 'unknown',
-        tries: 0,
-        response: undefined,
-        error: undefined,
-      };
+      if (signal?.aborted === true) return reject(cancelled(what, 'notStarted', signal));
+      for (const [name, value] of Object.entries({ proposeTimeoutMs, applyTimeoutMs }))
+        if (value !== undefined && !(value > 0)) return reject(badTimeout(name, value));
+      const context = this.#machine.initialContext({
+        ...this.#timesOf(options),
+        startedAt: this.#clock.now(),
+      });
+      const request = newRequest(context, { what, kind, options, send, resolve, reject });
       this.#live.add(request);
       this.#listen(request);
       this.#machine.enter(request);
@@ -160,6 +191,13 @@ export class Requests {
     if (request.tries === 1) return reach();
     const pauseMs = Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** Math.min(request.tries, 10));
     request.retry = this.#clock.setTimer(reach, pauseMs);
+  }
+
+  #timesOf(options: ProposalOptions): { proposeTimeoutMs: number; applyTimeoutMs: number } {
+    return {
+      proposeTimeoutMs: options.proposeTimeoutMs ?? this.#times.proposeTimeoutMs,
+      applyTimeoutMs: options.applyTimeoutMs ?? this.#times.applyTimeoutMs,
+    };
   }
 
   #isQueued(request: Request): boolean {
@@ -237,7 +275,7 @@ export class Requests {
   }
 
   #timedOut({ what, options, fate }: Request, started: 'notStarted' | 'unknown'): HoldfastError {
-    const { proposeTimeoutMs = DEFAULT_TIMEOUT_MS, applyTimeoutMs = DEFAULT_TIMEOUT_MS } = options;
+    const { proposeTimeoutMs, applyTimeoutMs } = this.#timesOf(options);
     const { endpoints, lastFailure } = this.#members;
     const message =
       fate === 'notStarted'

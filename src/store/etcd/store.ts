@@ -1,8 +1,12 @@
 // The engine `etcd`: the store's contract over a cluster of real etcd members.
 // Invariant: what is answered is what etcd answered; what has no answer says whether it may have happened.
+import { proposalMachine } from '../../../machines/proposal.ts';
 import { createSystem, type System } from '../../actors/system.ts';
+import { recordTransitions } from '../../actors/transition-records.ts';
+import { observeTable } from '../../engine/table-records.ts';
 import type { Clock, Log, Random } from '../../ports.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
+import { defaults } from '../../protocol/limits.ts';
 import type {
   Answer,
   DeleteRequest,
@@ -22,6 +26,8 @@ import type {
   WatchRequest,
   WatchSink,
 } from '../contract.ts';
+import type { StoreOptions } from '../local-store.ts';
+import { checkWatch } from '../checks.ts';
 import { Keepalives } from './keepalives.ts';
 import { etcdLeases } from './leases.ts';
 import { Members } from './members.ts';
@@ -50,7 +56,8 @@ import type { Transport, UnaryMethod } from './transport.ts';
 import { EtcdWatch } from './watch.ts';
 import { WatchStreams } from './watch-streams.ts';
 
-export interface EtcdStoreOptions {
+/** As an embedded store has them; the interval of bookmarks is the server's. */
+export interface EtcdStoreOptions extends Omit<StoreOptions, 'progressIntervalMs'> {
   /** `host:port` each; at least one. */
   readonly endpoints: readonly string[];
   /** @default none */
@@ -84,15 +91,30 @@ class EtcdStore implements Store {
   #watchCount = 0;
   #state: 'open' | 'closed' = 'open';
 
-  constructor({ endpoints, user, dialTimeoutMs }: EtcdStoreOptions, ports: EtcdStorePorts) {
+  constructor(options: EtcdStoreOptions, ports: EtcdStorePorts) {
+    const { endpoints, user, dialTimeoutMs, transitions } = options;
     const { clock, random, transport, log } = ports;
     this.#random = random;
     this.#members = new Members({ clock, random, transport, endpoints, dialTimeoutMs });
     const tokens = new Tokens(user);
     this.#sentinel = new Sentinel(clock, this.#members);
-    this.#requests = new Requests(clock, this.#members, tokens, this.#sentinel);
+    const run = random.id().slice(0, 8);
+    this.#requests = new Requests({
+      clock,
+      members: this.#members,
+      tokens,
+      sentinel: this.#sentinel,
+      proposeTimeoutMs: options.proposeTimeoutMs ?? defaults.proposeTimeoutMs,
+      applyTimeoutMs: options.applyTimeoutMs ?? defaults.applyTimeoutMs,
+      observer: observeTable(transitions, {
+        machine: proposalMachine,
+        run,
+        id: (_request, n) => `proposal/${run}/${n}`,
+        now: () => clock.now(),
+      }),
+    });
     this.#streams = new WatchStreams(this.#members, tokens);
-    this.#system = createSystem({ clock, log });
+    this.#system = createSystem({ clock, log, inspect: recordTransitions(transitions, run) });
     this.leases = etcdLeases(this.#requests, this.#keepalives);
   }
 
@@ -123,14 +145,13 @@ class EtcdStore implements Store {
   }
 
   watch(request: WatchRequest, sink: WatchSink): WatchHandle {
-    checkWatch(request);
     if (this.#state === 'closed') throw closed('watch');
     this.#watchCount += 1;
-    const watch: EtcdWatch = new EtcdWatch(request, sink, {
+    const watch: EtcdWatch = new EtcdWatch(checkWatch(request), sink, {
       system: this.#system,
       streams: this.#streams,
       replay: (of, next) => startReplay(this.#streams, of, next, () => this.#newest(of.key)),
-      id: `watch-${this.#watchCount}`,
+      id: `watch/${this.#watchCount}`,
       seed: this.#random.uint32(),
       forget: () => void this.#watches.delete(watch),
     });
@@ -219,16 +240,6 @@ function changesNothing({ success = [], failure = [] }: TxnRequest): boolean {
   return [...success, ...failure].every(
     (one) => one.type === 'range' || (one.type === 'txn' && changesNothing(one)),
   );
-}
-
-function checkWatch({ key, end, startRevision }: WatchRequest): void {
-  if (end === undefined && key.length === 0) throw invalid('watch: the key is empty');
-  if (startRevision !== undefined && !(Number.isSafeInteger(startRevision) && startRevision > 0))
-    throw invalid(`watch: startRevision is ${startRevision}; the first revision is 1`);
-}
-
-function invalid(message: string): HoldfastError {
-  return new HoldfastError(message, { code: 'invalid_argument' });
 }
 
 function closed(what: string): HoldfastError {
