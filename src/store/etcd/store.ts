@@ -146,8 +146,9 @@ class EtcdStore implements Store {
 
   watch(request: WatchRequest, sink: WatchSink): WatchHandle {
     if (this.#state === 'closed') throw closed('watch');
+    checkWatch(request);
     this.#watchCount += 1;
-    const watch: EtcdWatch = new EtcdWatch(checkWatch(request), sink, {
+    const watch: EtcdWatch = new EtcdWatch(request, sink, {
       system: this.#system,
       streams: this.#streams,
       replay: (of, next) => startReplay(this.#streams, of, next, () => this.#newest(of.key)),
