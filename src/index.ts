@@ -116,9 +116,12 @@ export async function openStore(
     const { openEtcd } = await import('./adapters/etcd-store.ts');
     return openEtcd(url, options, ports);
   }
-  throw new HoldfastError(`no engine for the store ${JSON.stringify(url)}; give memory: or etcd://host:2379`, {
-    code: 'invalid_option',
-  });
+  throw new HoldfastError(
+    `no engine for the store ${JSON.stringify(url)}; give memory: or etcd://host:2379`,
+    {
+      code: 'invalid_option',
+    },
+  );
 }
 
 /**

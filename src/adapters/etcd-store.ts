@@ -25,11 +25,7 @@ export interface EtcdOptions extends Omit<EtcdStoreOptions, 'endpoints' | 'user'
  *
  * @throws HoldfastError `invalid_option`
  */
-export function openEtcd(
-  url: string,
-  options: EtcdOptions,
-  ports: Omit<EtcdStorePorts, 'transport'>,
-): Store {
+export function openEtcd(url: string, options: EtcdOptions, ports: Omit<EtcdStorePorts, 'transport'>): Store {
   const { security, endpoints, user } = parseEtcdUrl(url);
   const { keepaliveMs = 10_000, dialTimeoutMs = 2_000, tls, ...times } = options;
   const { proposeTimeoutMs, applyTimeoutMs } = times;

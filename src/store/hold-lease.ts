@@ -137,8 +137,7 @@ class Holding implements HeldLease {
       applyTimeoutMs: this.#overdueMs,
     };
     this.#store.leases.keepAlive(this.id, times).then(
-      ({ ttlSeconds }) =>
-        this.#tell({ type: 'keepalive.acknowledged', epoch, ttlMs: ttlSeconds * 1_000 }),
+      ({ ttlSeconds }) => this.#tell({ type: 'keepalive.acknowledged', epoch, ttlMs: ttlSeconds * 1_000 }),
       (error: unknown) => {
         // Any other failure is no answer: the machine sends again, for as long as there is time.
         if (error instanceof HoldfastError && error.code === 'lease_not_found')

@@ -3,11 +3,7 @@
 import { onTestFinished } from 'vitest';
 import { createGrpcTransport } from '../../../src/adapters/grpc-client.ts';
 import type { Store } from '../../../src/store/contract.ts';
-import {
-  startEtcd,
-  startEtcdCluster,
-  type EtcdServer,
-} from '../../conformance/store/etcd-server.ts';
+import { startEtcd, startEtcdCluster, type EtcdServer } from '../../conformance/store/etcd-server.ts';
 import { etcdClient, type ClientOptions } from '../../conformance/store/etcd-under-test.ts';
 import { eventually } from '../eventually.ts';
 import { startTcpProxy, type TcpProxy } from '../tcp-proxy.ts';
@@ -57,13 +53,18 @@ function leads({ endpoint }: EtcdServer): Promise<'yes' | 'no'> {
   const answer = new Promise<'yes' | 'no'>((resolve) => {
     channel.dial((failure) => {
       if (failure !== undefined) return resolve('no');
-      channel.unary('Maintenance.Status', {}, {}, {
-        failed: () => resolve('no'),
-        answered: (status) => {
-          const { header, leader } = status as { header: { member_id: object }; leader: object };
-          resolve(String(header.member_id) === String(leader) ? 'yes' : 'no');
+      channel.unary(
+        'Maintenance.Status',
+        {},
+        {},
+        {
+          failed: () => resolve('no'),
+          answered: (status) => {
+            const { header, leader } = status as { header: { member_id: object }; leader: object };
+            resolve(String(header.member_id) === String(leader) ? 'yes' : 'no');
+          },
         },
-      });
+      );
     });
   });
   return answer.finally(() => channel.close());

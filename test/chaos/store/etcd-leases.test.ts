@@ -91,11 +91,14 @@ interface Contest {
 
 function contest(stores: Readonly<Record<string, Store>>, ttlSeconds = 1): Contest {
   const tenures: Tenure[] = [];
-  const contenders = Object.entries(stores).map(([name, store]) => new Contender(name, store, ttlSeconds, tenures));
+  const contenders = Object.entries(stores).map(
+    ([name, store]) => new Contender(name, store, ttlSeconds, tenures),
+  );
   onTestFinished(async () => void (await Promise.all(contenders.map((one) => one.stop()))));
   return {
     tenures,
-    holder: () => eventually('somebody holds the lock', () => tenures.find(({ until }) => until === undefined)),
+    holder: () =>
+      eventually('somebody holds the lock', () => tenures.find(({ until }) => until === undefined)),
     change: (from) =>
       eventually('the lock goes to another', () =>
         tenures.find(({ holder, from: at }) => at > from.from && holder !== from.holder),

@@ -4,7 +4,15 @@ import { expect, test } from 'vitest';
 import type { Store } from '../../../src/store/contract.ts';
 import { begin, caughtUp, watching } from '../../conformance/store/watch-record.ts';
 import { faultsOf, faultsOfModel, validate, type Change } from '../../conformance/store/watch-validator.ts';
-import { contents, everything, key, pairs, prefix, put, revisionOf } from '../../conformance/store/under-test.ts';
+import {
+  contents,
+  everything,
+  key,
+  pairs,
+  prefix,
+  put,
+  revisionOf,
+} from '../../conformance/store/under-test.ts';
 import { load } from '../../conformance/store/writers.ts';
 import { eventually } from '../eventually.ts';
 import { client, etcd, etcdCluster, leaderOf, proxyTo } from './etcd-chaos.ts';
@@ -106,7 +114,8 @@ class Mirror {
     const { entries, revision } = await this.#store.range(everything);
     this.lists += 1;
     this.held.clear();
-    for (const { key: name, modRevision } of entries) this.held.set(Buffer.from(name).toString(), modRevision);
+    for (const { key: name, modRevision } of entries)
+      this.held.set(Buffer.from(name).toString(), modRevision);
     this.#store.watch(
       { ...everything, startRevision: revision + 1 },
       {
@@ -148,7 +157,10 @@ test('history that is compacted during a cut ends the watch with the floor, and 
   const third = await load(writer, { seed: 52, commits: 3 });
   const { entries } = await writer.range({ ...everything, revision: third.revision });
   const held = new Map(entries.map((entry) => [Buffer.from(entry.key).toString(), entry.modRevision]));
-  await eventually('the mirror has it all', () => JSON.stringify([...mirror.held].toSorted()) === JSON.stringify([...held].toSorted()));
+  await eventually(
+    'the mirror has it all',
+    () => JSON.stringify([...mirror.held].toSorted()) === JSON.stringify([...held].toSorted()),
+  );
   expect(mirror.lists).toBe(2);
 });
 
@@ -191,9 +203,7 @@ test('three members, the leader killed: writes go on elsewhere, and no event is 
   const servers = await etcdCluster(3);
   const store = client(servers.map(({ endpoint }) => endpoint));
   const others = servers.map(({ endpoint }) => client([endpoint]));
-  const watches = await Promise.all(
-    [store, ...others].map((from) => watching(from, everything)),
-  );
+  const watches = await Promise.all([store, ...others].map((from) => watching(from, everything)));
   const before = await load(store, { seed: 60, commits: 10 });
   const leader = await leaderOf(servers);
   const killed = servers.indexOf(leader);
@@ -214,9 +224,13 @@ test('three members, the leader killed: writes go on elsewhere, and no event is 
     // The one whose only member was killed goes on when it is back.
     await caughtUp(one, revision);
     expect([...faultsOf(one.record), ...(await faultsOfModel(store, one.record, revision))]).toEqual([]);
-    expect(one.record.changes.length, `watch ${i}, killed was ${killed}`).toBe(watches[0]?.record.changes.length);
+    expect(one.record.changes.length, `watch ${i}, killed was ${killed}`).toBe(
+      watches[0]?.record.changes.length,
+    );
   }
-  expect((await contents(store)).filter((line) => line.startsWith('after')).length).toBeGreaterThanOrEqual(20);
+  expect((await contents(store)).filter((line) => line.startsWith('after')).length).toBeGreaterThanOrEqual(
+    20,
+  );
   expect(pairs((await store.range(key('after0'))).entries)).toEqual(['after0=1']);
   expect(begin(store, everything).record.end).toBe(undefined);
 }, 60_000);

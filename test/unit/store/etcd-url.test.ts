@@ -33,7 +33,12 @@ test.each([
 });
 
 test('a password is never shown', () => {
-  for (const url of ['etcd://ann:secret@host:0', 'etcd://ann:secret@', 'http://ann:secret@host', 'etcd://ann:se@secret@host'])
+  for (const url of [
+    'etcd://ann:secret@host:0',
+    'etcd://ann:secret@',
+    'http://ann:secret@host',
+    'etcd://ann:se@secret@host',
+  ])
     expect(() => parseEtcdUrl(url)).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining('secret') }),
     );
