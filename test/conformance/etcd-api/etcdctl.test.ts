@@ -137,7 +137,9 @@ describe('etcdctl on our API says what it says on etcd:', () => {
       put w2 b
       del w1
     `);
-    const [{ header }] = [JSON.parse((await both(['get', 'w2', '-w', 'json'])).stdout) as { header: { revision: number } }];
+    const [{ header }] = [
+      JSON.parse((await both(['get', 'w2', '-w', 'json'])).stdout) as { header: { revision: number } },
+    ];
     const from = String(header.revision - 2);
     const watching = (args: readonly string[], input?: string): Etcdctl[] =>
       endpoints.map((endpoint) => new Etcdctl(endpoint, ['watch', ...args], input));
@@ -184,7 +186,9 @@ describe('etcdctl on our API says what it says on etcd:', () => {
     `);
     expect(printed[1]).toMatchObject({ status: 0, stdout: 'compacted revision 5\n' });
     expect(printed[5]!.error).toBe('Error: etcdserver: mvcc: required revision has been compacted');
-    const [mine, reference] = endpoints.map((endpoint) => new Etcdctl(endpoint, ['watch', 'a', '--rev', '2']));
+    const [mine, reference] = endpoints.map(
+      (endpoint) => new Etcdctl(endpoint, ['watch', 'a', '--rev', '2']),
+    );
     expect(alikeOf(await mine!.ended)).toEqual(alikeOf(await reference!.ended));
   });
 
@@ -316,13 +320,17 @@ describe('etcdctl on our API:', () => {
       etcdctl(endpoint, ['get', '', '--prefix', '-w', 'json', ...more]);
     const [now, past] = [await all(mine), await all(mine, '--rev', '6')];
     const hash = await etcdctl(mine, ['endpoint', 'hashkv']);
-    expect(await etcdctl(mine, ['snapshot', 'restore', file, '--data-dir', data])).toMatchObject({ status: 0 });
+    expect(await etcdctl(mine, ['snapshot', 'restore', file, '--data-dir', data])).toMatchObject({
+      status: 0,
+    });
     const restored = await startEtcd({ args: [`--data-dir=${data}`] });
     try {
       const body = (printed: Printed): unknown => (JSON.parse(printed.stdout) as { kvs: unknown }).kvs;
       expect(body(await all(restored.endpoint))).toEqual(body(now));
       expect(body(await all(restored.endpoint, '--rev', '6'))).toEqual(body(past));
-      expect(alike((await etcdctl(restored.endpoint, ['endpoint', 'hashkv'])).stdout)).toBe(alike(hash.stdout));
+      expect(alike((await etcdctl(restored.endpoint, ['endpoint', 'hashkv'])).stdout)).toBe(
+        alike(hash.stdout),
+      );
       const keys = await etcdctl(restored.endpoint, ['lease', 'timetolive', lease, '--keys']);
       expect(keys.stdout).toContain('attached keys([leased])');
       const compacted = await etcdctl(restored.endpoint, ['get', 'a', '--rev', '4']);
