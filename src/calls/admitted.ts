@@ -65,5 +65,6 @@ export function readCall(
     awaits: 0,
     result: 'none',
     idempotent: (flags & Flag.IDEMPOTENT) !== 0,
+    whereabouts: 'sure',
   };
 }

@@ -30,6 +30,30 @@ export class Book {
     this.#freed = freed;
   }
 
+  /** Calls that wait at the hub. */
+  get waiting(): number {
+    let waiting = this.parked;
+    for (const node of this.nodes.values()) waiting += node.queue.length;
+    return waiting;
+  }
+
+  /** Calls that are with nodes. */
+  get running(): number {
+    let running = 0;
+    for (const node of this.nodes.values()) running += node.assigned.size;
+    return running;
+  }
+
+  /** Of those the ones that can end here, since both ends are here. */
+  get ending(): number {
+    let ending = 0;
+    for (const { outbox, assigned } of this.nodes.values()) {
+      if (outbox === undefined) continue;
+      for (const { client } of assigned) if (client.outbox !== undefined) ending += 1;
+    }
+    return ending;
+  }
+
   offer(name: string): Offer {
     let offer = this.offers.get(name);
     if (offer === undefined) {
@@ -100,6 +124,18 @@ export class Book {
     if (node !== undefined) this.#freed(node);
   }
 
+  /** Its client waits no more. */
+  cancel(call: Routed): void {
+    const { client, node, attempt } = call;
+    if (call.state === 'done') return;
+    // A node that is away is told when it is back that nobody waits: the client has settled it.
+    if (call.state !== 'assigned' || node?.outbox === undefined) return this.drop(call);
+    node.outbox.drop(client.number, attempt);
+    // It may have come back a moment ago, and know nobody.
+    this.tellNode(node, client);
+    node.outbox.frame(FrameType.CANCEL, 0, client.number, attempt);
+  }
+
   /** Forgets a call whose client is gone. Its node is not told that the client has the outcome: it may come back to another hub. */
   forsake(call: Routed): void {
     const { client, node, attempt } = call;
@@ -147,8 +183,9 @@ export class Book {
   }
 
   rememberVanished({ client, attempt }: Routed): void {
-    client.vanished ??= new Set();
-    remember(client.vanished, attempt, MAX_REMEMBERED);
+    client.vanished ??= new Map();
+    client.vanished.set(attempt, undefined);
+    if (client.vanished.size > MAX_REMEMBERED) dropOldest(client.vanished);
   }
 
   refuse(call: Routed, code: 'queue_full' | 'no_node', message: string): void {
@@ -194,7 +231,8 @@ export class Book {
   }
 
   rememberGone(instance: string): void {
-    remember(this.#gone, instance, MAX_GONE);
+    this.#gone.add(instance);
+    if (this.#gone.size > MAX_GONE) dropOldest(this.#gone);
   }
 
   /** The client may come back all the same, and ask about what was forgotten with it. */
@@ -244,11 +282,6 @@ export class Book {
     this.offers.delete(offer.name);
     offer.state = 'forgotten';
   }
-}
-
-function remember<T>(set: Set<T>, what: T, most: number): void {
-  set.add(what);
-  if (set.size > most) dropOldest(set);
 }
 
 function dropOldest<T>(table: { keys(): Iterable<T>; delete(key: T): boolean }): void {

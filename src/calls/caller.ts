@@ -6,7 +6,7 @@ import type { Clock } from '../ports.ts';
 import type { HoldfastError } from '../protocol/errors.ts';
 import { Fate, Flag, FrameType } from '../protocol/frames.ts';
 import { readCredit, readFates, writeCredit } from '../protocol/lists.ts';
-import { readFailure, readPeer } from '../protocol/messages.ts';
+import { readFailure, readPeer, readRoster, type RegisteredMessage } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
 import { unexpectedType } from '../protocol/read.ts';
 import { encodeValue, type Encoded } from '../protocol/values.ts';
@@ -68,6 +68,7 @@ export class Caller {
     this.#departures = new Departures({
       clock: options.clock,
       wanted: (call) => this.#machine.final[call.state] === false,
+      isPresumed: (call) => this.#machine.states[call.state] === 'sent',
       sent: (call, at) => {
         this.#sent.at = at;
         this.#machine.send(call, this.#sent);
@@ -122,10 +123,10 @@ export class Caller {
   }
 
   /** Registered: ask what became of the calls, then send what waits. */
-  attached(outbox: Outbox): void {
+  attached(outbox: Outbox, registered: RegisteredMessage): void {
     this.#outbox = outbox;
     this.#acks.attached(outbox);
-    this.#departures.attached(outbox);
+    this.#departures.attached(outbox, registered);
   }
 
   /** The hub takes no new calls: they wait for the next link. */
@@ -143,7 +144,7 @@ export class Caller {
     this.#acks.detached();
     for (const call of this.#departures.attempts.values()) this.#arrivals.forget(call);
     this.#peers.detached(this.#departures.nodes());
-    this.#departures.detached();
+    for (const call of this.#departures.detached()) this.#vanished(call);
   }
 
   /** The link will not come back: what is in flight is lost, what is asked for now fails with `error`. */
@@ -205,8 +206,9 @@ export class Caller {
       case FrameType.FATE:
         return readFates(bytes, start, end, (attempt, fate) => this.#fate(peer, attempt, fate));
       case FrameType.RESUME:
-        // That node is back: it is asked about the calls that we know it has.
         return this.#departures.resume(peer);
+      case FrameType.ROSTER:
+        return this.#departures.rosterChanged(id, readRoster(bytes, start, end));
       case FrameType.PEER:
         return this.#peers.name(peer, readPeer(bytes, start, end));
       default:
@@ -312,7 +314,7 @@ export class Caller {
     const call = this.#departures.attempts.get(id);
     if (call === undefined) return this.#late(peer, id);
     call.error = outcome.errorOf(this.#facts(call), failure);
-    if (failure.code === 'vanished') this.#vanished(call);
+    if (failure.code === 'vanished') this.#vanished(call, call.error);
     else this.#step(call, outcome.stepOf(failure.code));
   }
 
@@ -320,25 +322,24 @@ export class Caller {
     const call = this.#departures.attempts.get(attempt);
     if (call === undefined) return this.#unwanted(peer, attempt, fate);
     if (fate === Fate.UNSTARTED) {
-      call.error = outcome.lost(this.#facts(call), 'notStarted', 'its node never started it');
+      call.error = outcome.unstarted(this.#facts(call));
       this.#step(call, 'attempt.unstarted');
-    } else if (fate === Fate.VANISHED) {
-      call.error = outcome.lost(this.#facts(call), 'unknown', 'its node is gone');
-      this.#vanished(call);
-    } else if (fate === Fate.WAITING) call.node = undefined;
+    } else if (fate === Fate.VANISHED) this.#vanished(call);
+    else if (fate === Fate.WAITING) call.node = undefined;
     // The node's number may have changed with the hub.
     else this.#assigned(peer, attempt);
   }
 
   /** Nobody waits for it any more. */
   #unwanted(peer: number, attempt: number, fate: number): void {
-    this.#late();
-    if (!this.#departures.abandoned.delete(attempt)) return;
-    if (fate === Fate.RUNNING || fate === Fate.DONE) this.#acks.add(peer, attempt);
-    if (fate === Fate.WAITING) this.#outbox?.frame(FrameType.CANCEL, 0, 0, attempt);
+    const isTold = fate === Fate.RUNNING || fate === Fate.DONE;
+    this.#late(isTold ? peer : 0, attempt);
+    if (this.#departures.abandoned.delete(attempt) && fate === Fate.WAITING)
+      this.#outbox?.frame(FrameType.CANCEL, 0, 0, attempt);
   }
 
-  #vanished(call: Call): void {
+  #vanished(call: Call, error: unknown = outcome.vanished(this.#facts(call))): void {
+    call.error = error;
     call.past = 'unknown';
     if (call.stream === undefined || call.stream.received === 0) return this.#step(call, 'attempt.vanished');
     call.error = brokenStream(call.name, call.stream.received);

@@ -3,8 +3,9 @@
 import type { Clock } from '../ports.ts';
 import { Flag, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
-import type { ResumeMessage } from '../protocol/messages.ts';
+import type { RegisteredMessage, ResumeMessage, RosterMessage } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
+import { KnownNodes } from './known-nodes.ts';
 import { Numbered } from './numbered.ts';
 import type { Call, Peer } from './pending.ts';
 
@@ -12,6 +13,8 @@ export interface DeparturesOptions {
   readonly clock: Clock;
   /** Whether a call wants to be sent still. */
   wanted(call: Call): boolean;
+  /** Whether it was sent, and the hub did not say which node has it. */
+  isPresumed(call: Call): boolean;
   /** It was written to the link. */
   sent(call: Call, at: number): void;
 }
@@ -30,6 +33,9 @@ export class Departures {
   #waiting: Call[] = [];
   #waitingFrom = 0;
   #nextAttempt = 1;
+  /** The first attempt of the present link. */
+  #firstAttempt = 1;
+  readonly #known = new KnownNodes();
   #outbox: Outbox | undefined;
   /** Written anew for each call; the outbox does not keep it. */
   readonly #prefix = { fn: 0, deadlineMs: 0, route: '' };
@@ -63,9 +69,13 @@ export class Departures {
     this.#waiting.push(call);
   }
 
-  attached(outbox: Outbox): void {
+  attached(outbox: Outbox, registered: RegisteredMessage): void {
     this.#outbox = outbox;
     this.#functions.clear();
+    this.#firstAttempt = this.#nextAttempt;
+    this.#known.attached(registered);
+    // Before the first call: the hub gives it to no node that this client did not say it has heard of.
+    if (registered.roster !== undefined) outbox.frame(FrameType.ROSTER, 0, 0, registered.roster.upTo);
     this.#links = this.#links === 'none' ? 'first' : 'later';
     this.#state = 'open';
     if (this.#links === 'later') this.resume(0);
@@ -77,10 +87,29 @@ export class Departures {
     this.#state = 'held';
   }
 
-  detached(): void {
+  /** The hub has more nodes, or fewer. */
+  rosterChanged(upTo: number, message: RosterMessage): void {
+    this.#known.changed(upTo, message);
+    this.#outbox?.frame(FrameType.ROSTER, 0, 0, upTo);
+  }
+
+  /** Returns the calls that one hub too many did not know. */
+  detached(): readonly Call[] {
     this.#outbox = undefined;
     this.#state = 'held';
     this.presumed = undefined;
+    const unsure = [...this.attempts.values()].filter((call) => this.#isUnsure(call));
+    const isEarlier = unsure.some(({ attempt }) => attempt < this.#firstAttempt);
+    this.#known.detached(isEarlier ? 'earlier' : unsure.length > 0 ? 'present' : 'none');
+    if (this.#known.formerHubs <= limits.maxFormerHubs) return [];
+    this.#known.forget();
+    return unsure;
+  }
+
+  /** Whether another node than its own may have it, where that matters. */
+  #isUnsure(call: Call): boolean {
+    const isRepeatable = call.context.control.idempotent === 1;
+    return !isRepeatable && (call.node === undefined || this.#options.isPresumed(call));
   }
 
   clear(): void {
@@ -122,9 +151,17 @@ export class Departures {
   /** What became of my calls? About all nodes (0) the list is complete: what is not on it, the hub may forget. */
   resume(only: number): void {
     const calls: Named[] = [];
-    for (const call of this.attempts.values()) calls.push(nameOf(call));
+    for (const call of this.attempts.values()) calls.push(nameOf(call, this.#options.isPresumed(call)));
     for (const [attempt, node] of this.abandoned)
       calls.push({ attempt, node, received: 0, windowBytes: 0, idempotent: true });
+    if (only === 0) {
+      for (const roster of this.#known.rosters ?? [])
+        this.#outbox?.json(FrameType.RESUME, Flag.MORE, 0, 0, {
+          nodes: [],
+          unassigned: [],
+          rosters: [roster],
+        });
+    }
     this.#name(
       calls.filter(({ node }) => only === 0 || node?.number === only),
       only,
@@ -154,8 +191,9 @@ export class Departures {
 /** An attempt as RESUME names it. */
 type Named = ResumeMessage['nodes'][number]['calls'][number] & { readonly node: Peer | undefined };
 
-function nameOf({ attempt, node, stream, context }: Call): Named {
+function nameOf({ attempt, node, stream, context }: Call, presumed: boolean): Named {
   return {
+    presumed,
     attempt,
     node,
     received: stream?.received ?? 0,
@@ -167,14 +205,17 @@ function nameOf({ attempt, node, stream, context }: Call): Named {
 function resumeOf(calls: readonly Named[]): ResumeMessage {
   const nodes = new Map<Peer, ResumeMessage['nodes'][number]>();
   const unassigned: number[] = [];
-  for (const { attempt, node, received, windowBytes, idempotent } of calls) {
+  const idempotents: number[] = [];
+  for (const { node, ...call } of calls) {
     if (node === undefined) {
-      unassigned.push(attempt);
+      unassigned.push(call.attempt);
+      if (call.idempotent) idempotents.push(call.attempt);
       continue;
     }
     let entry = nodes.get(node);
     if (entry === undefined) nodes.set(node, (entry = { id: node.id, instance: node.instance, calls: [] }));
-    entry.calls.push({ attempt, received, windowBytes, idempotent });
+    entry.calls.push(call);
   }
-  return { nodes: [...nodes.values()], unassigned };
+  const repeatable = idempotents.length === 0 ? {} : { idempotent: idempotents };
+  return { nodes: [...nodes.values()], unassigned, ...repeatable };
 }

@@ -72,6 +72,16 @@ export function lost(call: CallFacts, lastStarted: 'notStarted' | 'unknown', why
   );
 }
 
+export function unstarted(call: CallFacts): HoldfastError {
+  return lost(call, 'notStarted', 'its node never started it');
+}
+
+/** What is lost with its node, or with one of those that may have had it. */
+export function vanished(call: CallFacts): HoldfastError {
+  const why = call.node === undefined ? 'a node that may have it did not come back' : 'its node is gone';
+  return lost(call, 'unknown', why);
+}
+
 /** What a FAILURE means to the call machine. */
 export function stepOf(code: FailureMessage['code']) {
   switch (code) {

@@ -1,9 +1,10 @@
 // Which node a call goes to, and when: places, queues, calls that no node offers yet.
-// Invariant: a call is assigned to at most one node, and sent there only when its client presumed that node, or its socket
-// took the assignment.
+// Invariant: a call is assigned to at most one node, of which its client has heard, and sent there only when its client presumed
+// that node, or its socket took the assignment.
 import type { Clock, Timer } from '../ports.ts';
 import { FrameType } from '../protocol/frames.ts';
 import { defaults, limits } from '../protocol/limits.ts';
+import type { Announcements } from './announcements.ts';
 import type { Balance, Choose } from './balance.ts';
 import { bytesOf, type Book } from './book.ts';
 import { suits, type Asking, type Offer, type Routed, type Running } from './roster.ts';
@@ -30,6 +31,7 @@ const MAX_NODE_BACKLOG_BYTES = limits.maxOutboxBytes / 4;
 export class Placement {
   readonly turn: Turn;
   readonly #book: Book;
+  readonly #announcements: Announcements;
   readonly #options: PlacementOptions;
   #assigned: Routed[] = [];
   /** Written anew for each call; the outbox does not keep it. */
@@ -37,8 +39,9 @@ export class Placement {
   #sweeper: Timer | undefined;
   #teller: Timer | undefined;
 
-  constructor(book: Book, options: PlacementOptions) {
+  constructor(book: Book, announcements: Announcements, options: PlacementOptions) {
     this.#book = book;
+    this.#announcements = announcements;
     this.#options = options;
     this.turn = new Turn(options.clock, () => this.#dispatch());
   }
@@ -46,17 +49,26 @@ export class Placement {
   /** Finds a node for a call that has none: assigned at once, queued, parked, or refused. */
   place(call: Routed, now = this.#options.clock.now()): void {
     if (call.offer?.state === 'forgotten') call.offer = this.#book.offer(call.offer.name);
-    const { offer, target } = call;
+    const { offer, target, client } = call;
     if (offer === undefined) return;
-    const candidates = target === undefined ? offer.nodes : offer.nodes.filter((node) => suits(node, target));
-    const chosen = this.#prefer(call, this.#options.choose(candidates));
+    let candidates = target === undefined ? offer.nodes : offer.nodes.filter((node) => suits(node, target));
+    let chosen = this.#options.choose(candidates);
     if (chosen === undefined) return this.#park(call, offer);
+    if (client.toldVersion !== this.#announcements.version) this.#announcements.tellSoon(client, now);
+    if (chosen.ordinal > client.heardUpTo) {
+      candidates = candidates.filter(({ ordinal }) => ordinal <= client.heardUpTo);
+      chosen = this.#options.choose(candidates);
+      if (chosen === undefined) return this.#awaitRoster(call);
+    }
+    chosen = this.#prefer(call, chosen);
     if (hasPlace(chosen, call)) return this.#assign(call, chosen, now);
     // The chosen one is the least loaded or the next in turn; another may still have room.
-    const free = candidates.find((node) => hasPlace(node, call));
+    const free = candidates.find((node) => node.ordinal <= client.heardUpTo && hasPlace(node, call));
     if (free !== undefined) return this.#assign(call, free, now);
     const hasRoom = (node: Running): boolean =>
-      node.queue.length < this.#options.maxQueueSize && node.queuedBytes < limits.maxQueueBytes;
+      node.ordinal <= client.heardUpTo &&
+      node.queue.length < this.#options.maxQueueSize &&
+      node.queuedBytes < limits.maxQueueBytes;
     const node = hasRoom(chosen) ? chosen : candidates.find(hasRoom);
     if (node === undefined) {
       const waiting = candidates.reduce((sum, it) => sum + it.queue.length, 0);
@@ -129,12 +141,28 @@ export class Placement {
     }
   }
 
+  /** The client said that it has heard of more nodes. */
+  clientHeard(client: Asking): void {
+    const waits = (call: Routed): boolean => call.state === 'held' && call.node === undefined;
+    const waiting = client.held.filter(waits);
+    if (waiting.length === 0) return;
+    client.held = client.held.filter((call) => !waits(call));
+    for (const call of waiting) if (call.state === 'held') this.place(call);
+  }
+
+  /** No node that may run it is one that its client has heard of. */
+  #awaitRoster(call: Routed): void {
+    this.#announcements.tell(call.client);
+    call.node = undefined;
+    this.#hold(call);
+  }
+
   /** The node that the client presumes, if it is no worse: then nobody need be told. */
-  #prefer(call: Routed, chosen: Running | undefined): Running | undefined {
-    if (call.presumed === 0 || chosen === undefined || chosen.number === call.presumed) return chosen;
+  #prefer(call: Routed, chosen: Running): Running {
+    if (call.presumed === 0 || chosen.number === call.presumed) return chosen;
     const presumed = this.#book.nodes.get(call.presumed);
-    if (presumed === undefined || this.#options.balance !== 'leastLoaded' || !hasPlace(presumed, call))
-      return chosen;
+    if (presumed === undefined || presumed.ordinal > call.client.heardUpTo) return chosen;
+    if (this.#options.balance !== 'leastLoaded' || !hasPlace(presumed, call)) return chosen;
     if (presumed.assigned.size > chosen.assigned.size || !call.offer?.nodes.includes(presumed)) return chosen;
     return suits(presumed, call.target) ? presumed : chosen;
   }

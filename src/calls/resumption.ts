@@ -7,7 +7,7 @@ import { limits } from '../protocol/limits.ts';
 import { readFates, writeFates, writeQueries } from '../protocol/lists.ts';
 import { readResume } from '../protocol/messages.ts';
 import type { Book } from './book.ts';
-import { NO_FRAMES, Running, type Asking, type Routed } from './roster.ts';
+import { NO_FRAMES, Running, type Asking, type Rosters, type Routed } from './roster.ts';
 import { Search } from './search.ts';
 
 export interface ResumptionOptions {
@@ -16,6 +16,8 @@ export interface ResumptionOptions {
   readonly failoverAfterMs: number;
   /** A node that a client speaks of and that the hub does not know may still come, for this long, in milliseconds. */
   readonly sessionGraceMs: number;
+  /** Instance of the hub. */
+  readonly hub: string;
 }
 
 type Query = [attempt: number, received: number, windowBytes: number];
@@ -33,7 +35,8 @@ export class Resumption {
   constructor(book: Book, options: ResumptionOptions) {
     this.#book = book;
     this.#options = options;
-    this.#search = new Search(book, options.clock, options.failoverAfterMs, options.sessionGraceMs);
+    const { clock, failoverAfterMs: searchMs, sessionGraceMs: graceMs, hub } = options;
+    this.#search = new Search(book, { clock, searchMs, graceMs, hub });
   }
 
   stop(): void {
@@ -62,28 +65,36 @@ export class Resumption {
    */
   resume(client: Asking, peer: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
     const message = readResume(bytes, start, end);
-    client.resuming ??= new Set();
+    if (client.resuming === undefined) {
+      client.resuming = new Set();
+      if (peer === 0) client.formerRosters = undefined;
+    }
+    if (message.rosters !== undefined)
+      client.formerRosters = rostersOf(client.formerRosters ?? [], message.rosters);
+    const idempotents = new Set(message.idempotent);
     for (const { id, instance, calls } of message.nodes) {
       // Nothing to expect it for.
       if (calls.length === 0) continue;
       const node = this.#book.byInstance.get(instance) ?? this.#expect(id, instance);
       const queries: Query[] = [];
-      for (const { attempt, received, windowBytes, idempotent } of calls) {
+      for (const { attempt, received, windowBytes, idempotent, presumed } of calls) {
         name(client.resuming, attempt);
         if (this.#book.hasVanished(client, attempt)) {
-          this.#book.tellFate(client, 0, attempt, Fate.VANISHED);
+          this.#resumeVanished(client, attempt, idempotent);
           continue;
         }
+        // What it sent to this hub alone, this hub would know if it had given it to another.
+        const whereabouts = presumed === false || client.past === 'here' ? 'sure' : 'unsure';
         if (node === undefined) {
-          const call = client.calls.get(attempt);
-          if (call !== undefined) this.#book.drop(call);
-          this.#book.tellFate(client, 0, attempt, Fate.VANISHED);
+          // Where it is not known here, that node may have had it.
+          if (client.calls.has(attempt)) this.#resumeUnassigned(client, attempt, idempotent);
+          else this.#book.tellFate(client, 0, attempt, Fate.VANISHED);
           continue;
         }
-        const call = this.#bind(client, attempt, node, idempotent);
+        const call = this.#bind(client, attempt, node, idempotent, whereabouts);
         if (call.node !== node || call.state === 'queued') {
           // Presumed wrongly, and the client did not hear so.
-          this.#resumeUnassigned(client, attempt);
+          this.#resumeUnassigned(client, attempt, idempotent);
           continue;
         }
         // A question would overtake a call that is held.
@@ -93,7 +104,7 @@ export class Resumption {
     }
     for (const attempt of message.unassigned) {
       name(client.resuming, attempt);
-      this.#resumeUnassigned(client, attempt);
+      this.#resumeUnassigned(client, attempt, idempotents.has(attempt));
     }
     if ((flags & Flag.MORE) !== 0) return;
     const named = client.resuming;
@@ -101,7 +112,11 @@ export class Resumption {
     if (peer !== 0) return;
     client.past = 'here';
     for (const call of [...client.calls.values()]) if (!named.has(call.attempt)) this.#book.drop(call);
-    for (const attempt of client.vanished ?? []) if (!named.has(attempt)) client.vanished?.delete(attempt);
+    for (const [attempt, node] of client.vanished ?? []) {
+      if (named.has(attempt)) continue;
+      client.vanished?.delete(attempt);
+      if (node !== undefined) this.#book.acknowledge(node, client, [attempt]);
+    }
   }
 
   /** A node tells what became of attempts. @throws ProtocolViolation */
@@ -110,9 +125,15 @@ export class Resumption {
     node.answers += 1;
     readFates(bytes, start, end, (attempt, fate) => {
       const call = client?.calls.get(attempt);
-      // It was cancelled or forgotten meanwhile.
-      if (client !== undefined && call === undefined && (fate === Fate.RUNNING || fate === Fate.DONE))
-        this.#book.acknowledge(node, client, [attempt]);
+      if (client !== undefined && call === undefined && (fate === Fate.RUNNING || fate === Fate.DONE)) {
+        // Cancelled or forgotten meanwhile. One that vanished its client may still ask for, if it did not hear so.
+        if (client.vanished?.has(attempt) !== true) this.#book.acknowledge(node, client, [attempt]);
+        else {
+          client.vanished.set(attempt, node);
+          this.#book.tellClient(client, node);
+          told.push([attempt, fate]);
+        }
+      }
       if (call?.state === 'sought') {
         if (this.#search.answered(call, node, fate)) told.push([attempt, fate]);
         return;
@@ -120,7 +141,8 @@ export class Resumption {
       if (call?.node !== node || (call.state !== 'assigned' && call.state !== 'done')) return;
       // The answer to an older question: what follows it is not what the client asked for last.
       if (call.awaits !== node.answers) return;
-      if (fate === Fate.UNSTARTED && call.offer === undefined && !call.idempotent && this.#search.isOn) {
+      const isUnsure = call.whereabouts === 'unsure' && !call.idempotent;
+      if (fate === Fate.UNSTARTED && isUnsure && this.#search.mayFind(call.client)) {
         // Handed out by a hub before this one: the client may only have presumed this node.
         this.#book.free(call);
         return this.#search.add(call);
@@ -135,12 +157,17 @@ export class Resumption {
       this.#book.drop(call);
     });
     if (told.length > 0) client?.outbox?.frame(FrameType.FATE, 0, node.number, 0, writeFates(told));
-    this.#search.settle();
+    this.#search.settleSoon();
   }
 
-  /** A node is gone before it answered all that it was asked. */
-  nodeLost(): void {
-    this.#search.nodeLost();
+  /** A node registered. */
+  nodeCame(node: Running): void {
+    this.#search.nodeCame(node);
+  }
+
+  /** A node is gone, and may have `owed` an answer. */
+  nodeLost(node: Running, owed: boolean): void {
+    this.#search.nodeLost(node, owed);
   }
 
   /** Calls that clients said this instance has follow it into its session. */
@@ -172,31 +199,38 @@ export class Resumption {
    * The client did not hear of an assignment. If there was one, it hears now; if the hub never had the call, or a hub
    * before this one had it and did not assign it, it may be sent again.
    */
-  #resumeUnassigned(client: Asking, attempt: number): void {
-    if (this.#book.hasVanished(client, attempt))
-      return this.#book.tellFate(client, 0, attempt, Fate.VANISHED);
+  #resumeUnassigned(client: Asking, attempt: number, idempotent: boolean): void {
+    if (this.#book.hasVanished(client, attempt)) return this.#resumeVanished(client, attempt, idempotent);
     const call = client.calls.get(attempt);
     if (call === undefined) {
-      // A client that comes late to a hub may have been with another one until a moment ago.
-      if (this.#search.isYoung || (this.#search.isOn && client.past === 'elsewhere'))
-        return this.#search.add(this.#record(client, attempt, undefined, false));
+      if (this.#search.mayBeElsewhere(client))
+        return this.#search.add(this.#record(client, attempt, undefined, idempotent, 'unsure'));
       return this.#book.tellFate(client, 0, attempt, Fate.UNSTARTED);
     }
     if (call.state === 'sought') return this.#book.tellFate(client, 0, attempt, Fate.WAITING);
-    if (call.state === 'parked' || call.state === 'queued') {
+    const { node } = call;
+    if (call.state === 'parked' || call.state === 'queued' || node === undefined) {
       // The client presumes no node for it from now on.
       call.presumed = 0;
       if (!call.uploading) return this.#book.tellFate(client, 0, attempt, Fate.WAITING);
       this.#book.drop(call);
       return this.#book.tellFate(client, 0, attempt, Fate.UNSTARTED);
     }
-    const { node } = call;
-    if (node === undefined) return;
     if (node.state === 'gone') return this.#book.vanish(call);
     this.#book.tellClient(client, node);
     client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, attempt);
     // A question would overtake a call that is held.
     if (call.state !== 'held') this.#query(node, client, [[attempt, 0, limits.creditWindowBytes]]);
+  }
+
+  /** Nobody knew what became of it. A node may have said since that it has it, and the client did not hear the one or the other. */
+  #resumeVanished(client: Asking, attempt: number, idempotent: boolean): void {
+    const node = client.vanished?.get(attempt);
+    if (node === undefined || node.state === 'gone')
+      return this.#book.tellFate(client, 0, attempt, Fate.VANISHED);
+    client.vanished?.delete(attempt);
+    this.#bind(client, attempt, node, idempotent, 'sure');
+    this.#resumeUnassigned(client, attempt, idempotent);
   }
 
   #query(node: Running, client: Asking, queries: readonly Query[]): void {
@@ -220,15 +254,27 @@ export class Resumption {
   }
 
   /** The hub's own record of an attempt that a client says is at `node`. */
-  #bind(client: Asking, attempt: number, node: Running, idempotent: boolean): Routed {
+  #bind(
+    client: Asking,
+    attempt: number,
+    node: Running,
+    idempotent: boolean,
+    whereabouts: Routed['whereabouts'],
+  ): Routed {
     const known = client.calls.get(attempt);
     if (known !== undefined) return known;
-    const call = this.#record(client, attempt, node, idempotent);
+    const call = this.#record(client, attempt, node, idempotent, whereabouts);
     node.assigned.add(call);
     return call;
   }
 
-  #record(client: Asking, attempt: number, node: Running | undefined, idempotent: boolean): Routed {
+  #record(
+    client: Asking,
+    attempt: number,
+    node: Running | undefined,
+    idempotent: boolean,
+    whereabouts: Routed['whereabouts'],
+  ): Routed {
     checkCount(client.calls.size + 1);
     const call: Routed = {
       client,
@@ -253,6 +299,7 @@ export class Resumption {
       awaits: 0,
       result: 'none',
       idempotent,
+      whereabouts,
     };
     client.calls.set(call);
     return call;
@@ -304,6 +351,16 @@ export class Resumption {
 function name(resuming: Set<number>, attempt: number): void {
   resuming.add(attempt);
   checkCount(resuming.size);
+}
+
+/** Each comes in a frame of its own. @throws ProtocolViolation */
+function rostersOf(before: Rosters, more: Rosters): Rosters {
+  const rosters = [...before, ...more];
+  if (rosters.length <= limits.maxFormerHubs) return rosters;
+  throw new ProtocolViolation(
+    CloseCode.LIMIT_EXCEEDED,
+    `a RESUME of ${rosters.length} rosters; at most ${limits.maxFormerHubs} are taken`,
+  );
 }
 
 function checkCount(calls: number): void {

@@ -2,7 +2,10 @@
 // Invariant: plain data with a few derived facts; the router moves it.
 import { Bag } from './bag.ts';
 import { Numbered } from './numbered.ts';
+import type { ResumeMessage } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
+
+export type Rosters = NonNullable<ResumeMessage['rosters']>;
 
 /** A client, as the router sees it. */
 export interface Asking {
@@ -16,8 +19,11 @@ export interface Asking {
   definitions: Offer[];
   /** Peers that its present link was told of. */
   told: Set<number>;
-  /** Attempts of which nobody can say whether they were executed, until it speaks of them no more. */
-  vanished: Set<number> | undefined;
+  /**
+   * Attempts of which nobody could say whether they were executed, until it speaks of them no more; and the node that turned
+   * out to have one.
+   */
+  vanished: Map<number, Running | undefined> | undefined;
   /** Attempts that it has not acknowledged. */
   readonly calls: Numbered<Routed>;
   /** Calls that wait until its socket takes their assignment: those with a node were assigned before it stopped reading. */
@@ -28,6 +34,15 @@ export interface Asking {
   waitingBytes: number;
   /** `elsewhere`: it was registered with another hub, or in another session, and has not named its attempts here yet. */
   past: 'here' | 'elsewhere';
+  /** Nodes up to this ordinal it has heard of; Infinity: it knows of no ordinals. */
+  heardUpTo: number;
+  /** What it was told last: the count of changes, the highest ordinal, how many had left, and when that was. */
+  toldVersion: number;
+  toldUpTo: number;
+  toldGone: number;
+  toldAt: number;
+  /** The rosters of the hubs that may have handed out its attempts, if it knows those of all of them. */
+  formerRosters: Rosters | undefined;
   /** While a RESUME of several frames arrives: the attempts that it named. */
   resuming: Set<number> | undefined;
   finished: number;
@@ -44,6 +59,10 @@ export class Running {
   functions: ReadonlyMap<string, number>;
   labels: Readonly<Record<string, string>>;
   maxConcurrent: number;
+  /** Its number among the nodes of this hub; 0: it knows of no ordinals. */
+  ordinal = 0;
+  /** Its ordinals, here and at the hubs before. */
+  ordinals: readonly { readonly hub: string; readonly ordinal: number }[] = [];
   outbox: Outbox | undefined;
   /** `online`: takes work. `leaving`: finishes. `away`: may come back. `gone`: will not. */
   state: 'online' | 'leaving' | 'away' | 'gone' = 'away';
@@ -147,6 +166,8 @@ export interface Routed {
   /** `arriving`: the node began a result in chunks, and the last of them ends the call. */
   result: 'none' | 'arriving';
   idempotent: boolean;
+  /** `unsure`: another hub handed it out, and its client only presumed the node that it names. */
+  whereabouts: 'sure' | 'unsure';
 }
 
 export function createAsking(
@@ -162,10 +183,20 @@ export function createAsking(
     held: [],
     heldSince: 0,
     waitingBytes: 0,
+    heardUpTo: Infinity,
+    toldVersion: -1,
+    toldUpTo: 0,
+    toldGone: 0,
+    toldAt: -Infinity,
+    formerRosters: undefined,
     resuming: undefined,
     finished: 0,
   };
 }
+
+/** Whether it may still say something about attempts: it was asked, or will be when it is back. */
+export const owesAnswer = ({ state, answers, queries }: Running): boolean =>
+  state === 'away' || answers < queries;
 
 /** Whether `node` may run a call with this target. */
 export function suits(node: Running, target: Routed['target']): boolean {

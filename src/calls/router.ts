@@ -9,27 +9,17 @@ import { readName } from '../protocol/messages.ts';
 import type { Outbox } from '../protocol/outbox.ts';
 import { copyBytes, unexpectedType } from '../protocol/read.ts';
 import { readCall } from './admitted.ts';
-import { createBalance, type Balance } from './balance.ts';
+import { Announcements } from './announcements.ts';
+import { createBalance } from './balance.ts';
 import { Book } from './book.ts';
-import { Placement } from './placement.ts';
-import { Resumption } from './resumption.ts';
-import { owesAnswer } from './search.ts';
-import { keepUnpassed, stopPassing, Running, type Asking, type Routed } from './roster.ts';
+import { Placement, type PlacementOptions } from './placement.ts';
+import { Resumption, type ResumptionOptions } from './resumption.ts';
+import { keepUnpassed, owesAnswer, stopPassing, Running, type Asking, type Routed } from './roster.ts';
 import type { Turn } from './turn.ts';
 
-export interface RouterOptions {
-  readonly clock: Clock;
-  readonly balance: Balance;
+export interface RouterOptions extends Omit<PlacementOptions, 'choose'>, ResumptionOptions {
   /** An unsigned 32-bit number. */
   random(): number;
-  /** Calls that may wait for one node. */
-  readonly maxQueueSize: number;
-  /** An idempotent call leaves a node that is away for this long, in milliseconds. */
-  readonly failoverAfterMs: number;
-  /** A call waits this long for a node that offers its function, in milliseconds. */
-  readonly noNodeAfterMs: number;
-  /** A node that a client speaks of and that the hub does not know may still come, for this long, in milliseconds. */
-  readonly sessionGraceMs: number;
 }
 
 /** How far the smoothed latency moves toward each new measurement. */
@@ -37,7 +27,9 @@ const LATENCY_WEIGHT = 0.1;
 
 export class Router {
   readonly #clock: Clock;
+  readonly #hub: string;
   readonly #book: Book;
+  readonly #announcements: Announcements;
   readonly #placement: Placement;
   readonly #resumption: Resumption;
   #accepting: 'yes' | 'no' = 'yes';
@@ -48,8 +40,10 @@ export class Router {
   constructor(options: RouterOptions) {
     const choose = createBalance(options.balance, options.random);
     this.#clock = options.clock;
+    this.#hub = options.hub;
     this.#book = new Book((node) => this.#placement.advance(node));
-    this.#placement = new Placement(this.#book, { ...options, choose });
+    this.#announcements = new Announcements(options.clock, this.#book.clients);
+    this.#placement = new Placement(this.#book, this.#announcements, { ...options, choose });
     this.#resumption = new Resumption(this.#book, options);
   }
 
@@ -62,26 +56,15 @@ export class Router {
     return this.#book.ended;
   }
 
-  /** Calls that wait at the hub, and calls that are with nodes. */
+  /** Calls that wait at the hub, those that are with nodes, and of these the ones both of whose ends are here. */
   get waiting(): number {
-    let waiting = this.#book.parked;
-    for (const node of this.#book.nodes.values()) waiting += node.queue.length;
-    return waiting;
+    return this.#book.waiting;
   }
   get running(): number {
-    let running = 0;
-    for (const node of this.#book.nodes.values()) running += node.assigned.size;
-    return running;
+    return this.#book.running;
   }
-
-  /** Of those that are with nodes: the ones that can end here, since both ends are here. */
   get ending(): number {
-    let ending = 0;
-    for (const { outbox, assigned } of this.#book.nodes.values()) {
-      if (outbox === undefined) continue;
-      for (const { client } of assigned) if (client.outbox !== undefined) ending += 1;
-    }
-    return ending;
+    return this.#book.ending;
   }
 
   /** Function names that somebody offers, defined or waits for. */
@@ -102,6 +85,7 @@ export class Router {
   }
 
   stop(): void {
+    this.#announcements.stop();
     this.#placement.stop();
     this.#resumption.stop();
   }
@@ -118,6 +102,11 @@ export class Router {
   clientAttached(client: Asking, outbox: Outbox): void {
     client.outbox = outbox;
     client.told = new Set();
+  }
+
+  /** It takes ROSTER frames: what it is told when it registers. */
+  greet(client: Asking): { upTo: number; nodes: number[] } {
+    return this.#announcements.greet(client);
   }
 
   clientDetached(client: Asking): void {
@@ -186,15 +175,7 @@ export class Router {
       }
       case FrameType.CANCEL: {
         const call = client.calls.get(id);
-        if (call === undefined || call.state === 'done') return;
-        const { node } = call;
-        // A node that is away is told when it is back that nobody waits: the client has settled it.
-        if (call.state !== 'assigned' || node?.outbox === undefined) return this.#book.drop(call);
-        node.outbox.drop(client.number, id);
-        // It may have come back a moment ago, and know nobody.
-        this.#book.tellNode(node, client);
-        node.outbox.frame(FrameType.CANCEL, 0, client.number, id);
-        return;
+        return call === undefined ? undefined : this.#book.cancel(call);
       }
       case FrameType.DEFINE:
         if (id !== client.definitions.length || id >= limits.maxDefinitionsPerClient) {
@@ -204,6 +185,9 @@ export class Router {
           );
         }
         return this.#book.define(client, readName(bytes, start, end));
+      case FrameType.ROSTER:
+        this.#announcements.heard(client, id);
+        return this.#placement.clientHeard(client);
       case FrameType.RESUME:
         return this.#resumption.resume(client, peer, flags, bytes, start, end);
       default:
@@ -280,6 +264,14 @@ export class Router {
     return node;
   }
 
+  /** It registered, and said which `ordinals` it had at the hubs before; undefined when it knows of none. */
+  nodeRegistered(node: Running, ordinals: Running['ordinals'] | undefined): void {
+    if (ordinals === undefined) return;
+    if (node.ordinal === 0) node.ordinal = this.#announcements.join();
+    node.ordinals = [...ordinals, { hub: this.#hub, ordinal: node.ordinal }];
+    this.#resumption.nodeCame(node);
+  }
+
   /** `registration`: whether it registered anew since it was last online, and so knows nobody. */
   nodeOnline(node: Running, outbox: Outbox, registration: 'new' | 'routed'): void {
     node.outbox = outbox;
@@ -330,7 +322,9 @@ export class Router {
     this.#book.byInstance.delete(node.instance);
     this.#book.rememberGone(node.instance);
     for (const call of [...node.assigned, ...(node.unpassed ?? [])]) this.#book.vanish(call);
-    if (owed) this.#resumption.nodeLost();
+    // After what became of its calls: who hears of the one has heard of the other.
+    this.#announcements.leave(node.ordinal);
+    this.#resumption.nodeLost(node, owed);
   }
 
   /** Another instance of this node id is online. */

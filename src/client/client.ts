@@ -152,9 +152,9 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
   let end: HoldfastError | undefined;
 
   const user: LinkUser = {
-    attached: (outbox) => {
+    attached: (outbox, registered) => {
       present = outbox;
-      caller.attached(outbox);
+      caller.attached(outbox, registered);
       // Questions change nothing, so they are simply asked again.
       for (const [number, { ask }] of questions) outbox.json(FrameType.ASK, 0, 0, number, ask);
     },
@@ -197,6 +197,7 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
       maxConcurrent: 0,
       encodings: [encoding],
       functions: () => [],
+      ordinals: () => [],
     },
     user,
   });

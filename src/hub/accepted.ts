@@ -52,6 +52,7 @@ const peerFrames: ReadonlySet<number> = new Set([
   FrameType.RESUME,
   FrameType.FATE,
   FrameType.ASK,
+  FrameType.ROSTER,
 ]);
 
 /** It is its own socket's listener and its outbox's port: thousands of connections are cheaper without objects in between. */

@@ -88,6 +88,7 @@ class RunningHub implements Hub {
       failoverAfterMs,
       noNodeAfterMs,
       sessionGraceMs,
+      hub: this.instance,
     });
     this.#home = this.#makeHome();
     this.#tick();

@@ -13,15 +13,16 @@ import type { Router } from '../calls/router.ts';
 import { drive } from '../engine/drive.ts';
 import type { Log } from '../ports.ts';
 import { digestOf } from '../protocol/digest.ts';
-import { HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
+import { ProtocolViolation } from '../protocol/errors.ts';
 import { CloseCode, FrameType } from '../protocol/frames.ts';
-import { limits } from '../protocol/limits.ts';
-import { readAsk, readCheck, readDeparting, readSynced, type RegisterMessage } from '../protocol/messages.ts';
+import { readAsk, readCheck, readDeparting, readSynced } from '../protocol/messages.ts';
+import type { RegisterMessage } from '../protocol/messages.ts';
 import { hex } from '../protocol/read.ts';
-import { encodeValue, joinEncoded, type Encoding } from '../protocol/values.ts';
+import type { Encoding } from '../protocol/values.ts';
 import type { Accepted, Owner } from './accepted.ts';
 import type { History } from './histories.ts';
 import type { Questions } from './questions.ts';
+import { encodeSync } from './sync.ts';
 
 /** What members need of the hub. */
 export interface Home {
@@ -183,7 +184,7 @@ export class Member implements Owner {
     start: number,
     end: number,
   ): void {
-    if (type >= FrameType.DEFINE && type <= FrameType.FATE) {
+    if ((type >= FrameType.DEFINE && type <= FrameType.FATE) || type === FrameType.ROSTER) {
       if (this.#client !== undefined)
         this.#home.router.clientFrame(this.#client, type, flags, peer, id, bytes, start, end);
       else if (this.#node !== undefined)
@@ -321,6 +322,7 @@ export class Member implements Owner {
       this.#node.functions = new Map(message.functions.map((name, number) => [name, number]));
       this.#node.labels = message.labels;
       this.#node.maxConcurrent = Math.max(1, message.maxConcurrent);
+      this.#home.router.nodeRegistered(this.#node, message.ordinals);
     }
     if (this.#client !== undefined) this.#home.router.clientAttached(this.#client, link.outbox);
   }
@@ -353,22 +355,18 @@ export class Member implements Owner {
       encoding: message.encodings.includes(this.#home.encoding) ? this.#home.encoding : 'json',
       heartbeatTimeoutMs: this.#home.heartbeatTimeoutMs,
       sessionGraceMs: this.#home.times.sessionGraceMs,
+      // Only to those that take part in rosters.
+      ...(message.ordinals !== undefined && this.#client !== undefined
+        ? { roster: this.#home.router.greet(this.#client) }
+        : {}),
+      ...(message.ordinals !== undefined && this.#node !== undefined ? { ordinal: this.#node.ordinal } : {}),
     });
   }
 
   async #prepareSync(registration: { epoch: number; registrationEpoch: number }): Promise<void> {
     const { log } = this.#home;
     try {
-      const encoded = encodeValue(await this.#home.prepareSync(this), 'json');
-      this.#sync = joinEncoded(encoded);
-      if (this.#sync.length > limits.maxControlBytes) {
-        throw new HoldfastError(
-          `the sync has ${this.#sync.length} bytes; at most ${limits.maxControlBytes} are sent`,
-          {
-            code: 'value_too_large',
-          },
-        );
-      }
+      this.#sync = encodeSync(await this.#home.prepareSync(this));
       this.#tell({ type: 'sync.prepared', ...registration });
     } catch (error) {
       log.error({ [this.role]: this.id, error: String(error) }, `no sync for ${this.id}: ${String(error)}`);

@@ -15,7 +15,7 @@ import {
   readRegistered,
   readReplaced,
 } from '../protocol/messages.ts';
-import type { RegisteredMessage } from '../protocol/messages.ts';
+import type { RegisteredMessage, RegisterMessage } from '../protocol/messages.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import { copyBytes, readFrames, unexpectedType, type FrameHandler } from '../protocol/read.ts';
 import type { Encoding } from '../protocol/values.ts';
@@ -32,6 +32,8 @@ export interface Identity {
   readonly maxConcurrent: number;
   readonly encodings: readonly Encoding[];
   functions(): readonly string[];
+  /** What the hubs that it was with called it; none for clients. */
+  ordinals(): RegisterMessage['ordinals'];
 }
 
 /** Who uses the link: a node's executor or a client's caller. */
@@ -230,6 +232,7 @@ export class Link {
       labels,
       maxConcurrent,
       encodings,
+      ordinals: this.#options.identity.ordinals(),
       version: SUBPROTOCOL,
       heartbeatIntervalMs: this.#options.times.heartbeatIntervalMs,
       heartbeatTimeoutMs: this.#options.times.heartbeatTimeoutMs,
@@ -256,7 +259,7 @@ export class Link {
   readonly #handler: FrameHandler = {
     frame: (type, flags, peer, id, bytes, start, end) => {
       if (type >= FrameType.CALL) {
-        if (type > FrameType.ANSWER) throw unexpectedType(type, 'a hub');
+        if (type > FrameType.ROSTER) throw unexpectedType(type, 'a hub');
         if (this.#outbox !== undefined) this.#options.user.frame(type, flags, peer, id, bytes, start, end);
         return;
       }

@@ -132,8 +132,16 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
       now: () => ports.clock.now(),
     }),
   });
+  /** By which hubs find out whether it may have the calls of one before. */
+  let ordinals: { readonly hub: string; readonly ordinal: number }[] = [];
   const user: LinkUser = {
-    attached: (outbox, { sessionGraceMs }) => executor.attached(outbox, sessionGraceMs),
+    attached: (outbox, { sessionGraceMs, hub, ordinal }) => {
+      if (ordinal !== undefined) {
+        const others = ordinals.filter((place) => place.hub !== hub || place.ordinal !== ordinal);
+        ordinals = [...others, { hub, ordinal }].slice(-limits.maxFormerHubs);
+      }
+      executor.attached(outbox, sessionGraceMs);
+    },
     heard: (at) => executor.heard(at),
     detached: () => executor.detached(),
     hubDraining: () => undefined,
@@ -163,6 +171,7 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
       maxConcurrent,
       encodings: [encoding],
       functions: () => names,
+      ordinals: () => ordinals,
     },
     user,
   });

@@ -41,6 +41,8 @@ export const FrameType = {
   // Questions to the hub itself.
   ASK: 0x1c, // peer → hub, id: question
   ANSWER: 0x1d, // hub → peer, id: question
+  // Which nodes may get a client's calls. Only to clients that take part, which answer it.
+  ROSTER: 0x1e, // hub → client, id: the highest ordinal; client → hub, without payload
 } as const;
 
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];

@@ -51,6 +51,12 @@ export const limits = {
   maxExecutions: 4_096,
   /** Peers (nodes and clients) that a hub numbers at once. */
   maxPeers: 65_535,
+  /** Hubs that a peer was with before: a node says its ordinals there, a client their rosters. */
+  maxFormerHubs: 8,
+  /** Ranges of ordinals in one roster, so that it fits into a control frame; beyond it the smallest gaps are closed. */
+  maxRosterRanges: 16_384,
+  /** Ordinals of nodes that left, in one ROSTER; a client that missed more is told the whole roster. */
+  maxRosterGone: 8_192,
   maxFunctionsPerNode: 1_024,
   /** Function names of one client's dictionary. */
   maxDefinitionsPerClient: 4_096,

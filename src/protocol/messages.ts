@@ -24,6 +24,8 @@ const registration = { epoch: count, registrationEpoch: count };
 /** Dials and registrations are numbered from 1. */
 const ordinal = z.int().min(1);
 const attempt = z.int().min(0).max(0xffff_ffff);
+/** Lengths of runs of ordinals: of those that are not in the set, then of those that are, and so on, from 1. */
+const runs = z.array(attempt).max(2 * limits.maxRosterRanges);
 
 /** A call that a client waits for, and where a node may go on with it. */
 const resumedCall = z.object({
@@ -33,6 +35,8 @@ const resumedCall = z.object({
   /** Bytes that the client takes before it gives credit again. */
   windowBytes: z.int().min(0).max(limits.creditWindowBytes),
   idempotent: z.boolean(),
+  /** False: the hub said that this node has it. Otherwise another one may. */
+  presumed: z.boolean().optional(),
 });
 
 export const schemas = {
@@ -52,6 +56,11 @@ export const schemas = {
     heartbeatIntervalMs: milliseconds.max(limits.maxHeartbeatMs),
     heartbeatTimeoutMs: milliseconds.max(limits.maxHeartbeatMs),
     encodings: z.array(encoding).min(1).max(8),
+    /** What hubs called this node, the newest last; `[]` from clients. Left out by those who know of no rosters. */
+    ordinals: z
+      .array(z.object({ hub: name, ordinal: attempt }))
+      .max(limits.maxFormerHubs)
+      .optional(),
     /** Version of the software, for people. */
     version: name,
   }),
@@ -64,6 +73,10 @@ export const schemas = {
     encoding,
     heartbeatTimeoutMs: milliseconds,
     sessionGraceMs: milliseconds,
+    /** To a node: its number among the nodes of this hub, given once. */
+    ordinal: ordinal.optional(),
+    /** To a client: the nodes that this hub has, and the highest ordinal that it gave. */
+    roster: z.object({ upTo: attempt, nodes: runs }).optional(),
   }),
   refused: z.object({ ...registration, terminal: z.boolean(), retryAfterMs: milliseconds, reason }),
   synced: z.object(registration),
@@ -93,6 +106,18 @@ export const schemas = {
   resume: z.object({
     nodes: z.array(z.object({ id: name, instance: name, calls: z.array(resumedCall) })).max(limits.maxPeers),
     unassigned: z.array(attempt),
+    /** Those of `unassigned` that may be executed twice. */
+    idempotent: z.array(attempt).optional(),
+    /** The nodes that hubs may have handed the attempts to, in frames before those that name the attempts. */
+    rosters: z
+      .array(z.object({ hub: name, nodes: runs }))
+      .max(limits.maxFormerHubs)
+      .optional(),
+  }),
+  /** All up to the frame's id that were not in the last one came; `gone` left, or `nodes` are all that there are. */
+  roster: z.object({
+    gone: z.array(ordinal).max(limits.maxRosterGone).optional(),
+    nodes: runs.optional(),
   }),
   /** `nodes` are answered in pages, the first at `from`. */
   ask: z.object({ ask: z.enum(['status', 'nodes']), from: count.default(0) }),
@@ -118,6 +143,7 @@ export type FailureMessage = z.infer<typeof schemas.failure>;
 export type FailureCode = FailureMessage['code'];
 export type ResumedCall = z.infer<typeof resumedCall>;
 export type ResumeMessage = z.infer<typeof schemas.resume>;
+export type RosterMessage = z.infer<typeof schemas.roster>;
 export type AskMessage = z.infer<typeof schemas.ask>;
 export type AnswerMessage = z.infer<typeof schemas.answer>;
 
@@ -136,6 +162,7 @@ export const readCheck: Reader<CheckMessage> = reader('CHECK', schemas.check);
 export const readChecked: Reader<CheckedMessage> = reader('CHECKED', schemas.checked);
 const readStrictFailure: Reader<FailureMessage> = reader('FAILURE', schemas.failure);
 export const readResume: Reader<ResumeMessage> = reader('RESUME', schemas.resume);
+export const readRoster: Reader<RosterMessage> = reader('ROSTER', schemas.roster);
 export const readAsk: Reader<AskMessage> = reader('ASK', schemas.ask);
 export const readAnswer: Reader<AnswerMessage> = reader('ANSWER', schemas.answer);
 

@@ -60,6 +60,14 @@ describe('the simulated fleet', () => {
       'a call that had ended while its client was away stayed at the hub for ever when its node was gone',
     ],
     [2923, 'a node was asked about a call that was on its way to it, and its answer had it executed again'],
+    [5104, 'a call was said not to be started, and a node that was not back yet had executed it'],
+    [5280, 'a call was executed again, for the node that had it came back after the hub had searched'],
+    [
+      5736,
+      'a hub sought a call that it had never got, and called its fate unknown for a node that was silent',
+    ],
+    [5865, 'a call was executed again, for the process that had executed it was gone with the hub'],
+    [8092, 'a hub forgot a call that it had, for the node that its client had presumed was gone'],
   ])('seed %i: %s', async (seed) => {
     expect((await runScenario(drawScenario(seed))).violation).toBeUndefined();
   });
@@ -106,6 +114,11 @@ describe('a fleet that is broken on purpose', () => {
     ['linkThatSkips', 1, /wrong value/],
   ] as const)('%s is found', async (twin, from, violation) => {
     expect((await found(twin, from))?.violation).toMatch(violation);
+  });
+
+  it.each([5104, 5280, 5865])('peersWithoutRosters is found by seed %i', async (seed) => {
+    const { violation } = await runScenario(drawScenario(seed), 'peersWithoutRosters');
+    expect(violation).toMatch(/executed/);
   });
 
   it('hubThatDoesNotSearch is found, by clients that did not hear which node has their calls', async () => {

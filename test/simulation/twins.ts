@@ -2,6 +2,7 @@
 // Invariant: each breaks one promise that the transport or the process makes to Holdfast, or that Holdfast makes.
 import type { HubOptions } from '../../src/hub/options.ts';
 import type { Dialer, Random } from '../../src/ports.ts';
+import { FrameType, HEADER_BYTES } from '../../src/protocol/frames.ts';
 import { Prng } from '../../src/testing/index.ts';
 import type { Host, Simulation } from '../../src/testing/index.ts';
 import { Dice } from './dice.ts';
@@ -29,10 +30,44 @@ function meddled(
   };
 }
 
+/** REGISTER, as an older version says it; other messages stay. */
+function withoutOrdinals(bytes: Uint8Array): Uint8Array {
+  if (bytes[0] !== FrameType.REGISTER) return bytes;
+  const message = JSON.parse(new TextDecoder().decode(bytes.subarray(HEADER_BYTES))) as object;
+  const payload = new TextEncoder().encode(JSON.stringify({ ...message, ordinals: undefined }));
+  const older = new Uint8Array(HEADER_BYTES + payload.length);
+  older.set(bytes.subarray(0, HEADER_BYTES));
+  new DataView(older.buffer).setUint32(8, payload.length, true);
+  older.set(payload, HEADER_BYTES);
+  return older;
+}
+
+/** What it dials with is older. */
+function older(host: Host) {
+  const dialer: Dialer = {
+    dial(url, handlers) {
+      const socket = host.dialer.dial(url, handlers);
+      return {
+        send: (bytes) => socket.send(withoutOrdinals(bytes)),
+        get bufferedBytes() {
+          return socket.bufferedBytes;
+        },
+        close: (code, reason) => socket.close(code, reason),
+        terminate: () => socket.terminate(),
+        pause: () => socket.pause(),
+        resume: () => socket.resume(),
+      };
+    },
+  };
+  return { random: host.random, dialer };
+}
+
 export const twins = {
   none: {},
-  /** A young hub does not ask the nodes about attempts that it does not know. */
-  hubThatDoesNotSearch: { hub: { failoverAfterMs: 0 } },
+  /** Peers that know of no rosters: a node that comes late is not missed. */
+  peersWithoutRosters: { host: older },
+  /** The same, and a young hub does not ask the nodes about attempts that it does not know. */
+  hubThatDoesNotSearch: { hub: { failoverAfterMs: 0 }, host: older },
   /** A node that is killed and comes back under the same instance, without the memory of what it ran. */
   nodeWithoutAName: {
     host(host, sim) {

@@ -1,11 +1,11 @@
-// The client's shell in the model: src/calls/{caller,departures}.ts for one call.
+// The client's shell in the model: src/calls/{caller,departures,known-nodes}.ts for one call.
 // Invariant: `attempt` is the number on the wire of the present attempt, and a frame of any other is late.
 import { model, type Message, type ModelActor, type Output } from '../../../src/checker/index.ts';
 import { CALL, CLIENT, fieldsOf, link, send, tell, type Fate, type Frames, type Told } from './names.ts';
 
 export interface Asked {
   epoch: number;
-  linkIs: 'down' | 'up' | 'over';
+  linkIs: 'down' | 'opening' | 'up' | 'over';
   /** Whether it was registered before. */
   links: 'first' | 'later';
   /** Attempts that the machine asked for; the same as the number on the wire, for there is one call. */
@@ -14,6 +14,12 @@ export interface Asked {
   attempt: number;
   /** Where the attempt is, as the hub said or as was presumed. */
   node: string;
+  whereabouts: 'sure' | 'unsure';
+  /** On which link it was sent. */
+  sentOn: 'present' | 'earlier';
+  /** The roster of the present link, and of those before on which the attempt may have been handed out. */
+  known: readonly string[];
+  former: readonly string[];
   state: 'queued' | 'sent' | 'settled';
   /** Nodes that the present link spoke of. */
   named: string[];
@@ -32,6 +38,10 @@ const first = (presumed: string): Asked => ({
   tries: 0,
   attempt: 0,
   node: '',
+  whereabouts: 'unsure',
+  sentOn: 'present',
+  known: [],
+  former: [],
   state: 'queued',
   named: presumed === '' ? [] : [presumed],
   presumed,
@@ -52,7 +62,7 @@ export class Asking {
   heard(event: Message): void {
     const { type } = event;
     const frame = event['frame'] as Message | undefined;
-    if (type === 'opened') this.attached();
+    if (type === 'opened') this.opened();
     else if (type === 'closed') this.detached();
     else if (type === 'frame' && frame !== undefined) this.frame(frame);
     else if (type === 'sendAttempt') this.sendAttempt();
@@ -68,21 +78,48 @@ export class Asking {
     this.out.push(tell(link(CLIENT), 'dial', { epoch: this.now.epoch }));
   }
 
-  attached(): void {
+  opened(): void {
+    this.now.linkIs = 'opening';
+    this.put('register', { instance: CLIENT, links: this.now.links });
+  }
+
+  attached(nodes: readonly string[]): void {
     this.now.linkIs = 'up';
-    this.send('register', { instance: CLIENT, links: this.now.links });
+    this.heardRoster(nodes);
     if (this.now.links === 'later') this.resume('');
     this.now.links = 'later';
     this.pump();
   }
 
+  /** It says so before it says anything else. */
+  heardRoster(nodes: readonly string[]): void {
+    this.now.known = nodes;
+    this.send('ROSTER', { nodes });
+  }
+
   detached(): void {
     const { now } = this;
+    this.keepRoster();
     now.named = [];
     now.presumed = '';
     if (now.linkIs === 'over') return;
     now.linkIs = 'down';
     this.dial();
+  }
+
+  /** `detached` in src/calls/known-nodes.ts: what may be needed to find the attempt. */
+  keepRoster(): void {
+    const { now } = this;
+    const isUnsure = now.attempt !== 0 && (now.node === '' || now.whereabouts === 'unsure');
+    if (!isUnsure || now.sentOn === 'present') now.former = [];
+    if (isUnsure) now.former = union(now.former, now.known);
+    now.known = [];
+    // The attempt is of an earlier link from now on.
+    if (now.attempt !== 0) now.sentOn = 'earlier';
+  }
+
+  rosters(): readonly string[] | undefined {
+    return this.now.former;
   }
 
   /** It is refused for good, or its attempts are spent. */
@@ -96,6 +133,10 @@ export class Asking {
   frame(frame: Message): void {
     const { now } = this;
     switch (frame.type) {
+      case 'REGISTERED':
+        return this.attached(fieldsOf(frame, 'REGISTERED').nodes);
+      case 'ROSTER':
+        return this.heardRoster(fieldsOf(frame, 'ROSTER').nodes);
       case 'ASSIGNED': {
         const { node, attempt } = fieldsOf(frame, 'ASSIGNED');
         return this.assigned(node, attempt);
@@ -133,6 +174,7 @@ export class Asking {
     // Nobody waits for it: it settled before it was known where it is.
     if (attempt !== this.now.attempt) return this.acknowledge(node, attempt);
     this.now.node = node;
+    this.now.whereabouts = 'sure';
     this.step('attempt.assigned');
   }
 
@@ -148,10 +190,10 @@ export class Asking {
   /** Nobody waits for it any more. */
   unwanted(node: string, attempt: number, fate: Fate): void {
     const { now } = this;
-    if (!now.abandoned.some(([one]) => one === attempt)) return;
-    now.abandoned = now.abandoned.filter(([one]) => one !== attempt);
     if (fate === 'running' || fate === 'done') this.acknowledge(node, attempt);
-    if (fate === 'waiting') this.send('CANCEL', { attempt });
+    if (fate === 'waiting' && now.abandoned.some(([one]) => one === attempt))
+      this.send('CANCEL', { attempt });
+    now.abandoned = now.abandoned.filter(([one]) => one !== attempt);
   }
 
   /** What became of the present attempt. */
@@ -181,6 +223,8 @@ export class Asking {
     if (now.linkIs !== 'up' || now.state !== 'queued' || now.tries === 0) return;
     now.attempt = now.tries;
     now.node = now.presumed;
+    now.whereabouts = 'unsure';
+    now.sentOn = 'present';
     now.state = 'sent';
     this.send('CALL', { attempt: now.attempt, presumed: now.presumed });
     this.out.push(tell(CALL, 'attempt.sent'));
@@ -206,6 +250,8 @@ export class Asking {
     }
     now.attempt = 0;
     now.node = '';
+    now.whereabouts = 'unsure';
+    now.sentOn = 'present';
   }
 
   acknowledge(node: string, attempt: number): void {
@@ -221,8 +267,17 @@ export class Asking {
     const instances = [...new Set(spoken.map(([, node]) => node))].filter((node) => node !== '').toSorted();
     const at = (instance: string) =>
       spoken.filter(([, node]) => node === instance).map(([attempt]) => attempt);
-    const nodes = instances.map((instance) => ({ instance, attempts: at(instance) }));
-    this.send('RESUME', { only, nodes, unassigned: at('') });
+    const nodes = instances.map((instance) => ({
+      instance,
+      attempts: at(instance),
+      whereabouts: at(instance).includes(now.attempt) ? now.whereabouts : ('sure' as const),
+    }));
+    this.send('RESUME', {
+      only,
+      nodes,
+      unassigned: at(''),
+      rosters: only === '' ? this.rosters() : undefined,
+    });
   }
 
   name(node: string): void {
@@ -230,7 +285,11 @@ export class Asking {
   }
 
   send<T extends keyof Frames>(type: T, fields: Frames[T]): void {
-    if (this.now.linkIs === 'up') this.out.push(send(CLIENT, 'near', this.now.epoch, type, fields));
+    if (this.now.linkIs === 'up') this.put(type, fields);
+  }
+
+  put<T extends keyof Frames>(type: T, fields: Frames[T]): void {
+    this.out.push(send(CLIENT, 'near', this.now.epoch, type, fields));
   }
 }
 
@@ -238,6 +297,9 @@ const STEPS: Readonly<Record<string, string>> = {
   timed_out: 'attempt.expired',
   no_node: 'attempt.refused',
 };
+
+const union = (some: readonly string[], more: readonly string[]) =>
+  [...new Set([...some, ...more])].toSorted();
 
 export function clientModel(Shell: typeof Asking, presumed: string): ModelActor {
   return model<Asked>({

@@ -8,13 +8,15 @@ export interface Routed {
   /** The node that the client presumes: it need not be told of that one. */
   presumed: string;
   state: 'parked' | 'held' | 'assigned' | 'done' | 'sought';
-  /** `named`: the hub knows it by a RESUME alone; a hub before this one may have handed it out. */
-  origin: 'sent' | 'named';
   passing: 'yes' | 'no';
   /** Which of the node's answers it waits for; 0 = none. */
   awaits: number;
   /** Whether what it ended with went to the client. */
   outcome: 'none' | 'unpassed' | 'passed';
+  /** `unsure`: its client only presumed the node that it names. */
+  whereabouts: 'sure' | 'unsure';
+  /** Sought, and these may have it; undefined: any. */
+  suspects: readonly string[] | undefined;
   /** Sought, and a node may have forgotten it, or died with it. */
   doubt: 'none' | 'some';
   /** Sought, and nodes that are not here had the time to come. */
@@ -44,12 +46,17 @@ export interface Hub {
     lists: 'due' | 'came';
     past: 'here' | 'elsewhere';
     told: string[];
+    /** The roster that it was told last, and the nodes on it that it said it has heard of. */
+    roster: readonly string[];
+    heard: readonly string[];
+    /** Those that it brought. */
+    former: readonly string[] | undefined;
   };
   calls: Routed[];
   nodes: Place[];
   gone: string[];
   /** Attempts of which nobody can say whether they were executed, until the client speaks of them no more. */
-  vanished: number[];
+  vanished: [attempt: number, foundAt: string][];
   /** Attempts of a client that was given up, up to this one, may have been executed. */
   expiredUpTo: number;
   /** Whether nodes may still come back to this hub in time. A hub before which there was none is old at once. */

@@ -1,99 +1,22 @@
-// The hub's routing in the model: src/calls/{router,placement,book,resumption,search}.ts for one client.
+// The hub's routing in the model: src/calls/{router,resumption,search,suspects}.ts for one client.
 // Invariant: one method for each of theirs, under the same name, so that the two can be read side by side.
-import type { Message, Output } from '../../../src/checker/index.ts';
-import { CLIENT, fieldsOf, send, slotOf, type Frames, type Told } from './names.ts';
-import { isOwed, owesAnswer, type Hub, type HubOptions, type Place, type Routed } from './hub-records.ts';
+import type { Message } from '../../../src/checker/index.ts';
+import { isOwed, owesAnswer, type Place, type Routed } from './hub-records.ts';
+import { Placing } from './hub-places.ts';
+import { fieldsOf, instanceOfOrdinal, slotOf, type Frames, type Told } from './names.ts';
 
 /** One turn of the hub; a broken twin overrides a method. */
-export class Routing {
-  readonly hub: Hub;
-  readonly out: Output[] = [];
-  readonly options: HubOptions;
-
-  constructor(before: Hub, options: HubOptions) {
-    this.hub = structuredClone(before);
-    this.options = options;
-  }
-
-  // ---- the two tables ----
-
-  call(attempt: number): Routed | undefined {
-    return this.hub.calls.find((call) => call.attempt === attempt);
-  }
-
-  place(instance: string): Place | undefined {
-    return this.hub.nodes.find((node) => node.instance === instance);
-  }
-
-  leave(call: Routed): void {
-    this.hub.calls = this.hub.calls.filter((one) => one !== call);
-  }
-
-  toClient<T extends keyof Frames>(type: T, fields: Frames[T]): void {
-    const { epoch } = this.hub.client;
-    if (epoch !== 0) this.out.push(send(CLIENT, 'far', epoch, type, fields));
-  }
-
-  toNode<T extends keyof Frames>(node: Place, type: T, fields: Frames[T]): void {
-    if (node.state !== 'online') return;
-    node.told = 'yes';
-    this.out.push(send(node.peer, 'far', node.epoch, type, fields));
-  }
-
-  /** A node that the present link of the client was told of, by whatever frame. */
-  tellClient(instance: string): void {
-    const { client } = this.hub;
-    if (instance !== '' && client.epoch !== 0)
-      client.told = [...new Set([...client.told, instance])].toSorted();
-  }
-
-  tellFate(attempt: number, fate: Told[1]): void {
-    this.toClient('FATE', { node: '', fates: [[attempt, fate]] });
-  }
-
-  /** Forgets a call; a node that has it is told that nobody waits. */
-  drop(call: Routed): void {
-    const node = this.place(call.node);
-    if (node !== undefined && (call.state === 'assigned' || call.state === 'done'))
-      this.acknowledge(node, [call.attempt]);
-    this.leave(call);
-  }
-
-  acknowledge(node: Place, attempts: readonly number[]): void {
-    if (node.state !== 'online')
-      node.owed = [...new Set([...node.owed, ...attempts])].toSorted((a, b) => a - b);
-    else if (node.told === 'yes') this.toNode(node, 'ACK', { node: '', attempts });
-  }
-
-  giveBack(call: Routed): void {
-    this.leave(call);
-    this.toClient('FAILURE', { node: '', attempt: call.attempt, code: 'unstarted' });
-  }
-
-  /** A client that does not hear so, for its link is lost, hears it when it asks. */
-  vanish(call: Routed): void {
-    this.leave(call);
-    this.rememberVanished(call);
-    this.tellFate(call.attempt, 'vanished');
-  }
-
-  rememberVanished({ attempt }: Routed): void {
-    this.hub.vanished = [...new Set([...this.hub.vanished, attempt])].toSorted((a, b) => a - b);
-  }
-
-  /** Assigned, never sent: a client that is away asks when it is back. */
-  release(call: Routed): void {
-    if (this.hub.client.epoch === 0) this.leave(call);
-    else this.giveBack(call);
-  }
-
+export class Routing extends Placing {
   // ---- clients ----
 
   clientAttached(epoch: number, links: 'first' | 'later'): void {
     const { client } = this.hub;
     const came = client.session === 'none' && links === 'later' ? 'elsewhere' : client.past;
     const lists = links === 'first' ? 'came' : 'due';
-    this.hub.client = { ...client, session: 'live', epoch, lists, past: came, told: [] };
+    const heard = client.session === 'none' ? [] : client.heard;
+    const roster = this.roster();
+    this.hub.client = { ...client, session: 'live', epoch, lists, past: came, told: [], heard, roster };
+    this.toClient('REGISTERED', { nodes: roster });
   }
 
   clientDetached(): void {
@@ -125,7 +48,7 @@ export class Routing {
     switch (frame.type) {
       case 'CALL': {
         const { attempt, presumed } = fieldsOf(frame, 'CALL');
-        const call: Routed = { ...this.record(attempt, ''), presumed, origin: 'sent', passing: 'yes' };
+        const call: Routed = { ...this.record(attempt, '', 'sure'), presumed, passing: 'yes' };
         this.hub.calls.push(call);
         this.tellClient(presumed);
         return this.settleOn(call);
@@ -153,48 +76,13 @@ export class Routing {
         if (node?.state !== 'online') return this.drop(call);
         return this.toNode(node, 'CANCEL', { attempt });
       }
+      case 'ROSTER':
+        return this.hearsRoster(fieldsOf(frame, 'ROSTER').nodes);
       case 'RESUME':
         return this.resume(fieldsOf(frame, 'RESUME'));
       default:
         throw new Error(`the hub does not know the frame ${frame.type} of a client`);
     }
-  }
-
-  // ---- placement ----
-
-  /** `place` in src/calls/placement.ts: a node at once, or none yet. */
-  settleOn(call: Routed): void {
-    const online = this.hub.nodes.filter(({ state }) => state === 'online');
-    const chosen = online.find(({ peer }) => peer === this.hub.favourite) ?? online[0];
-    if (chosen === undefined) {
-      call.state = 'parked';
-      return;
-    }
-    this.assign(call, chosen);
-  }
-
-  assign(call: Routed, node: Place): void {
-    call.node = node.instance;
-    call.state = 'held';
-    if (call.presumed === node.instance && this.hub.client.told.includes(node.instance))
-      return this.sendCall(call);
-    call.presumed = '';
-    this.tellClient(node.instance);
-    this.toClient('ASSIGNED', { node: node.instance, attempt: call.attempt });
-  }
-
-  /** The client's socket took what was written: what it was told of may go to the nodes. */
-  dispatch(): void {
-    for (const call of [...this.hub.calls]) if (call.state === 'held') this.sendCall(call);
-  }
-
-  sendCall(call: Routed): void {
-    const node = this.place(call.node);
-    if (node?.state !== 'online') return this.release(call);
-    call.state = 'assigned';
-    // Nothing of it was sent before: there is nothing that the client has to ask for first.
-    if (this.hub.client.epoch !== 0) call.passing = 'yes';
-    this.toNode(node, 'CALL', { attempt: call.attempt, presumed: '' });
   }
 
   // ---- nodes ----
@@ -226,13 +114,17 @@ export class Routing {
 
   /** It will not come back as this instance. */
   removeNode(node: Place): void {
-    const wasAsked = owesAnswer(node);
+    // One that was only expected goes on to be missed.
+    const wasAsked = owesAnswer(node) || node.state === 'expected';
     if (node.state === 'online') this.nodeAway(node);
     this.hub.nodes = this.hub.nodes.filter((one) => one !== node);
     this.hub.gone = [...this.hub.gone, node.instance].toSorted();
     for (const call of [...this.hub.calls])
       if (call.node === node.instance && isOwed(call)) this.vanish(call);
-    if (wasAsked) this.searchLost();
+    this.hub.client.heard = this.hub.client.heard.filter((one) => this.roster().includes(one));
+    // After what became of its calls: who hears of the one has heard of the other.
+    this.announce();
+    if (wasAsked) this.searchLost(node);
   }
 
   nodeFrame(node: Place, frame: Message): void {
@@ -260,22 +152,22 @@ export class Routing {
     this.toClient('ASK', { node: node.instance });
   }
 
-  resume({ only, nodes, unassigned }: Frames['RESUME']): void {
-    for (const { instance, attempts } of nodes) {
+  resume({ only, nodes, unassigned, rosters }: Frames['RESUME']): void {
+    if (only === '') this.hub.client.former = rosters;
+    for (const { instance, attempts, whereabouts } of nodes) {
       const node = this.place(instance) ?? this.expect(instance);
       const queries: number[] = [];
       for (const attempt of attempts) {
         if (this.hasVanished(attempt)) {
-          this.tellFate(attempt, 'vanished');
+          this.resumeVanished(attempt);
           continue;
         }
         if (node === undefined) {
-          const call = this.call(attempt);
-          if (call !== undefined) this.drop(call);
-          this.tellFate(attempt, 'vanished');
+          if (this.call(attempt) !== undefined) this.resumeUnassigned(attempt);
+          else this.tellFate(attempt, 'vanished');
           continue;
         }
-        const call = this.bind(attempt, instance);
+        const call = this.bind(attempt, instance, this.hub.client.past === 'here' ? 'sure' : whereabouts);
         if (call.node !== instance) this.resumeUnassigned(attempt);
         else if (this.isOut(call)) queries.push(attempt);
       }
@@ -286,27 +178,31 @@ export class Routing {
     Object.assign(this.hub.client, { lists: 'came', past: 'here' });
     const named = [...unassigned, ...nodes.flatMap(({ attempts }) => attempts)];
     for (const call of [...this.hub.calls]) if (!named.includes(call.attempt)) this.drop(call);
-    this.hub.vanished = this.hub.vanished.filter((attempt) => named.includes(attempt));
+    for (const [attempt, instance] of this.hub.vanished) {
+      const node = this.place(instance);
+      if (!named.includes(attempt) && node !== undefined) this.acknowledge(node, [attempt]);
+    }
+    this.hub.vanished = this.hub.vanished.filter(([attempt]) => named.includes(attempt));
   }
 
   hasVanished(attempt: number): boolean {
     return (
       this.call(attempt) === undefined &&
-      (this.hub.vanished.includes(attempt) || attempt <= this.hub.expiredUpTo)
+      (this.hub.vanished.some(([one]) => one === attempt) || attempt <= this.hub.expiredUpTo)
     );
   }
 
   resumeUnassigned(attempt: number): void {
-    if (this.hasVanished(attempt)) return this.tellFate(attempt, 'vanished');
+    if (this.hasVanished(attempt)) return this.resumeVanished(attempt);
     const call = this.call(attempt);
     if (call === undefined) {
       if (this.hub.age === 'old' && this.hub.client.past === 'here')
         return this.tellFate(attempt, 'unstarted');
-      const sought = this.record(attempt, '');
+      const sought = this.record(attempt, '', 'unsure');
       this.hub.calls.push(sought);
       return this.seek(sought);
     }
-    if (call.state === 'sought' || call.state === 'parked') {
+    if (call.state === 'sought' || call.state === 'parked' || call.node === '') {
       // It presumes nobody from now on.
       call.presumed = '';
       return this.tellFate(attempt, 'waiting');
@@ -317,6 +213,15 @@ export class Routing {
     this.toClient('ASSIGNED', { node: call.node, attempt });
     // It was not sent yet: a question would overtake it.
     if (this.isOut(call)) this.query(node, [attempt]);
+  }
+
+  resumeVanished(attempt: number): void {
+    const [, instance = ''] = this.hub.vanished.find(([one]) => one === attempt) ?? [];
+    const node = this.place(instance);
+    if (node === undefined) return this.tellFate(attempt, 'vanished');
+    this.hub.vanished = this.hub.vanished.filter(([one]) => one !== attempt);
+    this.bind(attempt, instance, 'sure');
+    this.resumeUnassigned(attempt);
   }
 
   /** Handed to its node. */
@@ -346,15 +251,21 @@ export class Routing {
     node.answers += 1;
     for (const [attempt, fate] of fates) {
       const call = this.call(attempt);
-      // It was cancelled or forgotten meanwhile.
-      if (call === undefined && (fate === 'running' || fate === 'done')) this.acknowledge(node, [attempt]);
+      if (call === undefined && (fate === 'running' || fate === 'done')) {
+        // Cancelled or forgotten meanwhile. One that vanished its client may still ask for, if it did not hear so.
+        if (this.hub.vanished.every(([one]) => one !== attempt)) this.acknowledge(node, [attempt]);
+        else {
+          this.foundVanished(attempt, node.instance);
+          told.push([attempt, fate]);
+        }
+      }
       if (call?.state === 'sought') {
         if (this.found(call, node, fate)) told.push([attempt, fate]);
         continue;
       }
       if (call?.node !== node.instance || (call.state !== 'assigned' && call.state !== 'done')) continue;
       if (call.awaits !== node.answers) continue;
-      const mayBeElsewhere = call.origin === 'named' && this.options.idempotent === 0;
+      const mayBeElsewhere = call.whereabouts === 'unsure' && this.options.idempotent === 0;
       if (fate === 'unstarted' && mayBeElsewhere) {
         this.seek(call);
         continue;
@@ -369,16 +280,17 @@ export class Routing {
     this.settleSought();
   }
 
-  bind(attempt: number, instance: string): Routed {
+  bind(attempt: number, instance: string, whereabouts: Routed['whereabouts']): Routed {
     const known = this.call(attempt);
     if (known !== undefined) return known;
-    const call = this.record(attempt, instance);
+    const call = this.record(attempt, instance, whereabouts);
     this.hub.calls.push(call);
     return call;
   }
 
-  record(attempt: number, node: string): Routed {
+  record(attempt: number, node: string, whereabouts: Routed['whereabouts']): Routed {
     const nothing = {
+      suspects: undefined,
       presumed: '',
       passing: 'no',
       awaits: 0,
@@ -386,7 +298,7 @@ export class Routing {
       doubt: 'none',
       time: 'left',
     } as const;
-    return { attempt, node, state: 'assigned', origin: 'named', ...nothing };
+    return { attempt, node, state: 'assigned', whereabouts, ...nothing };
   }
 
   /** It may still come, unless it is known to be gone or another instance took its place. */
@@ -411,6 +323,8 @@ export class Routing {
   seek(call: Routed): void {
     call.state = 'sought';
     call.node = '';
+    call.suspects = this.hub.client.former?.map(instanceOfOrdinal);
+    if (call.suspects?.some((one) => this.hub.gone.includes(one)) === true) call.doubt = 'some';
     this.tellFate(call.attempt, 'waiting');
     for (const node of this.hub.nodes) this.ask(node, [call.attempt]);
   }
@@ -431,19 +345,26 @@ export class Routing {
   }
 
   found(call: Routed, node: Place, fate: Told[1]): boolean {
-    if (fate === 'vanished') call.doubt = 'some';
+    if (fate === 'vanished' && this.isSuspect(call, node)) call.doubt = 'some';
     if (fate !== 'running' && fate !== 'done') return false;
     call.node = node.instance;
     call.state = 'assigned';
+    call.whereabouts = 'sure';
+    call.suspects = undefined;
     call.passing = this.hub.client.epoch === 0 ? 'no' : 'yes';
     this.tellClient(node.instance);
     this.toClient('ASSIGNED', { node: node.instance, attempt: call.attempt });
     return true;
   }
 
+  isSuspect({ suspects }: Routed, { instance }: Place): boolean {
+    return suspects === undefined || suspects.includes(instance);
+  }
+
   /** A node that may have had what is sought will not answer any more. */
-  searchLost(): void {
-    for (const call of this.hub.calls) if (call.state === 'sought') call.doubt = 'some';
+  searchLost(node: Place): void {
+    for (const call of this.hub.calls)
+      if (call.state === 'sought' && this.isSuspect(call, node)) call.doubt = 'some';
     this.settleSought();
   }
 
@@ -453,15 +374,27 @@ export class Routing {
     this.settleSought();
   }
 
-  isOwedAnswers(): boolean {
-    return this.hub.nodes.some(owesAnswer);
+  /** Those that may have what is sought were waited for long enough. */
+  graceOver(): void {
+    for (const call of [...this.hub.calls])
+      if (call.state === 'sought' && call.time === 'over') this.vanish(call);
   }
 
-  /** Everyone who is known will answer, or be given up: nothing is said before. */
+  /** Whether somebody who may have it may still say so. */
+  isOwed(call: Routed): boolean {
+    const { nodes, gone } = this.hub;
+    const hasCome = (one: string) =>
+      gone.includes(one) || nodes.some(({ instance, state }) => instance === one && state !== 'expected');
+    if (call.suspects?.every(hasCome) === false) return true;
+    return nodes.some((node) => this.isSuspect(call, node) && owesAnswer(node));
+  }
+
+  /** Everyone who may have it will answer, or be given up: nothing is said before. An idempotent one does not wait. */
   settleSought(): void {
-    if (this.isOwedAnswers()) return;
     for (const call of this.hub.calls.filter(({ state, time }) => state === 'sought' && time === 'over')) {
-      if (call.doubt === 'some') {
+      const isOwed = this.isOwed(call);
+      if (isOwed && this.options.idempotent === 0) continue;
+      if (isOwed || call.doubt === 'some') {
         this.vanish(call);
         continue;
       }

@@ -1,12 +1,22 @@
 // The hub as an actor of the model: what it hears of its sockets, and what its clock may do at any time.
 // Invariant: a crash loses everything; the next hub is young.
 import { model, type Choice, type Message, type ModelActor } from '../../../src/checker/index.ts';
-import { isOwed, type Hub, type HubOptions } from './hub-records.ts';
+import { isOwed, owesAnswer, type Hub, type HubOptions } from './hub-records.ts';
 import type { Routing } from './hub-side.ts';
 import { CLIENT, fieldsOf } from './names.ts';
 
 const emptyHub = ({ slots }: HubOptions, age: Hub['age']): Hub => ({
-  client: { peer: CLIENT, session: 'none', epoch: 0, lists: 'due', past: 'here', told: [] },
+  client: {
+    peer: CLIENT,
+    session: 'none',
+    epoch: 0,
+    lists: 'due',
+    past: 'here',
+    told: [],
+    roster: [],
+    heard: [],
+    former: undefined,
+  },
   calls: [],
   nodes: [],
   gone: [],
@@ -30,6 +40,9 @@ function choicesOf(hub: Hub, options: HubOptions, young: 'in time' | 'at any tim
   const isSearching = hub.calls.some(({ state, time }) => state === 'sought' && time === 'left');
   if ((hub.age === 'young' || isSearching) && (young === 'at any time' || allCame(hub, options)))
     offer('giveUp', 'nobody more is waited for by the hub');
+  const isOver = hub.calls.some((call) => call.state === 'sought' && call.time === 'over');
+  if (isOver && (young === 'at any time' || (allCame(hub, options) && !hub.nodes.some(owesAnswer))))
+    offer('graceOver', 'the hub waits no longer for nodes that may have what is sought');
   for (const slot of options.slots)
     if (slot !== hub.favourite && options.slots.length > 1)
       offer('prefer', `the balance prefers ${slot}`, { slot }, { fault: true });
@@ -83,6 +96,7 @@ export function hubModel(
       const node = turn.place(event['instance'] as string);
       if (event.type === 'dispatch') turn.dispatch();
       else if (event.type === 'giveUp') turn.giveUp();
+      else if (event.type === 'graceOver') turn.graceOver();
       else if (event.type === 'prefer') turn.hub.favourite = event['slot'] as string;
       else if (event.type === 'clientExpired') turn.removeClient();
       else if (event.type === 'nodeExpired' && node !== undefined) turn.removeNode(node);

@@ -15,12 +15,18 @@ export const execution = (slot: string, attempt: number) => `execution ${attempt
 export const instanceOf = (slot: string, life: number) => `${slot}.${life}`;
 export const slotOf = (instance: string) => instance.split('.')[0] ?? '';
 
+export const instanceOfOrdinal = (ordinal: string) => ordinal.split('#')[0] ?? '';
+
 export type Fate = 'unstarted' | 'running' | 'done' | 'vanished' | 'waiting';
 export type Told = readonly [attempt: number, fate: Fate];
 
 export interface Frames {
   /** `later`: a RESUME follows. */
   register: { readonly instance: string; readonly links: 'first' | 'later' };
+  /** The ordinals of the nodes that the hub has. */
+  REGISTERED: { readonly nodes: readonly string[] };
+  /** The same, when there are more or fewer; from the client: that it has heard of them. */
+  ROSTER: { readonly nodes: readonly string[] };
   CALL: { readonly attempt: number; readonly presumed: string };
   ASSIGNED: { readonly node: string; readonly attempt: number };
   RESULT: { readonly node: string; readonly attempt: number };
@@ -33,8 +39,15 @@ export interface Frames {
   RESUME: {
     /** The only node that it speaks of; '' for a complete list. */
     readonly only: string;
-    readonly nodes: readonly { readonly instance: string; readonly attempts: readonly number[] }[];
+    readonly nodes: readonly {
+      readonly instance: string;
+      readonly attempts: readonly number[];
+      /** Whether the hub said so. */
+      readonly whereabouts: 'sure' | 'unsure';
+    }[];
     readonly unassigned: readonly number[];
+    /** All that may have any of them; undefined from a client that knows of no rosters. */
+    readonly rosters: readonly string[] | undefined;
   };
   /** The hub asks the client about its calls at a node that came back. */
   ASK: { readonly node: string };

@@ -37,6 +37,7 @@ export function explore(options: CallsOptions, more: CheckOptions = {}): CheckRe
           (seen, view) =>
             !seen.call.in('lost') ||
             seen.client.started !== 'unknown' ||
+            options.comeBack === 'at any time' ||
             (['nodeCrash', 'expire', 'evict', 'over'] as const).some((name) => wasSpent(view, name)),
         ),
       'a call that succeeded was executed to its end': holds(

@@ -21,6 +21,7 @@ async function make() {
     maxQueueSize: 10,
     failoverAfterMs: FAILOVER_MS,
     noNodeAfterMs: GRACE_MS,
+    hub: 'h1',
     sessionGraceMs: GRACE_MS,
   });
   const fates: number[] = [];

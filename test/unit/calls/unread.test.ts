@@ -25,6 +25,7 @@ function make() {
     maxQueueSize: 10,
     failoverAfterMs: 1_000,
     noNodeAfterMs: 60_000,
+    hub: 'h1',
     sessionGraceMs: 60_000,
   });
   function outboxTo(said: Said[], endOfTurn: (fn: () => void) => void): Outbox {
