@@ -6,6 +6,8 @@ import { createNodeClock } from './adapters/node-clock.ts';
 import { createNodeRandom } from './adapters/node-random.ts';
 import { createPinoLog } from './adapters/pino-log.ts';
 import { createPromMetrics } from './adapters/prom-metrics.ts';
+import { openSqliteBackend } from './adapters/sqlite-backend.ts';
+import { storeDirectory } from './adapters/store-url.ts';
 import { createWsDialer } from './adapters/ws-dialer.ts';
 import { createWsListener } from './adapters/ws-listener.ts';
 import { startClient, type Client, type ClientOptions } from './client/client.ts';
@@ -23,7 +25,7 @@ import { transitionLine, type TransitionSink } from './engine/transition-record.
 import type { Log } from './ports.ts';
 import { HoldfastError } from './protocol/errors.ts';
 import type { Store } from './store/contract.ts';
-import type { StoreOptions } from './store/local-store.ts';
+import { openLocalStore, type StoreOptions } from './store/local-store.ts';
 import { openMemoryStore } from './store/memory-store.ts';
 
 export { serveEtcd, type EtcdServer, type EtcdServerOptions } from './adapters/etcd-server.ts';
@@ -96,10 +98,12 @@ export async function createHub(options: HubOptions = {}): Promise<Hub> {
 }
 
 /**
- * Opens a store; the URL chooses its engine. `memory:` forgets all when it is closed;
+ * Opens a store; the URL chooses its engine. `memory:` forgets all when it is closed. `file:./data` keeps all in that
+ * directory, which it makes, relative to the working directory; one process has it open at a time.
  * `etcd://user:password@host:2379,host:2379` (with TLS `etcds://`) is a real etcd, dialled when it is first asked.
  *
- * @throws HoldfastError `invalid_option`
+ * @throws HoldfastError `invalid_option`; for files `unsupported` on Node before 24.15, and `store_failed` when the
+ * directory cannot be used, is in use, or holds something else
  */
 export async function openStore(
   url: string,
@@ -111,17 +115,17 @@ export async function openStore(
     log: options.log ?? defaultLog(),
   };
   if (url === 'memory:') return openMemoryStore(ports, options);
+  if (url.startsWith('file:')) {
+    const directory = storeDirectory(url);
+    return openLocalStore(await openSqliteBackend({ directory }), ports, options);
+  }
   if (/^etcds?:/.test(url)) {
     // Whoever has no etcd does not load its protocol.
     const { openEtcd } = await import('./adapters/etcd-store.ts');
     return openEtcd(url, options, ports);
   }
-  throw new HoldfastError(
-    `no engine for the store ${JSON.stringify(url)}; give memory: or etcd://host:2379`,
-    {
-      code: 'invalid_option',
-    },
-  );
+  const message = `no engine for the store ${JSON.stringify(url)}; give memory:, file:DIRECTORY or etcd://host:2379`;
+  throw new HoldfastError(message, { code: 'invalid_option' });
 }
 
 /**

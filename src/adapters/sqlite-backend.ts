@@ -10,7 +10,7 @@ import { SqliteThread } from './sqlite-thread.ts';
 /** While one batch commits, the next one is under way. */
 const MAX_BATCHES = 2;
 
-/** A thread that does not end when it should is left alone after this. */
+/** A healthy thread closes the file in well under a second, a slow disk's last flush included. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
 /** SQLite before 3.51.3 can corrupt a write-ahead log; Node before 24.15 warns that its SQLite is experimental. */
@@ -27,6 +27,8 @@ export interface SqliteBackendOptions {
   readonly directory: string;
   /** What the thread runs. @default sqlite-worker */
   readonly worker?: URL | undefined;
+  /** For the thread to end what it has and to close the file, in milliseconds; then it is ended by force. @default 10000 */
+  readonly closeTimeoutMs?: number | undefined;
 }
 
 /** As it is called beside this file, in the sources and in what is built of them. */
@@ -59,14 +61,16 @@ class SqliteBackend implements Backend {
   readonly maxBatches = MAX_BATCHES;
   readonly #directory: string;
   readonly #file: URL;
+  readonly #closeTimeoutMs: number;
   readonly #waiting: Waiting[] = [];
   #thread: SqliteThread | undefined;
   #told: Revision | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ directory, worker = workerFile() }: SqliteBackendOptions) {
+  constructor({ directory, worker, closeTimeoutMs }: SqliteBackendOptions) {
     this.#directory = directory;
-    this.#file = worker;
+    this.#file = worker ?? workerFile();
+    this.#closeTimeoutMs = closeTimeoutMs ?? CLOSE_TIMEOUT_MS;
   }
 
   /** Resolves when the file is open. */
@@ -85,7 +89,7 @@ class SqliteBackend implements Backend {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#thread?.close(CLOSE_TIMEOUT_MS) ?? Promise.resolve();
+    this.#closing ??= this.#thread?.close(this.#closeTimeoutMs) ?? Promise.resolve();
     return this.#closing;
   }
 

@@ -1,8 +1,9 @@
 // The file of a store: how it is opened, recognized, locked and brought to the present form.
 // Invariant: one process holds it at a time; what is not ours is never changed.
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 
 const FILE_NAME = 'holdfast.db';
 
@@ -75,32 +76,69 @@ export function migrate(database: DatabaseSync): void {
   database.exec('COMMIT');
 }
 
+function mayWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
- * Opens the store of a directory, and makes both when they are not there.
+ * Opens the store of a directory, and makes both when they are not there. One that this process may not write is opened
+ * for reading, if it was closed in good order.
  *
  * @throws what the system or SQLite says; an Error when the file is another program's or of a newer form
  */
 export function openDatabase(directory: string): DatabaseSync {
+  const file = databasePath(directory);
+  const hasLog = existsSync(`${file}-wal`);
+  if (existsSync(file) && !(mayWrite(file) && (mayWrite(directory) || hasLog)))
+    return openToRead(file, hasLog);
   makeDirectory(directory);
-  const database = new DatabaseSync(databasePath(directory), { timeout: 0 });
-  try {
+  return prepared(new DatabaseSync(file, { timeout: 0 }), (database) => {
     // The lock is taken with the first access and kept: nobody else reads or writes, and no shared memory is needed.
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
-    const empty = database.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'] === 0;
-    if (!empty && pragma(database, 'application_id') !== APPLICATION_ID) {
-      throw new Error(`${databasePath(directory)} is a database of another program: name another directory`);
-    }
+    const isEmpty = database.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n'] === 0;
+    if (!isEmpty) requireOurs(database, file);
     // Freed pages can be given back in slices; this must be said before the first table.
-    if (empty) database.exec('PRAGMA auto_vacuum = INCREMENTAL');
+    if (isEmpty) database.exec('PRAGMA auto_vacuum = INCREMENTAL');
     database.exec(
       `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -${CACHE_KIB};
        PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA journal_size_limit = ${LOG_LIMIT_BYTES};
        PRAGMA temp_store = MEMORY`,
     );
     migrate(database);
+  });
+}
+
+/** Without a lock, for which it would need the right to write; whoever writes has a log beside the file. */
+function openToRead(file: string, hasLog: boolean): DatabaseSync {
+  if (hasLog) {
+    throw new Error(
+      `${file} may only be read, and is in use or was not closed: open it with the right to write`,
+    );
+  }
+  const url = pathToFileURL(file);
+  url.searchParams.set('immutable', '1');
+  return prepared(new DatabaseSync(url, { readOnly: true }), (database) => {
+    requireOurs(database, file);
+    migrate(database);
+  });
+}
+
+function prepared(database: DatabaseSync, prepare: (database: DatabaseSync) => void): DatabaseSync {
+  try {
+    prepare(database);
     return database;
   } catch (failure) {
     database.close();
     throw failure;
   }
+}
+
+function requireOurs(database: DatabaseSync, file: string): void {
+  if (pragma(database, 'application_id') === APPLICATION_ID) return;
+  throw new Error(`${file} is a database of another program: name another directory`);
 }

@@ -34,9 +34,10 @@ function resultCode(cause: unknown): number | undefined {
 }
 
 function text(directory: string, cause: unknown): string {
-  const code = resultCode(cause);
   const said = cause instanceof Error ? cause.message : String(cause);
-  const remedy = code === undefined ? undefined : remedies.get(code & 0xff);
+  const code = resultCode(cause);
+  if (code === undefined) return `store ${directory}: ${said}`;
+  const remedy = remedies.get(code & 0xff);
   return `${said} in ${directory}${remedy === undefined ? '' : `: ${remedy}`}`;
 }
 
