@@ -31,7 +31,7 @@ describe('writes end once, and their outcome is honest', () => {
 
   it('on every fair run (two writes; one cut, one given back, one cancelled)', () => {
     const budgets = { break: 1, return: 1, cancel: 1 };
-    expect(closed(explore({ budgets }, endInTheEnd()))).toEqual({ complete: true, states: 3_824 });
+    expect(closed(explore({ budgets }, endInTheEnd()))).toEqual({ complete: true, states: 1_960 });
   });
 });
 
