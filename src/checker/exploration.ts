@@ -19,6 +19,7 @@ import { livenessOf, type Lasso } from './liveness.ts';
 import type { Move } from './part.ts';
 import { SleepSets } from './partial-order.ts';
 import { needsAll, StateProperties } from './properties.ts';
+import { SLICE, type Sliced } from './slices.ts';
 import { IntList, StateSet } from './states.ts';
 import type { SystemDefinition } from './system.ts';
 import { StateView } from './view.ts';
@@ -39,7 +40,9 @@ export class Exploration implements Search {
   readonly #alike: AlikeProperties | undefined;
   readonly #options: CheckOptions;
   readonly #edges: Edges | undefined;
-  readonly #judgements: ((explored: Explored) => void)[];
+  readonly #judging: Sliced<void>;
+  /** How many of the properties that only a complete search can judge hold for certain. */
+  #judged = 0;
   readonly #sleep: SleepSets | undefined;
   readonly #maxStates: number;
   readonly #frontier: Frontier;
@@ -71,7 +74,7 @@ export class Exploration implements Search {
     this.#sleep = ordered ? SleepSets.for(this.#composition) : undefined;
     this.#current = new Int32Array(this.#composition.width);
     this.#view = new StateView(this.#composition, new Int32Array(this.#composition.width));
-    this.#judgements = this.#allJudgements();
+    this.#judging = this.#judgeAll();
     const first = this.#composition.begin();
     this.#composition.orbits?.represent(first);
     if (this.#composition.unexpected !== undefined)
@@ -85,11 +88,8 @@ export class Exploration implements Search {
 
   run(states = Infinity): 'running' | 'finished' {
     for (let left = states; left > 0 && this.#phase === 'exploring'; left--) this.#exploreNext();
-    if (this.#phase === 'judging') {
-      do this.#judgeNext();
-      while (states === Infinity && this.#violation === undefined && this.#judgements.length > 0);
-      if (this.#violation !== undefined || this.#judgements.length === 0) this.#phase = 'finished';
-    }
+    for (let left = states; left > 0 && this.#phase === 'judging'; left -= SLICE)
+      if (this.#judging.next().done === true) this.#phase = 'finished';
     return this.#phase === 'finished' ? 'finished' : 'running';
   }
 
@@ -117,7 +117,7 @@ export class Exploration implements Search {
     const complete = this.#phase === 'finished' && !this.#frontier.cut && this.#frontier.queued === 0;
     if (complete) return { ...counts, complete };
     const { unreached } = this.#properties;
-    const unjudged = needsAll(this.#options);
+    const unjudged = needsAll(this.#options).slice(this.#judged);
     const full = this.#set.size > this.#maxStates;
     const bound = full ? 'maxStates' : this.#frontier.cut ? 'maxDepth' : undefined;
     return {
@@ -211,32 +211,25 @@ export class Exploration implements Search {
     this.#fail('always', violated, index);
   }
 
-  #allJudgements(): ((explored: Explored) => void)[] {
-    const { alwaysPossible = {} } = this.#options;
-    return [
-      () => {
-        const [name] = this.#properties.unreached;
-        if (name !== undefined) this.#violation = notReached(name, this.#set.size);
-      },
-      ...Object.entries(alwaysPossible).map(([name, goal]) => (explored: Explored) => {
-        const trapped = trappedState(explored, name, goal);
-        if (trapped !== undefined) this.#fail('alwaysPossible', name, trapped);
-      }),
-      ...livenessOf(this.#options).map(({ kind, name, find }) => (explored: Explored) => {
-        const lasso = find(explored);
-        if (lasso !== undefined) this.#failLasso(kind, name, lasso, explored.edges);
-      }),
-    ];
-  }
-
-  #judgeNext(): void {
-    const judgement = this.#judgements.shift();
-    const { composition, set, parents } = this.#explored();
-    judgement?.({ composition, set, parents, edges: this.#edges ?? new Edges() });
-  }
-
-  #explored(): Omit<Explored, 'edges'> {
-    return { composition: this.#composition, set: this.#set, parents: this.#parents };
+  /** Judges what only a complete search can, one property after another, until one is violated. */
+  *#judgeAll(): Sliced<void> {
+    const [unreached] = this.#properties.unreached;
+    if (unreached !== undefined) {
+      this.#violation = notReached(unreached, this.#set.size);
+      return;
+    }
+    const [composition, set, parents] = [this.#composition, this.#set, this.#parents];
+    const explored: Explored = { composition, set, parents, edges: this.#edges ?? new Edges() };
+    for (const [name, goal] of Object.entries(this.#options.alwaysPossible ?? {})) {
+      const trapped = yield* trappedState(explored, name, goal);
+      if (trapped !== undefined) return this.#fail('alwaysPossible', name, trapped);
+      this.#judged++;
+    }
+    for (const { kind, name, find } of livenessOf(this.#options)) {
+      const lasso = yield* find(explored);
+      if (lasso !== undefined) return yield* this.#failLasso(kind, name, lasso, explored.edges);
+      this.#judged++;
+    }
   }
 
   #failUnexpected(index: number): void {
@@ -249,9 +242,14 @@ export class Exploration implements Search {
     this.#violation = explain(this.#composition, kind, property, this.#pathTo(index));
   }
 
-  #failLasso(kind: Violation['kind'], property: string, { stem, cycle }: Lasso, { classes }: Edges): void {
+  *#failLasso(
+    kind: Violation['kind'],
+    property: string,
+    { stem, cycle }: Lasso,
+    { classes }: Edges,
+  ): Sliced<void> {
     const path: PathStep[] = stem.map((index) => ({ state: this.#stateAt(index) }));
-    for (const { state, kind: made } of cycle(endOf(this.#composition, path)))
+    for (const { state, kind: made } of yield* cycle(endOf(this.#composition, path)))
       path.push({ state, exact: true, by: (move, part) => classes.of(move, part) === made });
     this.#violation = explain(this.#composition, kind, property, path, stem.length);
   }

@@ -5,6 +5,7 @@ import type { Composition } from './composition.ts';
 import type { Edges } from './edges.ts';
 import { failedIn, type PathStep } from './explain.ts';
 import { property } from './properties.ts';
+import { SLICE, type Sliced } from './slices.ts';
 import type { IntList, StateSet } from './states.ts';
 import { StateView } from './view.ts';
 
@@ -16,16 +17,17 @@ export interface Explored {
 }
 
 /** 1 for each state where the predicate holds. */
-export function marksOf(
+export function* marksOf(
   { composition, set, parents }: Explored,
   kind: string,
   name: string,
   predicate: Predicate,
-): Uint8Array {
+): Sliced<Uint8Array> {
   const view = new StateView(composition, new Int32Array(composition.width));
   const { holdsIn } = property(kind, name, predicate);
   const marks = new Uint8Array(set.size);
   for (let index = 0; index < set.size; index++) {
+    if (index % SLICE === 0) yield;
     set.read(index, view.state);
     try {
       if (holdsIn(view)) marks[index] = 1;
@@ -55,9 +57,9 @@ export function pathTo(parents: IntList, last: number): number[] {
  * A state from which no goal can be reached without faults: the first one found, or undefined.
  * Backward reachability by repeated passes: one byte a state instead of a second set of edges.
  */
-export function trappedState(explored: Explored, name: string, goal: Predicate): number | undefined {
+export function* trappedState(explored: Explored, name: string, goal: Predicate): Sliced<number | undefined> {
   const { edges } = explored;
-  const reaches = marksOf(explored, 'alwaysPossible', name, goal);
+  const reaches = yield* marksOf(explored, 'alwaysPossible', name, goal);
   const anyEdge = (index: number): boolean => {
     const end = edges.end(index);
     for (let edge = edges.start(index); edge < end; edge++)
@@ -67,6 +69,7 @@ export function trappedState(explored: Explored, name: string, goal: Predicate):
   for (let changed = true; changed;) {
     changed = false;
     for (let index = reaches.length - 1; index >= 0; index--) {
+      if (index % SLICE === 0) yield;
       if (reaches[index] === 1 || !anyEdge(index)) continue;
       reaches[index] = 1;
       changed = true;

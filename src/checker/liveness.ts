@@ -4,6 +4,7 @@ import type { CheckOptions } from './options.ts';
 import { FAULT, type Edges } from './edges.ts';
 import { marksOf, pathTo, type Explored } from './explored.ts';
 import { eachComponent, ENTRY, OUTSIDE, regionFrom, type Region } from './region.ts';
+import { SLICE, type Sliced } from './slices.ts';
 import { turnsInside, unfold } from './unfolding.ts';
 
 /** A step of the cycle: the state that it leads to, and the fairness class of its move. */
@@ -19,13 +20,13 @@ export interface Lasso {
    * Back to `from`, the state that the stem led to or one that it stands for. Empty: the run stays there, since nothing
    * more has to happen.
    */
-  readonly cycle: (from: Int32Array) => readonly CycleStep[];
+  readonly cycle: (from: Int32Array) => Sliced<readonly CycleStep[]>;
 }
 
 export interface LivenessProperty {
   readonly kind: 'eventually' | 'alwaysEventually' | 'leadsTo';
   readonly name: string;
-  find(explored: Explored): Lasso | undefined;
+  find(explored: Explored): Sliced<Lasso | undefined>;
 }
 
 /** The liveness properties among `options`, in their order. */
@@ -37,26 +38,26 @@ export function livenessOf(options: CheckOptions): LivenessProperty[] {
     ...Object.entries(eventually).map(([name, predicate]): LivenessProperty => ({
       kind: 'eventually',
       name,
-      find(explored) {
-        const over = marksOf(explored, 'eventually', name, predicate);
-        return find(explored, regionFrom(explored, [0], over));
+      *find(explored) {
+        const over = yield* marksOf(explored, 'eventually', name, predicate);
+        return yield* find(explored, yield* regionFrom(explored, [0], over));
       },
     })),
     ...Object.entries(alwaysEventually).map(([name, predicate]): LivenessProperty => ({
       kind: 'alwaysEventually',
       name,
-      find(explored) {
-        const over = marksOf(explored, 'alwaysEventually', name, predicate);
-        return find(explored, regionFrom(explored, over.keys(), over));
+      *find(explored) {
+        const over = yield* marksOf(explored, 'alwaysEventually', name, predicate);
+        return yield* find(explored, yield* regionFrom(explored, over.keys(), over));
       },
     })),
     ...Object.entries(leadsTo).map(([name, { from, to }]): LivenessProperty => ({
       kind: 'leadsTo',
       name,
-      find(explored) {
-        const begun = marksOf(explored, 'leadsTo', name, from);
-        const over = marksOf(explored, 'leadsTo', name, to);
-        return find(explored, regionFrom(explored, marked(begun), over));
+      *find(explored) {
+        const begun = yield* marksOf(explored, 'leadsTo', name, from);
+        const over = yield* marksOf(explored, 'leadsTo', name, to);
+        return yield* find(explored, yield* regionFrom(explored, marked(begun), over));
       },
     })),
   ];
@@ -94,38 +95,43 @@ class FairSearch {
     this.#stamp = new Int32Array(this.#classes + explored.composition.parts.length);
   }
 
-  run(): Lasso | undefined {
+  *run(): Sliced<Lasso | undefined> {
     const isReduced = this.#explored.composition.orbits !== undefined;
     let best: number | undefined;
-    eachComponent(this.#edges, this.#region, this.#follows, this.#component, (members, number) => {
+    for (const one of eachComponent(this.#edges, this.#region, this.#follows, this.#component)) {
+      if (one === undefined) {
+        yield;
+        continue;
+      }
+      const { members, number } = one;
       let first = members[0] as number;
       for (const state of members)
         if ((this.#rank[state] as number) < (this.#rank[first] as number)) first = state;
-      if (best !== undefined && (this.#rank[best] as number) < (this.#rank[first] as number)) return;
+      if (best !== undefined && (this.#rank[best] as number) < (this.#rank[first] as number)) continue;
       const isInside = (edge: number): boolean =>
         this.#component[this.#edges.target(edge)] === number && this.#inRegion(edge) && this.#follows(edge);
       const isFair =
         isReduced && turnsInside(this.#edges, members, isInside)
-          ? this.#unfolded(this.#stateAt(first), number).#isFairAsAWhole()
-          : this.#isFair(members, number);
+          ? yield* (yield* this.#unfolded(this.#stateAt(first), number)).#isFairAsAWhole()
+          : yield* this.#isFair(members, number);
       if (isFair) best = first;
-    });
+    }
     if (best === undefined) return undefined;
     const home = best;
     const number = this.#component[home] as number;
     return {
       stem: this.#stemTo(home),
-      cycle: (from) => (isReduced ? this.#unfolded(from, number).#wholeCycle() : this.#cycleThrough(home)),
+      cycle: isReduced ? (from) => this.#unfoldedCycle(from, number) : () => this.#cycleThrough(home),
     };
   }
 
   /** The search in one component as it is when alike actors are told apart. Its first state is `from`. */
-  #unfolded(from: Int32Array, number: number): FairSearch {
+  *#unfolded(from: Int32Array, number: number): Sliced<FairSearch> {
     const isMember = (state: number): boolean =>
       this.#component[state] === number && this.#region.before[state] !== OUTSIDE;
     const follows = (kind: number): boolean => this.#faults === 'recur' || kind !== FAULT;
     const { composition, parents } = this.#explored;
-    const { set, edges } = unfold(this.#explored, from, isMember, follows, this.#maxStates);
+    const { set, edges } = yield* unfold(this.#explored, from, isMember, follows, this.#maxStates);
     const region = {
       before: new Int32Array(set.size).fill(ENTRY),
       order: Int32Array.from({ length: set.size }, (_, state) => state),
@@ -134,14 +140,15 @@ class FairSearch {
   }
 
   /** For a region that is one component. */
-  #isFairAsAWhole(): boolean {
+  *#isFairAsAWhole(): Sliced<boolean> {
     this.#component.fill(0);
-    return this.#isFair(this.#region.order, 0);
+    return yield* this.#isFair(this.#region.order, 0);
   }
 
-  #wholeCycle(): CycleStep[] {
-    this.#component.fill(0);
-    return this.#cycleThrough(0);
+  *#unfoldedCycle(from: Int32Array, number: number): Sliced<CycleStep[]> {
+    const whole = yield* this.#unfolded(from, number);
+    whole.#component.fill(0);
+    return yield* whole.#cycleThrough(0);
   }
 
   #stateAt(index: number): Int32Array {
@@ -155,15 +162,17 @@ class FairSearch {
    * A run that visits all of a component again and again is fair unless some unit of fairness is possible in every
    * member and never made inside. Then it is so in every cycle inside too: one look at the whole is enough.
    */
-  #isFair(members: Int32Array, number: number): boolean {
+  *#isFair(members: Int32Array, number: number): Sliced<boolean> {
     let starving: number[] | undefined;
-    for (const state of members) {
+    for (const [i, state] of members.entries()) {
+      if (i % SLICE === SLICE - 1) yield;
       const possible = this.#unitsOf(state);
       starving = starving === undefined ? possible : this.#both(starving, possible);
       if (starving.length === 0) return true;
     }
     const made = new Set<number>();
-    for (const state of members) {
+    for (const [i, state] of members.entries()) {
+      if (i % SLICE === SLICE - 1) yield;
       const end = this.#edges.end(state);
       for (let edge = this.#edges.start(state); edge < end; edge++)
         if (this.#component[this.#edges.target(edge)] === number && this.#inRegion(edge))
@@ -210,13 +219,13 @@ class FairSearch {
   }
 
   /** Goes on to the nearest place that is still owed to fairness until nothing is, then home. */
-  #cycleThrough(home: number): CycleStep[] {
+  *#cycleThrough(home: number): Sliced<CycleStep[]> {
     const cycle: CycleStep[] = [];
     let pending = new Set(this.#unitsOf(home));
     let at = home;
     while (pending.size > 0) {
       const before = pending.size;
-      const path = this.#shortest(at, (edge, target) => {
+      const path = yield* this.#shortest(at, (edge, target) => {
         if (this.#unitsOfEdge(edge).some((unit) => pending.has(unit))) return true;
         const possible = this.#unitsOf(target);
         return [...pending].some((unit) => !possible.includes(unit));
@@ -231,18 +240,19 @@ class FairSearch {
       if (pending.size === before) throw new Error('a fair cycle was found and then not found again');
     }
     if (at === home) return cycle;
-    for (const edge of this.#shortest(at, (_, target) => target === home))
+    for (const edge of yield* this.#shortest(at, (_, target) => target === home))
       cycle.push({ state: this.#stateAt(this.#edges.target(edge)), kind: this.#edges.kind(edge) });
     return cycle;
   }
 
   /** The edges of a shortest way inside the component, the last one being the first that `wanted` accepts. */
-  #shortest(from: number, wanted: (edge: number, target: number) => boolean): number[] {
+  *#shortest(from: number, wanted: (edge: number, target: number) => boolean): Sliced<number[]> {
     const number = this.#component[from];
     const cameBy = new Map<number, number>();
     const cameFrom = new Map<number, number>();
     const queue = [from];
-    for (const state of queue) {
+    for (const [i, state] of queue.entries()) {
+      if (i % SLICE === SLICE - 1) yield;
       const end = this.#edges.end(state);
       for (let edge = this.#edges.start(state); edge < end; edge++) {
         const target = this.#edges.target(edge);

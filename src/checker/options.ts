@@ -93,7 +93,7 @@ export interface CheckResult {
   readonly walks?: number;
   /** After an incomplete search: `sometimes` properties that held nowhere so far. */
   readonly unreached?: readonly string[];
-  /** After an incomplete search: properties that only a complete one can judge. */
+  /** After an incomplete search: properties that only a complete one can judge, and that were not judged yet. */
   readonly unjudged?: readonly string[];
 }
 
@@ -115,7 +115,7 @@ export interface Progress {
 
 export interface Search {
   /**
-   * Explores up to so many states more; afterwards judges one property a call that needs all of them.
+   * Explores up to so many states more, or looks at about as many again for a property that needs all of them.
    *
    * @param states @default Infinity: to the end, judgements included
    * @throws Error that names the actor and the state when the system cannot be explored, or the property that threw

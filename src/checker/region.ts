@@ -2,6 +2,7 @@
 // Invariant: a state is in the region exactly when some run gets there without the property coming true on the way.
 import type { Edges } from './edges.ts';
 import type { Explored } from './explored.ts';
+import { SLICE, type Sliced } from './slices.ts';
 
 /** `before` of a state where the region is entered; states outside have `OUTSIDE`. */
 export const ENTRY = -1;
@@ -15,7 +16,11 @@ export interface Region {
 }
 
 /** All that is reached from `entries` through states that are not `over`, faults included. */
-export function regionFrom({ edges }: Explored, entries: Iterable<number>, over: Uint8Array): Region {
+export function* regionFrom(
+  { edges }: Explored,
+  entries: Iterable<number>,
+  over: Uint8Array,
+): Sliced<Region> {
   const before = new Int32Array(over.length).fill(OUTSIDE);
   const order = new Int32Array(over.length);
   let size = 0;
@@ -25,6 +30,7 @@ export function regionFrom({ edges }: Explored, entries: Iterable<number>, over:
     order[size++] = entry;
   }
   for (let next = 0; next < size; next++) {
+    if (next % SLICE === 0) yield;
     const state = order[next] as number;
     const end = edges.end(state);
     for (let edge = edges.start(state); edge < end; edge++) {
@@ -37,24 +43,28 @@ export function regionFrom({ edges }: Explored, entries: Iterable<number>, over:
   return { before, order: order.subarray(0, size) };
 }
 
+export interface Component {
+  /** Valid until the next component is asked for. */
+  readonly members: Int32Array;
+  readonly number: number;
+}
+
 /**
- * Calls `visit` with the members of each strongly connected component of the region, over the edges that `follows`
- * accepts. Tarjan, "Depth-first search and linear graph algorithms" (SIAM J. Comput., 1972), without recursion.
+ * Yields each strongly connected component of the region, over the edges that `follows` accepts, and nothing in pauses. Tarjan, "Depth-first search and linear graph algorithms" (SIAM J. Comput., 1972), without recursion.
  * `component` is filled with the number of each state's component.
  */
-export function eachComponent(
+export function* eachComponent(
   edges: Edges,
   { before, order }: Region,
   follows: (edge: number) => boolean,
   component: Int32Array,
-  visit: (members: Int32Array, number: number) => void,
-): void {
+): Generator<Component | undefined, void> {
   const seen = new Int32Array(before.length);
   const low = new Int32Array(before.length);
   const cursor = new Int32Array(order.length);
   const calls = new Int32Array(order.length);
   const open = new Int32Array(order.length);
-  let [clock, depth, waiting, count] = [0, 0, 0, 0];
+  let [clock, depth, waiting, count, steps] = [0, 0, 0, 0, 0];
   const enter = (state: number) => {
     seen[state] = low[state] = ++clock;
     cursor[depth] = edges.start(state);
@@ -66,6 +76,7 @@ export function eachComponent(
     if (seen[root] !== 0) continue;
     enter(root);
     while (depth > 0) {
+      if (++steps % SLICE === 0) yield;
       const state = calls[depth - 1] as number;
       const edge = (cursor[depth - 1] as number)++;
       if (edge < edges.end(state)) {
@@ -84,7 +95,7 @@ export function eachComponent(
       let first = waiting;
       do component[open[--first] as number] = count;
       while (open[first] !== state);
-      visit(open.subarray(first, waiting), count++);
+      yield { members: open.subarray(first, waiting), number: count++ };
       waiting = first;
     }
   }

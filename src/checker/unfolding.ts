@@ -5,6 +5,7 @@
 // names exchanged, a way on from there; after enough rounds all names are back, and so is `from`.
 import { Edges } from './edges.ts';
 import type { Explored } from './explored.ts';
+import { SLICE, type Sliced } from './slices.ts';
 import { StateSet } from './states.ts';
 
 /** The target of an edge that leaves what was unfolded. */
@@ -26,13 +27,13 @@ export function turnsInside(edges: Edges, members: Int32Array, isInside: (edge: 
  * @param follows false for edges of this fairness class that must not be part of it
  * @throws Error when there are more than `maxStates`
  */
-export function unfold(
+export function* unfold(
   { composition, set: reduced, edges: { classes } }: Explored,
   from: Int32Array,
   isMember: (index: number) => boolean,
   follows: (kind: number) => boolean,
   maxStates = 10_000_000,
-): { readonly set: StateSet; readonly edges: Edges } {
+): Sliced<{ readonly set: StateSet; readonly edges: Edges }> {
   const set = new StateSet(composition.width);
   const edges = new Edges(classes);
   const [state, next, stands] = [from.slice(), from.slice(), from.slice()];
@@ -42,6 +43,7 @@ export function unfold(
       throw new Error(
         `more than ${maxStates} states repeat when alike actors are told apart; raise maxStates, or switch symmetry off`,
       );
+    if (index % SLICE === 0) yield;
     set.read(index, state);
     edges.open(index);
     composition.eachMove(state, (move, part) => {

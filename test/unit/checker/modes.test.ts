@@ -167,4 +167,26 @@ describe('a search in slices', () => {
     expect(search.progress()).toMatchObject({ phase: 'finished', queued: 0 });
     expect(search.result()).toEqual(check(lossy, { eventually: { answered } }));
   });
+
+  it('stops in the middle of a judgement, and says what is judged already', () => {
+    // 21 ^ 3 states, more than a slice of a judgement looks at.
+    const three = defineSystem({
+      actors: Object.fromEntries(['a', 'b', 'c'].map((name) => [name, climber(20, 2)])),
+      route: nothing,
+    });
+    const isTop = (view: View) => ['a', 'b', 'c'].every((name) => view.model<number>(name) === 20);
+    const options = { alwaysPossible: { ends: isTop }, eventually: { 'ends for certain': isTop } };
+    const search = createSearch(three, options);
+    while (search.progress().phase === 'exploring') search.run(1_000);
+    const seen = new Set<string>();
+    let slices = 0;
+    for (; search.run(1) === 'running'; slices++) {
+      const { complete, unjudged = [] } = search.result();
+      expect(complete).toBe(false);
+      seen.add(unjudged.join());
+    }
+    expect([...seen]).toEqual(['ends,ends for certain', 'ends for certain']);
+    expect(slices).toBeGreaterThan(6);
+    expect(search.result()).toEqual({ ...check(three, options), complete: true, states: 21 ** 3 });
+  });
 });
