@@ -60,7 +60,7 @@ export interface LeasesOptions {
   readonly budgets?: Partial<Record<Happening, number>>;
 }
 
-type Happening = 'crash' | 'fail' | 'put' | 'release' | 'death' | 'drift' | 'pause';
+type Happening = 'crash' | 'fail' | 'put' | 'release' | 'death' | 'drift' | 'pause' | 'revoke';
 
 /** Both machines, and the numbers that they go by. */
 export class Both {
@@ -332,7 +332,10 @@ export function choicesOf(world: World, { options }: Both): Choice[] {
         ]),
     ...(lease === 'down'
       ? [{ event: { type: 'restart' }, label: 'the store is back' }]
-      : [fault('crash', 'the store crashes', 'crash')]),
+      : [
+          fault('crash', 'the store crashes', 'crash'),
+          fault('revoke', 'somebody else revokes it', 'revoke'),
+        ]),
     ...(holding
       ? [
           fault('put', 'the holder puts a key', 'put'),

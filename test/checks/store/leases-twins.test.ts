@@ -35,6 +35,21 @@ describe('a broken twin of the holder', () => {
     expect(failure(explore({ link, keepalive }))).toEqual(['always', KNOWS, 10]);
   });
 
+  it('without a fence, that does not hear a refusal either, holds for ever what somebody else revoked', () => {
+    const keepalive = twin(keepaliveMachine, ({ states }) => {
+      states['holding']!.after = {};
+      states['holding']!.states['sent']!.after = {};
+      states['holding']!.states['sent']!.on['keepalive.refused'] = {};
+    });
+    const times = { interval: 3 };
+    const options = { link: { ...link, duplicating: false }, times, keepalive, budgets: { revoke: 1 } };
+    const { violation } = explore(options, endsInTheEnd);
+    expect([violation?.kind, violation?.property]).toEqual([
+      'leadsTo',
+      'a holder whose lease is gone gives up',
+    ]);
+  });
+
   it('that counts from when the acknowledgement came believes a slow link', () => {
     const keepalive = keepaliveMachine.provide({
       actions: {

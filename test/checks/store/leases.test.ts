@@ -68,3 +68,10 @@ describe('a lease that nobody keeps alive', () => {
     expect(closed(explore({ link, budgets }, endsInTheEnd))).toEqual({ complete: true, states: 13_951 });
   });
 });
+
+describe('a lease that somebody else revokes', () => {
+  it('goes at once, and its holder gives up on every fair run', () => {
+    const budgets = { revoke: 1 };
+    expect(closed(explore({ link, budgets }, endsInTheEnd))).toEqual({ complete: true, states: 5_149 });
+  });
+});

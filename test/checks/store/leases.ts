@@ -15,7 +15,7 @@ const WORLD = 'world';
 
 function leases(both: Both): SystemDefinition {
   const { options } = both;
-  const none = { crash: 0, fail: 0, put: 0, release: 0, death: 0, drift: 0, pause: 0 };
+  const none = { crash: 0, fail: 0, put: 0, release: 0, death: 0, drift: 0, pause: 0, revoke: 0 };
   const link: Channel = { order: 'unordered', lossy: true, duplicating: true, capacity: 2, ...options.link };
   return defineSystem({
     actors: {
@@ -51,7 +51,9 @@ function believes({ holder }: World, { ttl, margin }: Both['times']): boolean {
 
 const isOver = ({ stored, lease }: World) => stored.lease === 'gone' && lease === 'gone';
 
-/** Not only possible: a lease whose holder is gone ends, on every run in which nobody is kept waiting for ever. */
+const holding = ({ holder }: World) => typeof holder !== 'string' && isIn(holder, 'holding');
+
+/** Not only possible: both ends come to know, on every run in which nobody is kept waiting for ever. */
 export const endsInTheEnd: CheckOptions = {
   alwaysPossible: {},
   leadsTo: {
@@ -59,40 +61,40 @@ export const endsInTheEnd: CheckOptions = {
       from: holds(({ holder }) => holder === 'gone'),
       to: holds(isOver),
     },
+    'a holder whose lease is gone gives up': { from: holds(isOver), to: holds((world) => !holding(world)) },
   },
 };
 
 export function explore(options: LeasesOptions = {}, more: CheckOptions = {}): CheckResult {
   const both = new Both(options);
   const { longestServed, times } = both;
-  const knows: Record<string, Predicate> =
-    (options.budgets?.pause ?? 0) > 0
-      ? {}
-      : {
-          'the holder has given up before the store gives its place to another': holds(
-            ({ stored, holder }) =>
-              stored.lease === 'there' || typeof holder === 'string' || !isIn(holder, 'holding'),
-          ),
-        };
-  const ends: Record<string, Predicate> =
-    options.store === 'prompt'
-      ? {
-          'a lease that nobody keeps alive outlives its time by what restarts hide at most': holds(
-            ({ served }) => served <= longestServed,
-          ),
-        }
-      : {};
+  const { pause = 0, revoke = 0 } = options.budgets ?? {};
+  const gone = ({ stored }: World) => stored.lease === 'gone';
+  // A holder that sleeps finds out when it wakes; of what others revoke it cannot know.
+  const knows: Record<string, Predicate> = {
+    'the holder has given up before the store gives its place to another': holds(
+      (world) => !gone(world) || !holding(world),
+    ),
+  };
+  const asked: Record<string, Predicate> = {
+    'whoever asks the holder’s clock is told that it is over before it is': holds(
+      (world) => !gone(world) || !believes(world, times),
+    ),
+  };
+  const ends: Record<string, Predicate> = {
+    'a lease that nobody keeps alive outlives its time by what restarts hide at most': holds(
+      ({ served }) => served <= longestServed,
+    ),
+  };
   return check(leases(both), {
     always: {
-      ...knows,
-      ...ends,
-      'whoever asks the holder’s clock is told that it is over before it is': holds(
-        (world) => world.stored.lease === 'there' || !believes(world, times),
-      ),
+      ...(pause + revoke > 0 ? {} : knows),
+      ...(revoke > 0 ? {} : asked),
+      ...(options.store === 'prompt' ? ends : {}),
       'a lease does not end by itself before its time since the last answered keepalive': holds(
-        ({ stored, served, end }) => stored.lease === 'there' || end === 'asked for' || served >= times.ttl,
+        (world) => !gone(world) || world.end === 'asked for' || world.served >= times.ttl,
       ),
-      'no key is without its lease': holds(({ stored }) => stored.lease === 'there' || stored.keys === 0),
+      'no key is without its lease': holds((world) => !gone(world) || world.stored.keys === 0),
     },
     alwaysPossible: { 'the lease ends': holds(isOver) },
     ...more,
