@@ -93,13 +93,26 @@ class GrpcChannel implements Channel {
     const look = (): void => {
       const state = channel.getConnectivityState(true);
       if (state === connectivityState.READY) return done(undefined);
-      if (state === connectivityState.TRANSIENT_FAILURE)
-        return done({ status: 'unavailable', message: `cannot connect to ${this.endpoint}` });
+      if (state === connectivityState.TRANSIENT_FAILURE) return this.#why(done);
       if (state === connectivityState.SHUTDOWN)
         return done({ status: 'cancelled', message: 'the channel is closed' });
       channel.watchConnectivityState(state, Infinity, look);
     };
     look();
+  }
+
+  /** A channel does not say why it failed; a call on it does, at once. */
+  #why(done: (failure: RpcFailure | undefined) => void): void {
+    this.unary(
+      'Maintenance.Status',
+      {},
+      {},
+      {
+        answered: () => done(undefined),
+        failed: ({ status: of, message }) =>
+          done({ status: of, message: message.replace(/^.*?Last error: (Error: )?/, '') }),
+      },
+    );
   }
 
   unary(method: UnaryMethod, request: object, metadata: RpcMetadata, handlers: UnaryHandlers): RpcCall {

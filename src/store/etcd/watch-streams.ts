@@ -42,6 +42,15 @@ interface Stream {
   readonly metadata: RpcMetadata;
   readonly rpc: RpcStream;
   readonly feeds: Map<string, Registered>;
+  /** Ids that it was asked for and has not answered about, in their order: that is the order of the answers. */
+  readonly asked: string[];
+}
+
+/** A refusal may come without an id (etcd 3.4): then it is for the first watch that has no answer yet. */
+function idOf({ asked }: Stream, { watch_id: id, created }: WatchMessage): string {
+  if (!created) return id.toString();
+  const first = asked.shift() ?? '';
+  return id.toNumber() < 0 ? first : id.toString();
 }
 
 export class WatchStreams {
@@ -66,6 +75,7 @@ export class WatchStreams {
         if (metadata === undefined) return this.#withoutToken(channel, failure, handlers);
         place = this.#streamOf(channel, metadata);
         place.feeds.set(String(id), { handlers, parts: [] });
+        place.asked.push(String(id));
         place.rpc.send(watchCreateRequest(request, id, startRevision));
       }),
     );
@@ -112,7 +122,7 @@ export class WatchStreams {
         ended: (failure) => this.#ended(stream, failure),
       },
     );
-    const stream: Stream = { channel, metadata, rpc, feeds };
+    const stream: Stream = { channel, metadata, rpc, feeds, asked: [] };
     this.#streams.add(stream);
     return stream;
   }
@@ -128,7 +138,7 @@ export class WatchStreams {
   }
 
   #heard(stream: Stream, message: WatchMessage): void {
-    const id = message.watch_id.toString();
+    const id = idOf(stream, message);
     const feed = stream.feeds.get(id);
     if (feed === undefined) return;
     const { handlers } = feed;

@@ -2,7 +2,7 @@
 // Invariant: only processes that were started here are signalled, by their own id; their folders go with them.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +28,8 @@ export interface EtcdServer {
 
 export interface EtcdServerOptions {
   readonly args?: readonly string[];
+  /** Clients must use TLS then. PEM text. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
 }
 
 /** Ports that were free a moment ago. */
@@ -71,12 +73,17 @@ class Server implements EtcdServer {
   #process: ChildProcess | undefined;
   #output = '';
 
-  constructor({ name, port, peerPort }: Member, cluster: string, args: readonly string[]) {
+  constructor({ name, port, peerPort }: Member, cluster: string, { args = [], tls }: EtcdServerOptions) {
     this.name = name;
     this.port = port;
     this.endpoint = `127.0.0.1:${port}`;
     this.#folder = mkdtempSync(join(base, 'holdfast-etcd-'));
-    const client = `http://127.0.0.1:${port}`;
+    const client = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+    const tlsArgs = Object.entries(tls ?? {}).map(([part, pem]) => {
+      const path = join(this.#folder, `${part}.pem`);
+      writeFileSync(path, pem);
+      return `--${part}-file=${path}`;
+    });
     const peer = `http://127.0.0.1:${peerPort}`;
     this.#args = [
       `--name=${name}`,
@@ -89,6 +96,7 @@ class Server implements EtcdServer {
       '--initial-cluster-token=holdfast-test',
       '--initial-cluster-state=new',
       ...common,
+      ...tlsArgs,
       ...args,
     ];
   }
@@ -156,7 +164,7 @@ function accepts(port: number): Promise<boolean> {
  */
 export async function startEtcdCluster(
   size: number,
-  { args = [] }: EtcdServerOptions = {},
+  { args = [], tls }: EtcdServerOptions = {},
 ): Promise<EtcdServer[]> {
   const ports = await freePorts(size * 2);
   const members = Array.from({ length: size }, (_, i) => ({
@@ -166,7 +174,7 @@ export async function startEtcdCluster(
   }));
   const cluster = members.map(({ name, peerPort }) => `${name}=http://127.0.0.1:${peerPort}`).join(',');
   const times = size === 1 ? alone : together;
-  const servers = members.map((member) => new Server(member, cluster, [...times, ...args]));
+  const servers = members.map((member) => new Server(member, cluster, { args: [...times, ...args], tls }));
   try {
     await Promise.all(servers.map((server) => server.start()));
   } catch (error) {

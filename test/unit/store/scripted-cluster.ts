@@ -36,6 +36,8 @@ export class ScriptedCluster implements Transport {
   readonly members = new Map<string, ScriptedMember>();
   /** What a member does with a request; by default it keeps it for the test. */
   onRequest: (received: Received) => void = () => undefined;
+  /** Who serves a stream; by default nobody says anything on it. */
+  onStream: ((member: ScriptedMember, handlers: StreamHandlers) => RpcStream) | undefined;
 
   channel(endpoint: string): Channel {
     const member = new ScriptedMember(endpoint, this);
@@ -81,6 +83,7 @@ export class ScriptedMember implements Channel {
   }
 
   stream(_method: string, _metadata: RpcMetadata, handlers: StreamHandlers): RpcStream {
+    if (this.#cluster.onStream !== undefined) return this.#cluster.onStream(this, handlers);
     this.#streams.add(handlers);
     return { send: () => undefined, cancel: () => void this.#streams.delete(handlers) };
   }
