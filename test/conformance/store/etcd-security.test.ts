@@ -70,7 +70,7 @@ test('a token that has expired is asked for again, for requests and for watches'
   await one.restart();
   const after = await watching(store, prefix('k'));
   const both = await Promise.all([store.put(put('k2', '2')), store.put(put('k3', '3'))]);
-  expect(both.map(({ revision }) => revision).toSorted()).toEqual([3, 4]);
+  expect(new Set(both.map(({ revision }) => revision))).toEqual(new Set([3, 4]));
   for (const watch of [before, after]) {
     await caughtUp(watch, 4);
     expect(faultsOf(watch.record)).toEqual([]);

@@ -100,7 +100,7 @@ async function run(seed: number, { loses = 'no' as 'yes' | 'no' } = {}): Promise
     }, roll(longestMs));
   };
   const letters = 'abcdef';
-  const someKeys = (): string[] => [...letters].filter(() => roll(3) === 0);
+  const someKeys = (): string[] => letters.split('').filter(() => roll(3) === 0);
   every(60, () => {
     const keys = someKeys();
     if (keys.length > 0) history.commit(keys);
