@@ -11,10 +11,12 @@ import { HoldfastError } from '../protocol/errors.ts';
 import { defaults } from '../protocol/limits.ts';
 import type { Backend } from './backend.ts';
 import * as checks from './checks.ts';
+import type { Answers } from './commands.ts';
 import type {
   Answer,
   DeleteRequest,
   DeleteResponse,
+  Operation,
   ProposalOptions,
   PutRequest,
   PutResponse,
@@ -139,7 +141,9 @@ class EmbeddedStore implements LocalStore, WatchHome {
 
   async open(): Promise<void> {
     try {
-      const { revision, leases } = await this.proposals.propose({ type: 'leases' });
+      const { proposeTimeoutMs, applyTimeoutMs } = defaults;
+      const times = { proposeTimeoutMs, applyTimeoutMs };
+      const { revision, leases } = await this.proposals.propose({ type: 'leases' }, 0, times);
       this.feed.revision = revision;
       this.leases.restore(leases);
     } catch (error) {
@@ -156,27 +160,20 @@ class EmbeddedStore implements LocalStore, WatchHome {
     return this.proposals.size;
   }
 
-  async range(request: RangeRequest, options?: ProposalOptions): Promise<RangeResponse> {
-    checks.checkRange(request);
-    return this.proposals.propose(ownedOperation({ ...request, type: 'range' }), 0, options);
+  range(request: RangeRequest, options?: ProposalOptions): Promise<RangeResponse> {
+    return this.#propose(checks.checkRange, { ...request, type: 'range' }, options);
   }
 
-  async put(request: PutRequest, options?: ProposalOptions): Promise<PutResponse> {
-    checks.checkPut(request);
-    const command = { ...request, type: 'put' as const };
-    return this.proposals.propose(ownedOperation(command), checks.checkSize(command), options);
+  put(request: PutRequest, options?: ProposalOptions): Promise<PutResponse> {
+    return this.#propose(checks.checkPut, { ...request, type: 'put' }, options);
   }
 
-  async delete(request: DeleteRequest, options?: ProposalOptions): Promise<DeleteResponse> {
-    checks.checkDelete(request);
-    const command = { ...request, type: 'delete' as const };
-    return this.proposals.propose(ownedOperation(command), checks.checkSize(command), options);
+  delete(request: DeleteRequest, options?: ProposalOptions): Promise<DeleteResponse> {
+    return this.#propose(checks.checkDelete, { ...request, type: 'delete' }, options);
   }
 
-  async txn(request: TxnRequest, options?: ProposalOptions): Promise<TxnResponse> {
-    checks.checkTxn(request);
-    const command = { ...request, type: 'txn' as const };
-    return this.proposals.propose(ownedOperation(command), checks.checkSize(command), options);
+  txn(request: TxnRequest, options?: ProposalOptions): Promise<TxnResponse> {
+    return this.#propose(checks.checkTxn, { ...request, type: 'txn' }, options);
   }
 
   async compact(revision: Revision, options?: ProposalOptions): Promise<Answer> {
@@ -214,6 +211,22 @@ class EmbeddedStore implements LocalStore, WatchHome {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #propose<O extends Operation>(
+    check: (operation: O) => void,
+    operation: O,
+    options: ProposalOptions | undefined,
+  ): Promise<Answers[O['type']]> {
+    let bytes: number;
+    try {
+      check(operation);
+      bytes = checks.checkSize(operation);
+    } catch (error) {
+      return Promise.reject(error as HoldfastError);
+    }
+    // One promise and no more: this is the way of every write.
+    return this.proposals.propose<O['type']>(ownedOperation(operation) as never, bytes, options);
   }
 
   async #close(): Promise<void> {

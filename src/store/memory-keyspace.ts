@@ -43,6 +43,7 @@ export class MemoryKeyspace implements Keyspace {
   #log: Change[] = [];
   readonly #leases = new Map<LeaseId, LeaseRecord>();
   readonly #leased = new Map<LeaseId, Set<string>>();
+  #recent: { readonly key: Uint8Array; readonly text: string } = { key: noBytes, text: '' };
   /** How it was when the transaction began. */
   #before = { revision: 1, compactRevision: -1 };
   #leasesBefore: [LeaseId, LeaseRecord | undefined][] = [];
@@ -73,7 +74,7 @@ export class MemoryKeyspace implements Keyspace {
   }
 
   get(key: Uint8Array, at?: Revision): KeyValue | undefined {
-    return entryAt(this.#lines.get(keyText(key)), at);
+    return entryAt(this.#lines.get(this.#textOf(key)), at);
   }
 
   *scan(
@@ -96,7 +97,7 @@ export class MemoryKeyspace implements Keyspace {
   write(revision: Revision, changes: readonly Change[]): void {
     this.revision = revision;
     for (const change of changes) {
-      const text = keyText(change.entry.key);
+      const text = this.#textOf(change.entry.key);
       const line = this.#lines.get(text);
       if (line === undefined) this.#addLine({ text, changes: [change] });
       else line.changes.push(change);
@@ -160,6 +161,14 @@ export class MemoryKeyspace implements Keyspace {
     this.#log = [];
     this.#leases.clear();
     this.#leased.clear();
+  }
+
+  /** A put looks its key up before it is written. */
+  #textOf(key: Uint8Array): string {
+    if (key === this.#recent.key) return this.#recent.text;
+    const text = keyText(key);
+    this.#recent = { key, text };
+    return text;
   }
 
   *#linesOf({ key, end }: KeyRange, descending: boolean): Iterable<Line> {

@@ -23,8 +23,9 @@ export function ownedOperation<O extends Operation>(operation: O): O;
 export function ownedOperation(operation: Operation): Operation {
   switch (operation.type) {
     case 'put': {
-      const { key, value } = operation;
-      return { ...operation, key: copy(key), value: value === undefined ? undefined : copy(value) };
+      const { key, value, lease, ignoreValue, ignoreLease, previous } = operation;
+      const kept = value === undefined ? undefined : copy(value);
+      return { type: 'put', key: copy(key), value: kept, lease, ignoreValue, ignoreLease, previous };
     }
     case 'txn': {
       const { compare, success, failure } = operation;

@@ -180,7 +180,7 @@ export class WatchStream implements Follower, WatchHandle {
     }
     const { key, end } = this.range;
     this.#home.proposals.propose({ type: 'history', key, end, from: this.#next }).then(
-      (page) => this.#pageRead(epoch, page),
+      (page) => this.#guard(() => this.#pageRead(epoch, page)),
       (error: unknown) => this.#readFailed(epoch, error),
     );
   }
@@ -197,7 +197,10 @@ export class WatchStream implements Follower, WatchHandle {
     }
     // The sink may have cancelled.
     if (this.#over) return;
-    const joined = through === revision && revision === this.#home.feed.revision;
+    const told = this.#home.feed.revision;
+    if (revision > told)
+      throw new Error(`history of revision ${revision} came before its changes; the feed is at ${told}`);
+    const joined = through === told;
     if (joined) this.#follow();
     this.#send({ type: joined ? 'history.joined' : 'history.advanced', epoch });
   }
@@ -265,19 +268,16 @@ export class WatchStream implements Follower, WatchHandle {
     this.#announceEnd(why, 0);
   }
 
-  /** What a sink throws ends its watch, and nobody else's. */
+  /** What a sink throws, or a backend that breaks its promises, ends the watch, and nobody else's. */
   #guard<T>(tell: () => T): T | undefined {
     try {
       return tell();
     } catch (error) {
-      this.#home.log.error({ err: error, watch: this.#id }, 'the sink of a watch threw; the watch ends');
+      this.#home.log.error({ err: error, watch: this.#id }, 'a watch ends by an error');
       if (!this.#over) {
         const why = error instanceof Error ? error.message : String(error);
         this.fail(
-          new HoldfastError(`the sink of this watch threw (${why})`, {
-            code: 'invalid_argument',
-            cause: error,
-          }),
+          new HoldfastError(`the watch ended by an error: ${why}`, { code: 'store_failed', cause: error }),
         );
       }
       return undefined;

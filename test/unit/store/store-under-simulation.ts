@@ -21,14 +21,15 @@ export class SlowBackend implements Backend {
   stalled: 'before' | 'after' | undefined;
   #done: Promise<unknown> = Promise.resolve();
   readonly #simulation: Simulation;
-  readonly #longestMs: number;
+  /** No pause, before or after it applies a batch, is as long. */
+  longestMs: number;
 
   constructor(
     simulation: Simulation,
     { durable = false, maxBatches = 2, longestMs = 20, keyspace = new MemoryKeyspace() as Keyspace } = {},
   ) {
     this.#simulation = simulation;
-    this.#longestMs = longestMs;
+    this.longestMs = longestMs;
     this.durable = durable;
     this.maxBatches = maxBatches;
     this.keyspace = keyspace;
@@ -54,7 +55,7 @@ export class SlowBackend implements Backend {
 
   #pause(): Promise<void> {
     const { clock, random } = this.#simulation;
-    return new Promise((resolve) => clock.setTimer(resolve, random.uint32() % this.#longestMs));
+    return new Promise((resolve) => clock.setTimer(resolve, random.uint32() % this.longestMs));
   }
 }
 
