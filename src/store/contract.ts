@@ -237,7 +237,8 @@ export interface StoreStatus extends Answer {
 }
 
 /**
- * A watchable key-value store.
+ * A watchable key-value store. Bytes that are given must not change before the answer comes; bytes that are answered belong
+ * to whoever asked.
  *
  * Errors are HoldfastErrors: `compacted` and `future_revision` (with the revisions), `key_not_found`, `lease_not_found`,
  * `duplicate_key`, `too_many_operations`, `value_too_large`, `invalid_argument`; `timed_out`, `cancelled` and `store_failed` with

@@ -1,7 +1,7 @@
 // A store whose keyspace lives on this machine, behind a backend: requests, watches and leases over one feed.
 // Invariant: watches are told of a change before the one who made it has the answer.
 import { proposalMachine } from '../../machines/proposal.ts';
-import { watchInput } from '../../machines/watch.ts';
+import type { WatchTimes } from '../../machines/watch.ts';
 import { createSystem, type System } from '../actors/system.ts';
 import { recordTransitions } from '../actors/transition-records.ts';
 import { observeTable } from '../engine/table-records.ts';
@@ -54,6 +54,14 @@ export interface StoreOptions {
   /** Gets a record of each transition of requests, watches and leases. @default none */
   readonly transitions?: TransitionSink | undefined;
 }
+
+/** An embedded feed is always there; only the history may be slow, or fail for a while. */
+const watchTimes: WatchTimes = {
+  createTimeoutMs: 30_000,
+  attachTimeoutMs: 10_000,
+  resumeIntervalMs: 100,
+  resumeMaxMs: 5_000,
+};
 
 /** An embedded store, which knows how much is open. */
 export interface LocalStore extends Store {
@@ -193,7 +201,7 @@ class EmbeddedStore implements LocalStore, WatchHome {
       id: `watch/${++this.#watchNumber}`,
       request,
       sink,
-      times: { ...watchInput, seed: this.#random.uint32() },
+      times: { ...watchTimes, seed: this.#random.uint32() },
     });
     this.#watches.add(stream);
     if (stream.wantsProgress) this.#awaitProgress();

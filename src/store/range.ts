@@ -27,7 +27,8 @@ function passes(entry: KeyValue, request: RangeRequest): boolean {
 
 /** The revision is neither compacted nor to come. */
 export function evaluateRange(keyspace: Keyspace, request: RangeRequest): RangeResponse {
-  const at = request.revision || undefined;
+  // 0 and below stand for the newest, as on etcd's wire.
+  const at = (request.revision ?? 0) > 0 ? request.revision : undefined;
   const { revision } = keyspace;
   if (request.countOnly === true)
     return { revision, entries: [], more: false, count: keyspace.count(request, at) };

@@ -51,7 +51,7 @@ const aDelete: fc.Arbitrary<Operation> = fc
 const aRead: fc.Arbitrary<Operation> = fc
   .record({
     range: aRange,
-    revision: rarely(fc.nat(9)),
+    revision: rarely(fc.integer({ min: -1, max: 9 })),
     limit: fc.constantFrom(undefined, 0, 1, 1, 2),
     sort: fc.option(
       fc.record({

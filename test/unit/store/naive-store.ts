@@ -101,7 +101,7 @@ export class NaiveStore {
         return { type: 'delete', ...this.#delete(operation, box), revision: now() };
       case 'range': {
         const at = operation.revision;
-        const state = at === undefined || at === 0 ? box.state : this.states[at]!;
+        const state = at === undefined || at <= 0 ? box.state : this.states[at]!;
         return { type: 'range', ...range(operation, state), revision: now() };
       }
       case 'txn': {

@@ -1,4 +1,6 @@
 // Ten thousand watches that come and go: a change costs those whom it concerns, and nothing is left of the others.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { KeyRange } from '../../../src/store/contract.ts';
 import { Feed, type Follower } from '../../../src/store/feed.ts';
@@ -46,6 +48,25 @@ test(`${MANY} watches are opened and cancelled, at each moment of their lives, a
   expect(store.pending).toBe(0);
   await store.close();
   expect(simulation.planned).toBe(0);
+});
+
+test('the store keeps nothing of a watch that ended, however it ended', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const { store, simulation } = await simulatedStore(2);
+  const begin = (end: (handle: { cancel(): void }) => void): WeakRef<Notes> => {
+    const notes = new Notes();
+    end(store.watch({ key: bytes('a'), end: bytes('b'), startRevision: 1_000, progressNotify: true }, notes));
+    return new WeakRef(notes);
+  };
+  const ended = Array.from({ length: 200 }, () => begin((handle) => handle.cancel()));
+  const alive = begin(() => {});
+  await simulation.run(1_000);
+  collect();
+  expect(ended.filter((notes) => notes.deref() !== undefined)).toHaveLength(0);
+  // What is watched still is kept: the reference is a real one.
+  expect(alive.deref()).toBeDefined();
+  await store.close();
 });
 
 test('a change is shown to those whose range covers its key, and to nobody else', () => {
