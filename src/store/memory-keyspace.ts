@@ -3,7 +3,7 @@
 import { covers, keyText, noBytes } from './bytes.ts';
 import type { KeyRange, KeyValue, LeaseId, Revision } from './contract.ts';
 import type { Change, ChangesThrough, Keyspace, LeaseRecord, Page } from './keyspace.ts';
-import { SortedTexts } from './sorted-texts.ts';
+import { SortedLines } from './sorted-lines.ts';
 
 /** The history of one key, oldest first. */
 interface Line {
@@ -39,7 +39,7 @@ export class MemoryKeyspace implements Keyspace {
   compactRevision = -1;
   sizeBytes = 0;
   readonly #lines = new Map<string, Line>();
-  readonly #order = new SortedTexts();
+  readonly #order = new SortedLines<Line>();
   #log: Change[] = [];
   readonly #leases = new Map<LeaseId, LeaseRecord>();
   readonly #leased = new Map<LeaseId, Set<string>>();
@@ -82,15 +82,18 @@ export class MemoryKeyspace implements Keyspace {
     at: Revision | undefined,
     { keysOnly, descending }: { readonly keysOnly: boolean; readonly descending: boolean },
   ): Iterable<KeyValue> {
-    for (const line of this.#linesOf(range, descending)) {
-      const entry = entryAt(line, at);
-      if (entry !== undefined) yield keysOnly ? { ...entry, value: noBytes } : entry;
+    for (const lines of this.#linesOf(range, descending)) {
+      for (const line of lines) {
+        const entry = entryAt(line, at);
+        if (entry !== undefined) yield keysOnly ? { ...entry, value: noBytes } : entry;
+      }
     }
   }
 
   count(range: KeyRange, at?: Revision): number {
     let count = 0;
-    for (const line of this.#linesOf(range, false)) if (entryAt(line, at) !== undefined) count += 1;
+    for (const lines of this.#linesOf(range, false))
+      for (const line of lines) if (entryAt(line, at) !== undefined) count += 1;
     return count;
   }
 
@@ -171,26 +174,23 @@ export class MemoryKeyspace implements Keyspace {
     return text;
   }
 
-  *#linesOf({ key, end }: KeyRange, descending: boolean): Iterable<Line> {
+  #linesOf({ key, end }: KeyRange, descending: boolean): Iterable<readonly Line[]> {
     const first = keyText(key);
     if (end === undefined) {
       const line = this.#lines.get(first);
-      if (line !== undefined) yield line;
-      return;
+      return line === undefined ? [] : [[line]];
     }
-    const beyond = end.length === 0 ? undefined : keyText(end);
-    const texts = descending ? this.#order.descending(first, beyond) : this.#order.ascending(first, beyond);
-    for (const text of texts) yield this.#lines.get(text) as Line;
+    return this.#order.pieces(first, end.length === 0 ? undefined : keyText(end), descending);
   }
 
   #addLine(line: Line): void {
     this.#lines.set(line.text, line);
-    this.#order.add(line.text);
+    this.#order.add(line);
   }
 
   #removeLine(line: Line): void {
     this.#lines.delete(line.text);
-    this.#order.delete(line.text);
+    this.#order.delete(line);
   }
 
   #moveLease(text: string, from: LeaseId | undefined, to: LeaseId | undefined): void {

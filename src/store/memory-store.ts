@@ -15,7 +15,12 @@ export function createMemoryBackend(keyspace: Keyspace): Backend {
     maxBatches: 1,
     run: async (commands) => {
       const { changes, outcomes } = applyBatch(keyspace, commands);
-      return { changes, outcomes: outcomes.map(ownedOutcome) };
+      // Most puts answer nothing that the keyspace keeps.
+      const owned = outcomes.map((outcome, index) => {
+        const command = commands[index];
+        return command?.type === 'put' && command.previous !== true ? outcome : ownedOutcome(outcome);
+      });
+      return { changes, outcomes: owned };
     },
     close: async () => keyspace.close(),
   };
