@@ -52,6 +52,20 @@ export class ProgressLine {
   }
 }
 
+/** Of a counterexample with more steps so many of the first and of the last ones are printed. */
+const FIRST_STEPS = 10;
+const LAST_STEPS = 40;
+
+/** The lines of a counterexample, without the middle of a very long one. */
+function shortened(lines: readonly string[]): readonly string[] {
+  const steps = lines.flatMap((line, i) => (/^ *\d+\. /.test(line) ? [i] : []));
+  const left = steps.length - FIRST_STEPS - LAST_STEPS;
+  const [from, to] = [steps[FIRST_STEPS], steps[FIRST_STEPS + left]];
+  if (left <= 0 || from === undefined || to === undefined) return lines;
+  const note = `     (${formatCount(left)} steps are left out here; --save FILE keeps all)`;
+  return [...lines.slice(0, from), note, ...lines.slice(to)];
+}
+
 export type Ending = 'finished' | 'interrupted';
 
 export function describeResult(
@@ -93,7 +107,8 @@ export function describeResult(
         ? `  seed ${seed}, ${formatCount(walks ?? 0)} walks`
         : `  seed ${seed}: replay it with --mode simulation --seed ${seed} --walks 1`,
     );
-  if (violation !== undefined) return [...lines, ...violation.text.split('\n').map((line) => `  ${line}`)];
+  if (violation !== undefined)
+    return [...lines, ...shortened(violation.text.split('\n')).map((line) => `  ${line}`)];
   if (bound === 'maxStates')
     lines.push(
       `  stopped by maxStates; ${part} has the most local states, ${formatCount(localStates)}: bound what it counts or ` +

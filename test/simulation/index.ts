@@ -1,5 +1,6 @@
 // Runs the simulation over many seeds: `npm run simulate -- --seeds N [--from S] [--minutes M] [--verbose] [--shrink]`.
 // Invariant: a seed that fails is named with the command that runs it again, exactly, and the status is 1.
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { drawScenario } from './scenario.ts';
 import { runScenario, type Report } from './run.ts';
@@ -38,8 +39,13 @@ function settings(): Settings {
         verbose: { type: 'boolean', default: false },
         shrink: { type: 'boolean', default: false },
         twin: { type: 'string', default: 'none' },
+        help: { type: 'boolean', default: false },
       },
     });
+    if (values.help) {
+      process.stdout.write(USAGE);
+      process.exit(0);
+    }
     const number = (name: string, text: string | undefined, otherwise: number, least: number): number => {
       const value = text === undefined ? otherwise : Number(text);
       if (!(value >= least) || (name !== 'minutes' && value !== Infinity && !Number.isSafeInteger(value)))
@@ -125,7 +131,14 @@ async function tellShrunk(seed: number, twin: TwinName): Promise<void> {
 const given = settings();
 const tally = new Tally();
 let failed = 0;
-for (let seed = given.from; tally.seeds < given.seeds && tally.minutes < given.minutes; seed += 1) {
+const stopped = new AbortController();
+// The seed that is running ends; the second Ctrl-C does not wait for it.
+process.once('SIGINT', () => stopped.abort());
+for (
+  let seed = given.from;
+  !stopped.signal.aborted && tally.seeds < given.seeds && tally.minutes < given.minutes;
+  seed += 1
+) {
   const report = await runScenario(drawScenario(seed), given.twin);
   tally.add(report);
   if (given.verbose) process.stdout.write(`${report.trace.join('\n')}\nfingerprint ${report.fingerprint}\n`);
@@ -135,7 +148,8 @@ for (let seed = given.from; tally.seeds < given.seeds && tally.minutes < given.m
     if (given.shrink) await tellShrunk(seed, given.twin);
   }
   tally.progress();
+  await endOfTurn();
 }
 if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
 process.stdout.write(`${tally.line()}\ncalls ended: ${tally.outcomes()}\n${failed} failed\n`);
-process.exitCode = failed === 0 ? 0 : 1;
+process.exitCode = failed > 0 ? 1 : stopped.signal.aborted ? 130 : 0;

@@ -157,6 +157,42 @@ describe('the words for a search', () => {
     ]);
   });
 
+  test('show the first and the last steps of a very long counterexample', () => {
+    const textOf = (count: number) =>
+      [
+        'always: low',
+        'at first',
+        ...Array.from({ length: count }, (_, i) => `${`${i + 1}`.padStart(3)}. climb\n     up`),
+      ].join('\n');
+    const told = (count: number) => {
+      const violation = {
+        kind: 'always',
+        property: 'low',
+        parts: [],
+        start: [],
+        steps: [],
+        text: textOf(count),
+      } as const;
+      const lines = describeResult(
+        'fleet',
+        { ...counts, complete: false, violation },
+        'finished',
+        1,
+        largest,
+      );
+      return lines.filter((line) => !/^ +up$/.test(line)).slice(4);
+    };
+    expect(told(50).at(-1)).toBe('   50. climb');
+    expect(told(50)).toHaveLength(50);
+    expect(told(1_050).slice(8, 13)).toEqual([
+      '    9. climb',
+      '   10. climb',
+      '       (1 000 steps are left out here; --save FILE keeps all)',
+      '  1011. climb',
+      '  1012. climb',
+    ]);
+  });
+
   test('say which bound kept states back, and what to do', () => {
     const bounded = (bound: 'maxStates' | 'maxDepth') =>
       describeResult('fleet', { ...counts, complete: false, bound }, 'finished', 10_000, largest).at(-1);
