@@ -31,6 +31,7 @@ const MACHINE: Fields<MachineActor> = {
   input: true,
   effects: true,
   started: true,
+  projection: true,
   record: true,
 };
 

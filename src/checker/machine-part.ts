@@ -55,19 +55,17 @@ function leavesOf(value: unknown, prefix = ''): string[] {
 
 const STOPPED: ActorView = { status: 'stopped', leaves: [], in: () => false, control: {} };
 
-function viewOf({ snapshot }: Local): ActorView {
+function viewOf({ snapshot }: Local, control: (context: unknown) => unknown): ActorView {
   if (snapshot === undefined) return STOPPED;
   const leaves = leavesOf(snapshot.value);
   const around = new Set(
     leaves.flatMap((leaf) => leaf.split('.').map((_, i, names) => names.slice(0, i + 1).join('.'))),
   );
-  const context: unknown = snapshot.context;
-  const control = (isSplit(context) ? context.control : context) as ActorView['control'];
   return {
     status: snapshot.status === 'done' ? 'done' : 'active',
     leaves,
     in: (path) => around.has(path),
-    control,
+    control: control(snapshot.context) as ActorView['control'],
   };
 }
 
@@ -122,7 +120,7 @@ export class MachinePart extends Part<Local> {
   }
 
   view(local: number): ActorView {
-    return (this.views[local] ??= viewOf(this.values[local] as Local));
+    return (this.views[local] ??= viewOf(this.values[local] as Local, this.#compared));
   }
 
   describe(local: number): string {
@@ -133,7 +131,9 @@ export class MachinePart extends Part<Local> {
       ([field, value]) => `${field} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
     );
     const waits = [...timers.map(({ id }) => delayName(id)), ...awaited.map(({ key }) => `answer to ${key}`)];
-    return `${leaves.join(' + ')} (${fields.join(', ')})${waits.length === 0 ? '' : ` awaiting ${waits.join(', ')}`}`;
+    const where = leaves.join(' + ') || 'no states';
+    const what = fields.length === 0 ? '' : ` (${fields.join(', ')})`;
+    return `${where}${what}${waits.length === 0 ? '' : ` awaiting ${waits.join(', ')}`}`;
   }
 
   protected numberOf({ snapshot, timers, awaited, record }: Local): Numbered {
@@ -162,16 +162,12 @@ export class MachinePart extends Part<Local> {
           'of its own among `actors`, or have an effect in its place lead to `later`: what it may answer',
       );
     }
-    const context: unknown = snapshot.context;
-    const compared = isSplit(context) ? context.control : context;
+    const compared = this.#compared(snapshot.context);
     const history = Object.entries(snapshot.historyValue as Record<string, { id: string }[]>).map(
       ([id, nodes]) => [id, nodes.map((node) => node.id)],
     );
     const place = pieces.number([snapshot.value, history, snapshot.status], `the state of ${name}`);
-    const held = pieces.number(
-      compared,
-      () => `machine ${this.#actor.machine.id} in ${JSON.stringify(snapshot.value)}: the context of ${name}`,
-    );
+    const held = this.#held(snapshot, compared);
     const { number } = pieces.number([place.number, held.number], name);
     const equal = this.#coreAt[number];
     if (equal !== undefined) return equal;
@@ -182,10 +178,51 @@ export class MachinePart extends Part<Local> {
     return core;
   }
 
-  /** Another context, or another `control` with the first ledger. */
+  #held({ value }: AnyMachineSnapshot, compared: unknown): Numbered {
+    const where = () =>
+      `machine ${this.#actor.machine.id} in ${JSON.stringify(value)}: the context of ${this.name}`;
+    try {
+      return this.pieces.number(compared, where);
+    } catch (cause) {
+      const { message } = cause as Error; // nothing else is thrown there
+      throw new Error(`${message}; what decides nothing can be left out by a \`projection\``, { cause });
+    }
+  }
+
+  /** What of a context is compared. */
+  readonly #compared = (context: unknown): unknown => {
+    const { projection } = this.#actor;
+    if (projection === undefined) return isSplit(context) ? context.control : context;
+    const fields = context as Readonly<Record<string, unknown>>;
+    return Object.fromEntries(projection.map((name) => [name, fields[name]]));
+  };
+
+  /** Another context, or other fields that are compared with the first of all that is not. */
   #withControl(snapshot: AnyMachineSnapshot, control: unknown): AnyMachineSnapshot {
-    const context = isSplit(snapshot.context as unknown) ? { control, ledger: this.#ledger } : control;
+    const context =
+      this.#actor.projection !== undefined
+        ? { ...(this.#ledger as object), ...(control as object) }
+        : isSplit(snapshot.context as unknown)
+          ? { control, ledger: this.#ledger }
+          : control;
     return { ...snapshot, context } as AnyMachineSnapshot;
+  }
+
+  /** Keeps the first ledger, or the first context of which a projection is compared. */
+  #keepLedger(context: unknown): void {
+    if (this.#ledger !== undefined) return;
+    const { projection } = this.#actor;
+    if (projection === undefined) {
+      if (isSplit(context)) this.#ledger = context.ledger;
+      return;
+    }
+    const missing = projection.find((name) => !Object.hasOwn(context as object, name));
+    if (missing !== undefined)
+      throw new Error(
+        `the projection of ${this.title} names '${missing}', which its first context has not; it has ` +
+          Object.keys(context as object).join(', '),
+      );
+    this.#ledger = context;
   }
 
   protected renumbered({ snapshot, timers, awaited, record }: Local, to: Renumbering): Local {
@@ -199,8 +236,7 @@ export class MachinePart extends Part<Local> {
   }
 
   #renumberedCore(snapshot: AnyMachineSnapshot, to: Renumbering): AnyMachineSnapshot {
-    const context: unknown = snapshot.context;
-    const compared = isSplit(context) ? context.control : context;
+    const compared = this.#compared(snapshot.context);
     const renewed = this.pieces.renumbered(compared, to);
     return renewed === compared ? snapshot : this.#core(this.#withControl(snapshot, renewed)).snapshot;
   }
@@ -217,11 +253,9 @@ export class MachinePart extends Part<Local> {
   }
 
   #withNames(snapshot: AnyMachineSnapshot, rename: Rename): AnyMachineSnapshot {
-    const context: unknown = snapshot.context;
-    if (!isSplit(context)) return { ...snapshot, context: rename(context) } as AnyMachineSnapshot;
-    this.#ledger ??= rename(context.ledger);
-    const renewed = { control: rename(context.control), ledger: this.#ledger };
-    return { ...snapshot, context: renewed } as AnyMachineSnapshot;
+    const { context } = snapshot as { readonly context: unknown };
+    this.#keepLedger(context);
+    return this.#withControl(snapshot, rename(this.#compared(context)));
   }
 
   protected react(value: Local, input: Input, local: number): Outcome {
@@ -292,8 +326,7 @@ export class MachinePart extends Part<Local> {
 
   /** What a step of the machine leads to, and where its effects go. */
   #react({ snapshot, timers, effects, unexpected }: Step): Reaction {
-    const context: unknown = snapshot.context;
-    if (isSplit(context)) this.#ledger ??= context.ledger;
+    this.#keepLedger(snapshot.context);
     const ops: Op[] = [];
     for (const effect of effects) {
       const outputs = this.#definition.route(this.name, effect);

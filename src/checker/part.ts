@@ -103,6 +103,8 @@ export const settled = ({ ops, fault, budget, label, unlessIdle, subject }: Move
 
 /** A part whose local state takes more characters is taken for one that grows: it collects instead of counting. */
 const LONGEST_TEXT = 32_768;
+/** And so is one of which so many local states were each longer than all before. */
+const MOST_RECORDS = 1_000;
 
 /** What is known of a part's local states, as numbers: all that a turn reads. */
 export class Locals {
@@ -142,6 +144,8 @@ export abstract class Part<L = unknown> {
   protected readonly pieces: Values;
   /** Local states by the numbers of their values. */
   readonly #ids: (number | undefined)[] = [];
+  #longest = 0;
+  #records = 0;
   readonly #moves: (readonly Move[])[] = [];
   readonly #oneMoves = new Map<string, Move>();
 
@@ -204,7 +208,12 @@ export abstract class Part<L = unknown> {
     this.pieces.remember();
     const local = this.values.push(value) - 1;
     this.#ids[number] = local;
-    if (local >= this.wiring.maxLocalStates || length > LONGEST_TEXT) this.#failGrowing(local, length);
+    if (length > this.#longest) {
+      this.#longest = length;
+      this.#records++;
+    }
+    if (local >= this.wiring.maxLocalStates || length > LONGEST_TEXT || this.#records > MOST_RECORDS)
+      this.#failGrowing(local, length);
     this.locals.add(local, kind);
     return local;
   }
@@ -214,11 +223,13 @@ export abstract class Part<L = unknown> {
     const how =
       length > LONGEST_TEXT
         ? `a local state of it takes ${length} characters`
-        : `it has ${local + 1} local states, and maxLocalStates is ${this.wiring.maxLocalStates}`;
+        : this.#records > MOST_RECORDS
+          ? `${MOST_RECORDS} of its local states were each longer than all before`
+          : `it has ${local + 1} local states, and maxLocalStates is ${this.wiring.maxLocalStates}`;
     throw new Error(
       `${this.title} seems to grow without bound: ${how}; the newest is ${newest.slice(0, 300)}${newest.length > 300 ? ' …' : ''}. ` +
         'Bound what it counts or collects: a counter that saturates, a list with a greatest length, a capacity or a ' +
-        'budget for what is sent; what decides nothing belongs into the ledger',
+        'budget for what is sent; what decides nothing belongs into the ledger, or out of the `projection`',
     );
   }
 

@@ -57,6 +57,12 @@ export interface MachineActor {
   readonly effects?: Effects<never>;
   /** False: not there until an output starts it. @default true */
   readonly started?: boolean;
+  /**
+   * The fields of the context that decide anything, for a machine that does not split its own into `control` and
+   * `ledger`: they alone are compared, and properties see them alone. Whatever guards, delays, effects and `record` read
+   * must be among them, or the search is void. @default `control`, or else all of the context
+   */
+  readonly projection?: readonly string[];
   /** What survives a stop (durable), made from the context; passed to `input` at the next start. @default nothing */
   readonly record?: (context: never) => unknown;
 }

@@ -42,6 +42,22 @@ describe('a system that grows without bound', () => {
     expect(check(collecting(3))).toMatchObject({ complete: true });
   });
 
+  it('is one that collects small things, found by how often it grew', () => {
+    const counting = (most: number) =>
+      alone(
+        'list',
+        model<readonly number[]>({
+          initial: [],
+          step: (all) => ({ state: all.length < most ? [...all, all.length] : [] }),
+          choices: () => [{ event: { type: 'more' } }],
+        }),
+      );
+    expect(() => check(counting(Infinity))).toThrow(
+      /^list seems to grow without bound: 1000 of its local states were each longer than all before; .*\nafter 1000 steps/,
+    );
+    expect(check(counting(900))).toMatchObject({ complete: true, states: 901 });
+  });
+
   it('is a channel into which more is sent than arrives: named with what it holds', () => {
     const flooding = (lossy: boolean) =>
       alone(
@@ -237,6 +253,56 @@ describe('a definition that cannot be meant, written without TypeScript', () => 
     expect(answering(() => undefined)).toThrow(/^the property 'fine' \(always\) answered undefined; it must/);
     expect(answering(async () => false)).toThrow('answered a promise');
     expect(answering(() => true)()).toMatchObject({ complete: true });
+  });
+});
+
+describe('a machine that does not split its context', () => {
+  interface Counted {
+    readonly count: number;
+    readonly seen: readonly number[];
+    readonly at: Date;
+  }
+  const counting = setup({
+    types: {} as { context: Counted; events: { type: 'tick' } },
+    actions: {
+      count: assign({
+        count: ({ context }) => (context.count + 1) % 3,
+        seen: ({ context }) => [...context.seen, context.seen.length],
+        at: ({ context }) => new Date(context.at.getTime() + 1),
+      }),
+    },
+    guards: { isLast: ({ context }) => context.count === 2 },
+  }).createMachine({
+    id: 'counting',
+    context: { count: 0, seen: [], at: new Date(0) },
+    initial: 'on',
+    states: {
+      on: { on: { tick: [{ guard: 'isLast', target: 'off', actions: 'count' }, { actions: 'count' }] } },
+      off: { on: { tick: 'on' } },
+    },
+  });
+  const tick = { outputs: [{ tell: 'it', event: { type: 'tick' } }] };
+  const system = (projection?: readonly (keyof Counted | 'cuont')[]) =>
+    alone(
+      'it',
+      { machine: counting, ...(projection === undefined ? {} : { projection }) },
+      { actions: { tick } },
+    );
+
+  it('is compared, and seen by properties, as its projection says, whatever else is in it', () => {
+    expect(() => check(system())).toThrow(/at is not plain data .*can be left out by a `projection`$/);
+    expect(() => check(system(['count', 'seen']))).toThrow(/seems to grow.*out of the `projection`/s);
+    const views = new Set<string>();
+    const collect = (view: View) => views.add(JSON.stringify(view.actor('it').control)).size > 0;
+    const result = check(system(['count']), { always: { collect } });
+    expect(result).toMatchObject({ complete: true, states: 4 });
+    expect([...views]).toEqual(['{"count":0}', '{"count":1}', '{"count":2}']);
+  });
+
+  it('names a field of a projection that is not there', () => {
+    expect(() => check(system(['cuont']))).toThrow(
+      "the projection of it (machine counting) names 'cuont', which its first context has not; it has count, seen, at",
+    );
   });
 });
 
