@@ -56,3 +56,26 @@ export function parseArgument(text: string): unknown {
     return text;
   }
 }
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `127.0.0.1:2379`, `[::1]:2379`, `localhost:0`. @throws InvalidArgumentError */
+export function parseAddress(text: string): Address {
+  const [, ipv6, host, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text) ?? [];
+  if (port === undefined) throw new InvalidArgumentError('Addresses look like 127.0.0.1:2379 or [::1]:2379.');
+  return { host: ipv6 ?? host ?? '', port: parsePort(port) };
+}
+
+export interface User {
+  readonly name: string;
+  readonly password: string;
+}
+
+export function parseUser(text: string): User {
+  const at = text.indexOf(':');
+  if (at < 1 || at === text.length - 1) throw new InvalidArgumentError('Users look like name:password.');
+  return { name: text.slice(0, at), password: text.slice(at + 1) };
+}

@@ -11,14 +11,15 @@ import {
   transitionsFlag,
   transitionsTo,
   type LogLevel,
-  type TlsFlags,
 } from './flags.ts';
+import { addHubStoreFlags, openHubStore, type HubStoreFlags } from './hub-store.ts';
 import { printError, printLine } from './report.ts';
 import { onStopSignal } from './signals.ts';
 
-interface Flags extends TlsFlags {
+interface Flags extends HubStoreFlags {
   readonly host: string;
   readonly port: number;
+  readonly id?: string;
   readonly token?: string;
   readonly preset?: Preset;
   readonly balance: Balance;
@@ -40,6 +41,7 @@ Examples:
   holdfast hub
   holdfast hub --host 0.0.0.0 --token "$SECRET"      others may join, if they know the secret
   holdfast hub --port 0 --json --log-level warn      any free port; for scripts
+  holdfast hub --etcd-api 127.0.0.1:2379             then: etcdctl watch --prefix /holdfast/
 
 Health is at http://HOST:PORT/healthz and /readyz, numbers for Prometheus at /metrics.
 SIGTERM or Ctrl-C: takes no new calls, waits for those that run, ends. A second one ends at once.`;
@@ -49,6 +51,11 @@ export function hubCommand(): Command {
     .description('run a hub: nodes and clients dial in here')
     .option('--host <address>', 'address to listen at', '127.0.0.1')
     .option('--port <number>', 'port to listen at; 0 chooses a free one', parsePort, 7_070)
+    .option(
+      '--id <name>',
+      'stays the same when this hub restarts; hubs on one store have different ones',
+      'hub',
+    )
     .addOption(
       new Option('--token <secret>', 'secret that nodes and clients must show').env('HOLDFAST_TOKEN'),
     )
@@ -75,11 +82,15 @@ export function hubCommand(): Command {
     .addOption(transitionsFlag())
     .option('--json', 'print the address, and log, as JSON')
     .addHelpText('after', examples);
-  return addLogFlag(command, 'info').action(run);
+  return addLogFlag(addHubStoreFlags(command), 'info').action(run);
 }
 
-async function run(flags: Flags): Promise<void> {
+async function run(flags: Flags, command: Command): Promise<void> {
+  const log = createPinoLog({ level: flags.logLevel, ...(flags.json ? { pretty: false } : {}) });
+  const { store, etcdUrl, close } = await openHubStore(command, flags, log);
   const hub = await createHub({
+    id: flags.id,
+    store,
     host: flags.host,
     port: flags.port,
     token: flags.token,
@@ -95,25 +106,44 @@ async function run(flags: Flags): Promise<void> {
     drainTimeoutMs: flags.drainTimeout,
     maxQueueSize: flags.maxQueueSize,
     transitions: transitionsTo(flags.transitions),
-    log: createPinoLog({ level: flags.logLevel, ...(flags.json ? { pretty: false } : {}) }),
+    log,
+  }).catch(async (error: unknown) => {
+    await close();
+    throw error;
   });
+  const failed = (error: unknown): void => {
+    printError(error);
+    process.exitCode = 1;
+  };
+  let asked: 'to stop' | undefined;
+  hub.stopped
+    .then(close)
+    .catch(failed)
+    .finally(() => {
+      // Another hub took its place.
+      if (asked === undefined) process.exit(1);
+    });
   onStopSignal((signal) => {
     const { running } = hub.status();
     if (!flags.json) {
       process.stderr.write(`${signal}: draining, ${running} calls run; once more ends at once\n`);
     }
-    hub.stop().catch((error: unknown) => {
-      printError(error);
-      process.exitCode = 1;
-    });
+    asked = 'to stop';
+    hub.stop().catch(failed);
   });
   // Last: who reads the address may send a signal at once.
-  announce(hub, flags);
+  announce(hub, flags, etcdUrl);
 }
 
-function announce({ url, host, port, instance }: Hub, { json, token }: Flags): void {
-  if (json) return printLine(JSON.stringify({ url, host, port, instance, pid: process.pid }));
+function announce(
+  { url, host, port, instance, epoch }: Hub,
+  { json, token, store }: Flags,
+  etcdUrl: string | undefined,
+): void {
+  const { pid } = process;
+  if (json) return printLine(JSON.stringify({ url, host, port, instance, epoch, store, etcdUrl, pid }));
   printLine(`hub at ${url}`);
+  if (etcdUrl !== undefined) printLine(`etcd API at ${etcdUrl}`);
   if (!process.stdout.isTTY) return;
   const secret = token === undefined ? '' : ' --token …';
   printLine(

@@ -1,6 +1,6 @@
 // `holdfast store`: a store that etcd's clients can use, in this process until a signal ends it; and commands on a store.
 // Invariant: standard output carries the address and nothing else; the log goes to standard error.
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import {
   createNodeClock,
   createPinoLog,
@@ -9,7 +9,7 @@ import {
   startCompaction,
   type EtcdServer,
 } from '../index.ts';
-import { parseCount, parsePort } from './arguments.ts';
+import { parseAddress, parseCount, parseUser, type Address, type User } from './arguments.ts';
 import {
   addLogFlag,
   durationFlag,
@@ -25,14 +25,9 @@ import { compactCommand, delCommand, getCommand, putCommand, watchCommand } from
 import { exportCommand, importCommand } from './store-files.ts';
 import { storeFlag, type StoreFlags } from './store-flags.ts';
 
-interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
 interface Flags extends StoreFlags, TlsFlags {
   readonly listen: Address;
-  readonly user?: { readonly name: string; readonly password: string };
+  readonly user?: User;
   readonly compactRevisions?: number;
   readonly compactAge?: number;
   readonly transitions?: string;
@@ -82,19 +77,6 @@ export function storeCommand(): Command {
     command.addCommand(sub.showHelpAfterError('(add --help for the options and examples)'));
   }
   return addLogFlag(command, 'info').action(run);
-}
-
-/** `127.0.0.1:2379`, `[::1]:2379`, `localhost:0`. @throws InvalidArgumentError */
-export function parseAddress(text: string): Address {
-  const [, ipv6, host, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text) ?? [];
-  if (port === undefined) throw new InvalidArgumentError('Addresses look like 127.0.0.1:2379 or [::1]:2379.');
-  return { host: ipv6 ?? host ?? '', port: parsePort(port) };
-}
-
-function parseUser(text: string): { name: string; password: string } {
-  const at = text.indexOf(':');
-  if (at < 1 || at === text.length - 1) throw new InvalidArgumentError('Users look like name:password.');
-  return { name: text.slice(0, at), password: text.slice(at + 1) };
 }
 
 async function run(flags: Flags): Promise<void> {

@@ -2,33 +2,20 @@
 // Invariant: one member for each living instance; the newest instance of an id that acknowledged its sync is the one that counts.
 import { createSystem, recordTransitions, type System } from '../actors/index.ts';
 import { Router } from '../calls/router.ts';
-import type { Clock, Listener, Listening, Log, Metrics, Page, Random, Timer } from '../ports.ts';
+import type { Listening, Log, Page, Timer } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { CloseCode, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { RegisterMessage } from '../protocol/messages.ts';
-import type { Store } from '../store/contract.ts';
 import { Accepted, type AcceptedOptions } from './accepted.ts';
 import { mayJoin } from './admission.ts';
 import { Histories } from './histories.ts';
 import { Member, type Home } from './member.ts';
-import { resolveHubOptions, type HubOptions } from './options.ts';
+import { resolveHubOptions, type HubOptions, type HubPorts } from './options.ts';
 import { describeMetrics, pageOf } from './pages.ts';
 import { Questions } from './questions.ts';
 import { Records } from './records.ts';
 import type { Hub, HubStatus, PeerStatus } from './status.ts';
-
-export interface HubPorts {
-  readonly clock: Clock;
-  readonly listener: Listener;
-  readonly random: Random;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  /** Where it keeps what it knows across restarts. @default undefined: nowhere */
-  readonly store?: Store | undefined;
-  /** When it has stopped. @default nothing: the store is somebody else's */
-  closeStore?(): Promise<void> | undefined;
-}
 
 /** Between two looks at the event loop's lag, and at what is new for the records. */
 const TICK_MS = 500;
@@ -64,6 +51,7 @@ class RunningHub implements Hub {
   #listening: Listening | undefined;
   #state: 'listening' | 'draining' | 'stopped' = 'listening';
   #stopping: Promise<void> | undefined;
+  readonly #whenStopped = Promise.withResolvers<void>();
   #lagMs = 0;
   #ticker: Timer | undefined;
   readonly #startedAt: number;
@@ -102,6 +90,9 @@ class RunningHub implements Hub {
 
   get url(): string {
     return this.#listening?.url ?? '';
+  }
+  get stopped(): Promise<void> {
+    return this.#whenStopped.promise;
   }
   get epoch(): number {
     return this.#records?.epoch ?? 1;
@@ -212,6 +203,7 @@ class RunningHub implements Hub {
     await this.system.stop();
     this.#state = 'stopped';
     this.#log.info({ hub: this.instance }, 'hub stopped');
+    this.#whenStopped.resolve();
   }
 
   /** No call runs any more whose ends are both here, or the time for it is over. */

@@ -3,7 +3,7 @@
 import { checkBalance, type Balance } from '../calls/balance.ts';
 import type { TransitionSink } from '../engine/transition-record.ts';
 import { presets, resolveTimes, wholeNumber, type LinkTimes, type Preset } from '../links/options.ts';
-import type { Log } from '../ports.ts';
+import type { Clock, Listener, Log, Metrics, Random } from '../ports.ts';
 import type { Store } from '../store/contract.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { defaults } from '../protocol/limits.ts';
@@ -76,6 +76,18 @@ export interface HubOptions {
    * them, and `holdfast conform` checks them. @default none, which costs nothing
    */
   readonly transitions?: TransitionSink | undefined;
+}
+
+export interface HubPorts {
+  readonly clock: Clock;
+  readonly listener: Listener;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Where it keeps what it knows across restarts. @default undefined: nowhere */
+  readonly store?: Store | undefined;
+  /** When it has stopped. @default nothing: the store is somebody else's */
+  closeStore?(): Promise<void> | undefined;
 }
 
 export type ResolvedHubOptions = Required<

@@ -43,5 +43,7 @@ export interface Hub {
   forget(nodeId: string): boolean;
   /** Takes no new work, waits for what runs, then closes. Idempotent. */
   stop(): Promise<void>;
+  /** Resolves when it has stopped, by `stop` or because another hub with its id started on its store. */
+  readonly stopped: Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,0 +1,88 @@
+// The store of `holdfast hub`: opened for it, compacted, offered to etcd's clients when asked for, and closed after it.
+// Invariant: a store that was named and cannot be opened ends the command; only the default one may be missing, on an older Node.
+import { Option, type Command } from 'commander';
+import {
+  HoldfastError,
+  createNodeClock,
+  openStore,
+  serveEtcd,
+  startCompaction,
+  type EtcdServer,
+  type Log,
+  type Store,
+} from '../index.ts';
+import { parseAddress, parseUser, type Address, type User } from './arguments.ts';
+import type { TlsFlags } from './flags.ts';
+import { tlsOf } from './flags.ts';
+import { storeFlag, type StoreFlags } from './store-flags.ts';
+
+export interface HubStoreFlags extends StoreFlags, TlsFlags {
+  readonly etcdApi?: Address;
+  readonly etcdUser?: User;
+}
+
+export interface HubStore {
+  readonly store: Store | undefined;
+  readonly etcdUrl: string | undefined;
+  /** After the hub. */
+  close(): Promise<void>;
+}
+
+/** Of a fleet's records only the newest count; so much history stays for watchers that were away. */
+const KEPT_REVISIONS = 10_000;
+
+export function addHubStoreFlags(command: Command): Command {
+  return command
+    .addOption(storeFlag())
+    .addOption(
+      new Option('--etcd-api <address>', "offer the store to etcd's clients at HOST:PORT").argParser(
+        parseAddress,
+      ),
+    )
+    .addOption(
+      new Option('--etcd-user <name:password>', 'who may use it there (needed off loopback)')
+        .env('HOLDFAST_STORE_USER')
+        .argParser(parseUser),
+    );
+}
+
+/** @throws HoldfastError */
+export async function openHubStore(command: Command, flags: HubStoreFlags, log: Log): Promise<HubStore> {
+  const store = await open(command, flags.store, log);
+  if (store === undefined) return { store, etcdUrl: undefined, close: async () => {} };
+  let server: EtcdServer | undefined;
+  try {
+    if (flags.etcdApi !== undefined)
+      server = await serveEtcd({ store, ...flags.etcdApi, tls: tlsOf(flags), user: flags.etcdUser });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  // A real etcd is compacted by those who run it.
+  const isOurs = !flags.store.startsWith('etcd:');
+  const stopCompaction = startCompaction(store, {
+    clock: createNodeClock(),
+    log,
+    revisions: isOurs ? KEPT_REVISIONS : undefined,
+  });
+  return {
+    store,
+    etcdUrl: server?.url,
+    close: async () => {
+      stopCompaction();
+      await server?.close();
+      await store.close();
+    },
+  };
+}
+
+async function open(command: Command, url: string, log: Log): Promise<Store | undefined> {
+  try {
+    return await openStore(url, { log });
+  } catch (error) {
+    const isDefault = command.getOptionValueSource('store') === 'default';
+    if (!isDefault || !(error instanceof HoldfastError) || error.code !== 'unsupported') throw error;
+    log.warn({}, `no records are kept across restarts: ${error.message}`);
+    return undefined;
+  }
+}
