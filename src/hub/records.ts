@@ -47,6 +47,8 @@ interface Schema<T> {
   parse(value: unknown): T;
 }
 
+/** The age of a node about which nothing is new is at most so much behind. */
+const AGE_STEP_MS = 600_000;
 const PAGE = 1_000;
 /** Node ids on record; beyond, those that changed least recently are forgotten when a hub starts. */
 const MAX_NODES = 100_000;
@@ -60,6 +62,8 @@ export class Records {
   /** Nodes that were at this hub when it ended, and did not come back yet. */
   readonly #expected = new Map<string, NodeRecord>();
   readonly #openedAt: number;
+  /** When which node's record was written last, by this start. */
+  readonly #writtenAt = new Map<string, number>();
 
   private constructor(
     options: RecordsOptions,
@@ -144,7 +148,9 @@ export class Records {
       before.totalTasksExecuted === tasksExecuted &&
       before.labels === labels &&
       before.functions === functions;
-    if (isSame) return;
+    const now = this.#options.clock.now();
+    if (isSame && now - (this.#writtenAt.get(id) ?? 0) < AGE_STEP_MS) return;
+    this.#writtenAt.set(id, now);
     this.#write(id, {
       state,
       hub: this.#options.hubId,
@@ -152,7 +158,7 @@ export class Records {
       labels: labels as Record<string, string>,
       functions: functions as string[],
       totalTasksExecuted: tasksExecuted,
-      ageMs: Math.round(this.#options.clock.now() - history.firstSeenAt),
+      ageMs: Math.round(now - history.firstSeenAt),
     });
   }
 
