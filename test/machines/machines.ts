@@ -41,6 +41,12 @@ export function stateNodes(machine: AnyStateMachine): AnyStateNode[] {
 
 export const pathOf = (node: AnyStateNode): string => node.path.join('.');
 
+/** Paths of the states without children. */
+export const leaves = (machine: AnyStateMachine): string[] =>
+  stateNodes(machine)
+    .filter(({ type }) => type === 'atomic' || type === 'final')
+    .map(pathOf);
+
 /** `{ establishing: 'registering' }` → `establishing.registering`; regions of a parallel state as `connected(a.x b.y)`. */
 export function readable(value: unknown): string {
   if (typeof value === 'string') return value;

@@ -2,8 +2,11 @@
 // live, a margin of one, a keepalive each tick, sent again a tick later. One message is in flight each way, with all its
 // copies, and a store that is slow has two writes waiting, unless the title says otherwise.
 import { describe, expect, it } from 'vitest';
+import { keepaliveMachine } from '../../../machines/keepalive.ts';
+import { leaseMachine } from '../../../machines/lease.ts';
+import { leaves } from '../../machines/machines.ts';
 import { closed } from '../systems.ts';
-import { endsInTheEnd, explore } from './leases.ts';
+import { endsInTheEnd, explore, reached } from './leases.ts';
 
 const link = { capacity: 1 };
 /** A record after each second tick. */
@@ -38,6 +41,15 @@ describe('a holder has given up before the store gives its place to another, and
   it('when it gives it back, or dies', () => {
     const budgets = { release: 1, death: 1 };
     expect(closed(explore({ link, budgets }))).toEqual({ complete: true, states: 7_980 });
+  });
+
+  it('and every state of both is among what is explored', () => {
+    const states = [...leaves(leaseMachine), ...leaves(keepaliveMachine)];
+    // In these no time passes here: what they wait for comes in the same turn, or they are the end of the actor.
+    const passed = ['starting', 'holding.sending', 'expired', 'revoked'];
+    const sometimes = reached(states.filter((leaf) => !passed.includes(leaf)));
+    const options = { link: { ...link, duplicating: false }, times, budgets: { fail: 1, release: 1 } };
+    expect(explore(options, { sometimes }).violation?.text).toBe(undefined);
   });
 
   it('when its clock loses a tick, with a margin of two', () => {

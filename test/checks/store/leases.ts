@@ -51,6 +51,17 @@ function believes({ holder }: World, { ttl, margin }: Both['times']): boolean {
 
 const isOver = ({ stored, lease }: World) => stored.lease === 'gone' && lease === 'gone';
 
+/** For each of these states, that the lease or the holder is some time in it. */
+export const reached = (states: readonly string[]): Record<string, Predicate> =>
+  Object.fromEntries(
+    states.map((state) => [
+      state,
+      holds(({ lease, holder }) =>
+        [lease, holder].some((one) => typeof one !== 'string' && isIn(one, state)),
+      ),
+    ]),
+  );
+
 const holding = ({ holder }: World) => typeof holder !== 'string' && isIn(holder, 'holding');
 
 /** Not only possible: both ends come to know, on every run in which nobody is kept waiting for ever. */

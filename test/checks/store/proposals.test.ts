@@ -2,6 +2,8 @@
 // truth. Both time-outs may pass at any moment, so an engine that stalls is always among what is explored.
 import { describe, expect, it } from 'vitest';
 import { proposalMachine } from '../../../machines/proposal.ts';
+import type { View } from '../../../src/checker/index.ts';
+import { leaves } from '../../machines/machines.ts';
 import { twin } from '../fleet.ts';
 import { closed } from '../systems.ts';
 import { failure } from './failure.ts';
@@ -27,6 +29,14 @@ describe('writes end once, and their outcome is honest', () => {
   it('through an engine that takes one at a time and gives back (two writes, given back any number of times)', () => {
     const options: ProposalsOptions = { window: 1, ever: ['return'], budgets: { copy: 1 } };
     expect(closed(explore(options))).toEqual({ complete: true, states: 470 });
+  });
+
+  it('and every state is among what is explored', () => {
+    const sometimes = Object.fromEntries(
+      leaves(proposalMachine).map((leaf) => [leaf, (view: View) => view.actor('p1').in(leaf)]),
+    );
+    const { violation } = explore({ budgets: each }, { sometimes, symmetry: false });
+    expect(violation?.text).toBe(undefined);
   });
 
   it('on every fair run (two writes; one cut, one given back, one cancelled)', () => {

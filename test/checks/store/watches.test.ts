@@ -2,7 +2,11 @@
 // one change is kept while history is read, two may wait for the consumer, and a page of history is one change: the least
 // that can go wrong in every way.
 import { describe, expect, it } from 'vitest';
+import { watchMachine } from '../../../machines/watch.ts';
+import type { View } from '../../../src/checker/index.ts';
+import { leaves } from '../../machines/machines.ts';
 import { closed } from '../systems.ts';
+import { WATCH } from './watch-shell.ts';
 import { explore, knowsInTheEnd } from './watches.ts';
 
 describe('a watch tells every change once and in order, or says why it ended', () => {
@@ -36,6 +40,14 @@ describe('a watch tells every change once and in order, or says why it ended', (
   it('when it is cancelled twice, when its client vanishes, when the engine stops (two changes, one cut)', () => {
     const budgets = { change: 2, cut: 1, cancel: 2, vanish: 1, end: 1 };
     expect(closed(explore({ budgets }))).toEqual({ complete: true, states: 356_038 });
+  });
+
+  it('and every state is among what is explored', () => {
+    const sometimes = Object.fromEntries(
+      leaves(watchMachine).map((leaf) => [leaf, (view: View) => view.actor(WATCH).in(leaf)]),
+    );
+    const budgets = { change: 3, cut: 1, cancel: 1 };
+    expect(explore({ budgets }, { sometimes }).violation?.text).toBe(undefined);
   });
 
   it('on every fair run (two changes, one of each fault)', () => {
