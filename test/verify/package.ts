@@ -1,5 +1,5 @@
 // Packs the package, lints it (publint) and uses it as its users do: in an empty project it imports every entry, on
-// Node 24 and Node 22, with types, and starts the command.
+// Node 24 and Node 22, with types, keeps something in a store, and starts the command.
 // Invariant: what is tested is the tarball's content, never the sources beside it.
 
 import { execFileSync } from 'node:child_process';
@@ -82,6 +82,35 @@ function checkTypes(project: string, entry: string, platform: readonly string[])
   );
 }
 
+/** The store's thread is found beside the built files; where Node is too old, the error says so. */
+function useStore(project: string): void {
+  const program = `
+    import { openStore } from 'holdfast';
+    const key = new TextEncoder().encode('k');
+    try {
+      for (const expected of [0, 1]) {
+        const store = await openStore('file:./data');
+        if ((await store.range({ key })).count !== expected) throw new Error('it does not keep what it has');
+        await store.put({ key });
+        await store.close();
+      }
+      console.log('kept');
+    } catch (error) {
+      console.log(error.code ?? error);
+    }`;
+  for (const [index, said] of ['kept', 'unsupported'].entries()) {
+    const node = nodes[index] ?? '';
+    const heard = attempt(
+      `a store in a file on ${node}`,
+      node,
+      ['--input-type=module', '-e', program],
+      project,
+    );
+    if (heard.trim() !== said)
+      faults.push(`a store in a file on ${node} says '${heard.trim()}', not '${said}'`);
+  }
+}
+
 const project = mkdtempSync(join(tmpdir(), 'holdfast-package-'));
 try {
   const tarball = pack(project);
@@ -96,6 +125,8 @@ try {
   // What runs in browsers compiles without Node's types.
   for (const entry of ['holdfast/machines', 'holdfast/web'])
     checkTypes(project, entry, ['--lib', 'es2024,esnext.disposable,dom']);
+
+  useStore(project);
 
   for (const [command, file] of Object.entries(manifest.bin)) {
     const path = join(project, 'node_modules', 'holdfast', file);
