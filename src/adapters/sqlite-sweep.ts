@@ -7,7 +7,7 @@ import { hasMilestone, type SqliteHistory } from './sqlite-history.ts';
 /** Share of free pages that stays in the file for what is written next. */
 const SPARE_SHARE = 0.25;
 /** Pages given back in one slice. */
-const VACUUM_PAGES = 256;
+const VACUUM_PAGES = 512;
 
 type SweptRow = [id: number, version: number, previous: number | null, age: number, key: Uint8Array];
 

@@ -118,6 +118,7 @@ describe('a directory that may not be written', () => {
     await role.ask('open', directory);
     await role.ask('put', 'k', 10);
     chmodSync(databasePath(directory), 0o444);
+    chmodSync(directory, 0o755);
     const other = await keeper();
     await other.ask('becomeNobody');
     expect(await other.ask('open', directory)).toMatchObject(notWritten(/in use or was not closed/));

@@ -4,13 +4,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openSqliteBackend } from '../../../src/adapters/sqlite-backend.ts';
 import { databasePath, openDatabase } from '../../../src/adapters/sqlite-database.ts';
 import { integrityProblems } from '../../../src/adapters/sqlite-integrity.ts';
 import type { Backend, BatchOutcome } from '../../../src/store/backend.ts';
 import { isRefusal, type Command } from '../../../src/store/commands.ts';
-import type { RangeResponse } from '../../../src/store/contract.ts';
+import type { RangeResponse, StoreStatus } from '../../../src/store/contract.ts';
 
 let place = '';
 let directory = '';
@@ -76,6 +76,19 @@ test('a command that fails takes no other of its batch with it', async () => {
   expect(outcome.outcomes[1]).toMatchObject({ refused: 'store_failed' });
   expect(told(outcome)).toEqual(['2 a', '3 b']);
   expect(await keys(backend)).toEqual(['a', 'b']);
+});
+
+test('compaction gives space back while the store is used', async () => {
+  backend = await openSqliteBackend({ directory });
+  const value = new Uint8Array(1_000);
+  const puts = Array.from({ length: 1_000 }, (): Command => ({ type: 'put', key: bytes('k'), value }));
+  for (const _ of [1, 2, 3]) await backend.run(puts);
+  const status = async () => (await backend!.run([{ type: 'status' }])).outcomes[0] as StoreStatus;
+  const { sizeBytes, revision } = await status();
+  expect(sizeBytes).toBeGreaterThan(3_000_000);
+  await backend.run([{ type: 'compact', revision }]);
+  await vi.waitUntil(async () => (await status()).sizeBytes < 1_500_000, { timeout: 10_000 });
+  expect((await range(backend)).entries[0]?.version).toBe(3_000);
 });
 
 test('a thread that dies before it began a batch: the batch may have been applied, the next one is', async () => {
