@@ -31,6 +31,7 @@ export class Resumption {
   readonly #expected = new Map<string, { node: Running; until: number }>();
   readonly #search: Search;
   #sweeper: Timer | undefined;
+  #state: 'on' | 'stopped' = 'on';
 
   constructor(book: Book, options: ResumptionOptions) {
     this.#book = book;
@@ -39,7 +40,9 @@ export class Resumption {
     this.#search = new Search(book, { clock, searchMs, graceMs, hub });
   }
 
+  /** Nobody is given up any more: who is away, or sought, may come to the next hub. */
   stop(): void {
+    this.#state = 'stopped';
     this.#search.stop();
     if (this.#sweeper !== undefined) this.#options.clock.clearTimer(this.#sweeper);
     this.#sweeper = undefined;
@@ -192,7 +195,7 @@ export class Resumption {
   }
 
   sweepSoon(): void {
-    this.#sweeper ??= this.#options.clock.setTimer(() => this.#sweep(), SWEEP_MS);
+    if (this.#state === 'on') this.#sweeper ??= this.#options.clock.setTimer(() => this.#sweep(), SWEEP_MS);
   }
 
   /**

@@ -72,9 +72,10 @@ export class Router {
     return this.#book.offers.size;
   }
 
-  /** No new calls; those that wait are given back as not started. */
+  /** No new calls; those that wait are given back as not started. What is not known to end here is left to the next hub. */
   stopAccepting(): void {
     this.#accepting = 'no';
+    this.#resumption.stop();
     const waiting: Routed[] = [];
     for (const offer of this.#book.offers.values()) waiting.push(...offer.parked);
     for (const node of this.#book.nodes.values()) waiting.push(...node.queue);
@@ -85,9 +86,9 @@ export class Router {
   }
 
   stop(): void {
+    this.#resumption.stop();
     this.#announcements.stop();
     this.#placement.stop();
-    this.#resumption.stop();
   }
 
   /** The frames that follow came in at this time. */
@@ -140,8 +141,9 @@ export class Router {
     for (const node of this.#book.nodes.values()) {
       node.owed?.delete(client);
       node.askedBy?.delete(client);
-      // An acknowledgement of nothing: the client is gone.
-      if (node.told.delete(client.number)) node.outbox?.frame(FrameType.ACK, 0, client.number, 0);
+      // An acknowledgement of nothing: the client is gone. From a hub that drains it may go to the next one.
+      if (node.told.delete(client.number) && this.#accepting === 'yes')
+        node.outbox?.frame(FrameType.ACK, 0, client.number, 0);
     }
   }
 
@@ -321,6 +323,8 @@ export class Router {
     for (const client of this.#book.clients.values()) client.told.delete(node.number);
     this.#book.byInstance.delete(node.instance);
     this.#book.rememberGone(node.instance);
+    // A hub that drains gives nobody up: the node may come to the next one, and the client ask there.
+    if (this.#accepting === 'no') return;
     for (const call of [...node.assigned, ...(node.unpassed ?? [])]) this.#book.vanish(call);
     // After what became of its calls: who hears of the one has heard of the other.
     this.#announcements.leave(node.ordinal);

@@ -35,7 +35,10 @@ export interface Hub {
   /** Nodes that have a session, in whatever state. */
   nodes(): PeerStatus[];
   clients(): PeerStatus[];
-  /** Asks a node to finish and go. @returns false when there is no such node */
+  /**
+   * Asks a node to finish and go: it gets no new work from now on. It stays so until it leaves, or its link ends: a node that
+   * you want back, once nothing runs there, is let in again by `disconnect`. @returns false when there is no such node
+   */
   drain(nodeId: string): boolean;
   /** Ends a node's link; it will come back. @returns false when there is no such node */
   disconnect(nodeId: string): boolean;
