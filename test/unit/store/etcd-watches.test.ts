@@ -61,6 +61,8 @@ interface Run {
   readonly owners: readonly Owner[];
   readonly history: History;
   readonly breaks: number;
+  /** What went into the log: of an event that no machine expected, or of a crash. */
+  readonly complaints: readonly string[];
 }
 
 /** Some seconds of changes, of watches that come and go, and of trouble; then some in which all can settle. */
@@ -130,7 +132,10 @@ async function run(seed: number, { loses = 'no' as 'yes' | 'no' } = {}): Promise
     for (const { handle } of owners) handle?.resume();
     await simulation.run(200);
   }
-  return { owners, history, breaks };
+  const complaints = simulation.log.entries
+    .filter(({ level }) => level === 'warn' || level === 'error')
+    .map(({ message }) => message);
+  return { owners, history, breaks, complaints };
 }
 
 function faultsOf({ owners, history }: Run): string[] {
@@ -158,6 +163,7 @@ test('80 seeds of trouble: every watch is told all, once and in order', async ()
   for (let seed = 1; seed <= 80; seed++) {
     const one = await run(seed);
     expect(faultsOf(one), `seed ${seed}`).toEqual([]);
+    expect(one.complaints, `seed ${seed}`).toEqual([]);
     breaks += one.breaks;
     for (const { end } of one.owners) ends.add(end?.reason ?? 'lives');
   }
