@@ -1,6 +1,6 @@
 // A channel as a part: what is in flight, and the ways in which it can arrive, arrive twice, or be lost.
 // Invariant: an unordered channel's content is sorted, so that equal contents are one local state.
-import { canonical, type Renumbering } from './epochs.ts';
+import { canonical } from './epochs.ts';
 import { inWords, Part, QUIET, type Input, type Move, type Op, type Outcome, type Wiring } from './part.ts';
 import type { Rename } from './renaming.ts';
 import type { Channel, Message, SystemDefinition } from './system.ts';
@@ -47,8 +47,8 @@ export class ChannelPart extends Part<Content> {
     return this.pieces.number(value, `what is on ${this.name}`);
   }
 
-  protected renumbered(value: Content, renumbering: Renumbering): Content {
-    return this.#arranged(this.pieces.renumbered(value, renumbering));
+  protected renumbered(value: Content, masks: Int32Array): Content {
+    return this.#arranged(this.pieces.renumbered(value, masks));
   }
 
   override get content(): 'bag' | 'set' | undefined {

@@ -279,18 +279,18 @@ export class Composition {
     const inputs: Input[] = [];
     const inputIds: (number | undefined)[] = [];
     const known = new Values(this.kinds);
+    const indices = new Map<string, number>();
     const wiring: Wiring = {
       families: this.#families,
       inputs,
       opLists: this.#opLists,
       kinds: this.kinds,
-      renumberings: this.#renumberings,
       maxLocalStates,
       part(name, saidBy) {
-        const index = parts.findIndex((part) => part.name === name);
-        if (index === -1)
-          throw new Error(`${saidBy} speaks to '${name}', which is no actor and no channel of this system`);
-        return index;
+        if (indices.size < parts.length) parts.forEach((part) => indices.set(part.name, part.index));
+        const index = indices.get(name);
+        if (index !== undefined) return index;
+        throw new Error(`${saidBy} speaks to '${name}', which is no actor and no channel of this system`);
       },
       input(input) {
         const { number } = known.number(input, 'an event');

@@ -111,6 +111,8 @@ export interface Renumbering {
   readonly index: number;
   readonly family: number;
   readonly mask: number;
+  /** For each family, as `Values.renumbered` takes them. */
+  readonly masks: Int32Array;
 }
 
 /** All renumberings that were needed so far: few, since states are renumbered as soon as a gap appears. */
@@ -122,7 +124,9 @@ export class Renumberings {
     const ofFamily = this.#known[family] as Map<number, Renumbering>;
     let found = ofFamily.get(mask);
     if (found === undefined) {
-      found = { index: this.#size++, family, mask };
+      const masks = new Int32Array(MAX_FAMILIES);
+      masks[family] = mask;
+      found = { index: this.#size++, family, mask, masks };
       ofFamily.set(mask, found);
     }
     return found;

@@ -1,6 +1,6 @@
 // Which epochs a value holds, as a small number: its kind. There are many local states, of few kinds.
 // Invariant: equal sets of epochs have one number, and kind 0 holds none.
-import { MAX_FAMILIES, rank, type Renumbering } from './epochs.ts';
+import { firstGap, MAX_EPOCH, MAX_FAMILIES, rank, type Renumbering } from './epochs.ts';
 import { PairMap } from './pair-map.ts';
 
 export class Kinds {
@@ -9,6 +9,7 @@ export class Kinds {
   #size = 0;
   readonly #known = new Map<string, number>();
   readonly #unions = new PairMap();
+  readonly #with = new PairMap();
   readonly #after: number[][] = [];
 
   constructor() {
@@ -31,15 +32,20 @@ export class Kinds {
   }
 
   /** A copy of the masks of a kind. */
-  #masksOf(kind: number): Int32Array {
+  masksOf(kind: number): Int32Array {
     return this.masks.slice(kind * MAX_FAMILIES, (kind + 1) * MAX_FAMILIES);
   }
 
   /** The kind of what holds an epoch more. */
   with(kind: number, family: number, epoch: number): number {
-    const masks = this.#masksOf(kind);
+    const one = family * (MAX_EPOCH + 1) + epoch;
+    const known = this.#with.find(kind, one);
+    if (known !== -1) return this.#with.slots[known] as number;
+    const masks = this.masksOf(kind);
     masks[family] = (masks[family] as number) | (1 << epoch);
-    return this.#of(masks);
+    const found = this.#of(masks);
+    this.#with.set(kind, one, found);
+    return found;
   }
 
   /** The kind of what holds two things. */
@@ -48,8 +54,8 @@ export class Kinds {
     if (one === 0) return other;
     const known = this.#unions.find(one, other);
     if (known !== -1) return this.#unions.slots[known] as number;
-    const masks = this.#masksOf(other);
-    const union = this.#of(this.#masksOf(one).map((mask, family) => mask | (masks[family] as number)));
+    const masks = this.masksOf(other);
+    const union = this.#of(this.masksOf(one).map((mask, family) => mask | (masks[family] as number)));
     this.#unions.set(one, other, union);
     return union;
   }
@@ -67,12 +73,21 @@ export class Kinds {
     return bits;
   }
 
+  /** True when the epochs of a kind stay what they are when those in `masks` become 1, 2, 3 …: there is no gap below. */
+  stays(kind: number, masks: Int32Array): boolean {
+    for (let f = 0; f < MAX_FAMILIES; f++) {
+      const mask = masks[f] as number;
+      if (mask !== 0 && (this.mask(kind, f) & ~(firstGap(mask) - 1)) !== 0) return false;
+    }
+    return true;
+  }
+
   /** What a kind becomes when epochs are renumbered. */
   after(kind: number, { index, family, mask }: Renumbering): number {
     const row = (this.#after[index] ??= []);
     const known = row[kind];
     if (known !== undefined) return known;
-    const masks = this.#masksOf(kind);
+    const masks = this.masksOf(kind);
     let renumbered = 0;
     for (let bits = masks[family] as number; bits !== 0; bits &= bits - 1)
       renumbered |= 1 << rank(mask, 31 - Math.clz32(bits & -bits));

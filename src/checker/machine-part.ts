@@ -2,7 +2,6 @@
 // Invariant: the ledger of every local state is the first one, so two local states differ only where behaviour can.
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
 import { createStepper, delayName, type Step, type Stepper } from '../engine/step.ts';
-import type { Renumbering } from './epochs.ts';
 import { inWords, Part, QUIET, type Input, type Move, type Op, type Outcome, type Wiring } from './part.ts';
 import type { Rename } from './renaming.ts';
 import type { Choice, MachineActor, Message, SystemDefinition } from './system.ts';
@@ -94,6 +93,9 @@ export class MachinePart extends Part<Local> {
   /** Snapshots: few, in many combinations with timers and awaited answers. */
   readonly #coreOf = new Map<AnyMachineSnapshot, Core>();
   readonly #coreAt: (Core | undefined)[] = [];
+  /** The moves of a delay, and of an answer that is awaited in a place of the list. */
+  readonly #firings = new Map<string, readonly Move[]>();
+  readonly #settlings = new Map<string, readonly Move[]>();
   #ledger: unknown;
 
   constructor(
@@ -143,9 +145,8 @@ export class MachinePart extends Part<Local> {
     const delays = pieces.number(timers, `the timers of ${name}`);
     const answers = pieces.number(awaited, `an answer that ${name} awaits`);
     const left = pieces.number(record, `the record of ${name}`);
-    const all = [core?.number ?? -1, delays.number, answers.number, left.number];
     return {
-      number: pieces.number(all, name).number,
+      number: pieces.numberOfAll([core?.number ?? -1, delays.number, answers.number, left.number]),
       kind: kinds.union(kinds.union(core?.kind ?? 0, delays.kind), kinds.union(answers.kind, left.kind)),
       length: (core?.length ?? 0) + delays.length + answers.length + left.length,
     };
@@ -168,7 +169,7 @@ export class MachinePart extends Part<Local> {
     );
     const place = pieces.number([snapshot.value, history, snapshot.status], `the state of ${name}`);
     const held = this.#held(snapshot, compared);
-    const { number } = pieces.number([place.number, held.number], name);
+    const number = pieces.numberOfAll([place.number, held.number]);
     const equal = this.#coreAt[number];
     if (equal !== undefined) return equal;
     const kept = this.#withControl(snapshot, compared);
@@ -225,19 +226,19 @@ export class MachinePart extends Part<Local> {
     this.#ledger = context;
   }
 
-  protected renumbered({ snapshot, timers, awaited, record }: Local, to: Renumbering): Local {
+  protected renumbered({ snapshot, timers, awaited, record }: Local, masks: Int32Array): Local {
     const { pieces } = this;
     return {
-      snapshot: snapshot === undefined ? undefined : this.#renumberedCore(snapshot, to),
-      timers: pieces.renumbered(timers, to),
-      awaited: pieces.renumbered(awaited, to),
-      record: pieces.renumbered(record, to),
+      snapshot: snapshot === undefined ? undefined : this.#renumberedCore(snapshot, masks),
+      timers: pieces.renumbered(timers, masks),
+      awaited: pieces.renumbered(awaited, masks),
+      record: pieces.renumbered(record, masks),
     };
   }
 
-  #renumberedCore(snapshot: AnyMachineSnapshot, to: Renumbering): AnyMachineSnapshot {
+  #renumberedCore(snapshot: AnyMachineSnapshot, masks: Int32Array): AnyMachineSnapshot {
     const compared = this.#compared(snapshot.context);
-    const renewed = this.pieces.renumbered(compared, to);
+    const renewed = this.pieces.renumbered(compared, masks);
     return renewed === compared ? snapshot : this.#core(this.#withControl(snapshot, renewed)).snapshot;
   }
 
@@ -280,22 +281,34 @@ export class MachinePart extends Part<Local> {
 
   protected offer({ snapshot, timers, awaited }: Local): readonly Move[] {
     if (snapshot?.status !== 'active') return [];
-    const { wiring, index: part } = this;
-    const fires = this.#definition.fires ?? (() => true);
     return [
-      ...timers.flatMap(({ id }): Move[] => {
-        const allowed = fires(this.name, delayName(id));
-        if (allowed === false) return [];
-        const budget = wiring.budget(allowed === true ? undefined : allowed, this.name);
-        const ops = [{ part, input: wiring.input({ is: 'fire', timer: id }) }];
-        return [{ ops, fault: false, budget, label: `${delayName(id)} of ${this.name} runs out` }];
-      }),
-      ...awaited.flatMap(({ later }, index) =>
-        later.map((choice) =>
-          wiring.settleMove(choice, this.name, [{ part, input: wiring.input({ is: 'settle', index }) }]),
-        ),
-      ),
+      ...timers.flatMap(({ id }) => this.#firing(id)),
+      ...awaited.flatMap(({ later }, index) => this.#settling(later, index)),
     ];
+  }
+
+  #firing(id: string): readonly Move[] {
+    const known = this.#firings.get(id);
+    if (known !== undefined) return known;
+    const { wiring, index: part } = this;
+    const allowed = this.#definition.fires?.(this.name, delayName(id)) ?? true;
+    const budget = wiring.budget(typeof allowed === 'string' ? allowed : undefined, this.name);
+    const ops = [{ part, input: wiring.input({ is: 'fire', timer: id }) }];
+    const label = `${delayName(id)} of ${this.name} runs out`;
+    const moves = allowed === false ? [] : [this.one({ ops, fault: false, budget, label })];
+    this.#firings.set(id, moves);
+    return moves;
+  }
+
+  #settling(later: readonly Choice[], index: number): readonly Move[] {
+    const { wiring, index: part } = this;
+    const key = `${this.pieces.number(later, this.name).number} ${index}`;
+    const known = this.#settlings.get(key);
+    if (known !== undefined) return known;
+    const settle = { part, input: wiring.input({ is: 'settle', index }) };
+    const moves = later.map((choice) => this.one(wiring.settleMove(choice, this.name, [settle])));
+    this.#settlings.set(key, moves);
+    return moves;
   }
 
   #start({ record }: Local, given: unknown): Outcome {

@@ -1,6 +1,5 @@
 // A model actor as a part: a value and pure functions of it.
 // Invariant: a step is worked out once for each (state, event), so `step` and `choices` must be pure.
-import type { Renumbering } from './epochs.ts';
 import { inWords, Part, QUIET, type Input, type Move, type Outcome, type Wiring } from './part.ts';
 import type { ModelActor } from './system.ts';
 import type { Numbered } from './values.ts';
@@ -25,8 +24,8 @@ export class ModelPart extends Part {
     return this.pieces.number(value, `the state of ${this.name}`);
   }
 
-  protected renumbered(value: unknown, renumbering: Renumbering): unknown {
-    return this.pieces.renumbered(value, renumbering);
+  protected renumbered(value: unknown, masks: Int32Array): unknown {
+    return this.pieces.renumbered(value, masks);
   }
 
   protected react(value: unknown, input: Input, local: number): Outcome {

@@ -10,9 +10,10 @@ export class OpLists {
   /** At a list's number: how many ops, then for each its part and its input. */
   data = new Int32Array(1024);
   #end = 1;
-  readonly #known = new Map<string, number>([['', 0]]);
+  readonly #known = new Map<string, number>();
 
   of(ops: readonly Op[]): number {
+    if (ops.length === 0) return 0;
     const key = ops.map(({ part, input }) => `${part}:${input}`).join();
     const known = this.#known.get(key);
     if (known !== undefined) return known;

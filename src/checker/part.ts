@@ -1,7 +1,7 @@
 // One part of a system (an actor or a channel) as a finite table that fills itself: local states and inputs are
 // interned as small integers, and each step, each list of moves and each renumbering is worked out once.
 // Invariant: what a part answers depends on its local state and the input alone.
-import { isDense, type Families, type Renumbering, type Renumberings } from './epochs.ts';
+import { isDense, type Families, type Renumbering } from './epochs.ts';
 import type { Kinds } from './kinds.ts';
 import type { OpLists } from './op-lists.ts';
 import { PairMap } from './pair-map.ts';
@@ -47,7 +47,7 @@ export interface Move {
   /** Index of the budget that it spends, or -1. */
   readonly budget: number;
   readonly label: string;
-  /** The number of `ops`; whoever offers a move leaves it out. */
+  /** The number of `ops`; whoever makes a move leaves it out, and `one` fills it in. */
   readonly list?: number;
   /** Where this op would change nothing and lead to nothing, the move is not offered. */
   readonly unlessIdle?: Op | undefined;
@@ -67,7 +67,6 @@ export interface Wiring {
   readonly inputs: readonly Input[];
   readonly opLists: OpLists;
   readonly kinds: Kinds;
-  readonly renumberings: Renumberings;
   readonly maxLocalStates: number;
   watch?: Watch;
   /** The number of a part. @throws Error for a name that no part has */
@@ -186,7 +185,8 @@ export abstract class Part<L = unknown> {
   protected abstract offer(value: L): readonly Move[];
   /** Equal local states have one number. */
   protected abstract numberOf(value: L): Numbered;
-  protected abstract renumbered(value: L, renumbering: Renumbering): L;
+  /** The value with epochs renumbered, as `Values.renumbered` does. */
+  protected abstract renumbered(value: L, masks: Int32Array): L;
 
   /** The value with names exchanged, for the part that has the other name. */
   protected renamed(value: L, rename: Rename): L {
@@ -268,16 +268,16 @@ export abstract class Part<L = unknown> {
   moves(local: number): readonly Move[] {
     const known = this.#moves[local];
     if (known !== undefined) return known;
-    const moves = this.offer(this.values[local] as L).map((move) =>
-      this.#oneMove(settled(move, this.wiring.opLists)),
-    );
+    const moves = this.offer(this.values[local] as L).map((move) => this.one(move));
     this.#moves[local] = moves;
     this.wiring.watch?.offered(this, local, moves);
     return moves;
   }
 
   /** Equal moves of different local states are one object, so that the few that there are stay near. */
-  #oneMove(move: Move): Move {
+  protected one(offered: Move): Move {
+    if (offered.list !== undefined) return offered;
+    const move = settled(offered, this.wiring.opLists);
     const { list, fault, budget, label, unlessIdle } = move;
     const idle = unlessIdle === undefined ? '' : `${unlessIdle.part}:${unlessIdle.input}`;
     const key = `${list} ${String(fault)} ${budget} ${idle} ${label}`;
@@ -295,15 +295,15 @@ export abstract class Part<L = unknown> {
     const kind = this.wiring.kinds.after(kinds[local] as number, renumbering);
     const root = this.#rootOf(local);
     const found = alike.find(root, kind);
-    const next = found === -1 ? this.#renumber(local, renumbering) : (alike.slots[found] as number);
+    const next = found === -1 ? this.#renumber(local, renumbering.masks) : (alike.slots[found] as number);
     if (found === -1) alike.set(root, kind, next);
     this.locals.roots[next] = root + 1;
     remaps.set(local, renumbering.index, next);
     return next;
   }
 
-  #renumber(local: number, renumbering: Renumbering): number {
-    return this.intern(this.renumbered(this.values[local] as L, renumbering));
+  #renumber(local: number, masks: Int32Array): number {
+    return this.intern(this.renumbered(this.values[local] as L, masks));
   }
 
   /** The local state in which the epochs of each family are 1, 2, 3 … */
@@ -311,14 +311,8 @@ export abstract class Part<L = unknown> {
     const { kinds, alike, roots } = this.locals;
     const known = roots[local] as number;
     if (known !== 0) return known - 1;
-    const { kinds: all, families, renumberings } = this.wiring;
-    const kind = kinds[local] as number;
-    let value = this.values[local] as L;
-    for (let f = 0; f < families.names.length; f++) {
-      const mask = all.mask(kind, f);
-      if (!isDense(mask)) value = this.renumbered(value, renumberings.of(f, mask));
-    }
-    const root = this.intern(value);
+    const masks = this.wiring.kinds.masksOf(kinds[local] as number);
+    const root = masks.every(isDense) ? local : this.#renumber(local, masks);
     this.locals.roots[root] = root + 1;
     this.locals.roots[local] = root + 1;
     for (const one of root === local ? [root] : [root, local])

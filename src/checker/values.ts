@@ -2,16 +2,7 @@
 // (Hash consing, as Lisp systems call it after Ershov's "On programming of arithmetic operations", 1958. The objects
 // themselves stay as they came: two that are equal must not become one, since a model may copy its state and change it.)
 // Invariant: an object that was remembered never changes.
-import {
-  DEEPEST,
-  isEpoch,
-  isPlain,
-  namesEpoch,
-  notPlain,
-  rank,
-  tooDeep,
-  type Renumbering,
-} from './epochs.ts';
+import { DEEPEST, isEpoch, isPlain, namesEpoch, notPlain, rank, tooDeep } from './epochs.ts';
 import type { Kinds } from './kinds.ts';
 
 export interface Numbered {
@@ -66,6 +57,11 @@ export class Values {
     return this.#one(text, 0, text.length);
   }
 
+  /** The number of what is made of values with these numbers, in this order. */
+  numberOfAll(numbers: readonly number[]): number {
+    return this.#one(`(${numbers.join()}`, 0, 0).number;
+  }
+
   /** What was numbered since the last time is kept by whoever asked, so it will be met again. */
   remember(): void {
     for (const { object, is } of this.#met) this.#byObject.set(object, is);
@@ -77,22 +73,34 @@ export class Values {
     if (this.#met.length > 0) this.#met = [];
   }
 
-  /** The value with the epochs of one family renumbered: a copy, but for pieces without them. */
-  renumbered<V>(value: V, renumbering: Renumbering): V {
+  /**
+   * The value with the epochs in `masks`, one for each family, become 1, 2, 3 … (0: the family stays as it is). A copy,
+   * but for pieces that stay.
+   */
+  renumbered<V>(value: V, masks: Int32Array): V {
     if (!isObject(value)) return value;
     const { kind } = this.#byObject.get(value) ?? this.number(value, 'the value');
-    if (this.#kinds.after(kind, renumbering) === kind) return value;
-    if (Array.isArray(value)) return value.map((item: unknown) => this.renumbered(item, renumbering)) as V;
+    if (this.#kinds.stays(kind, masks)) return value;
+    if (Array.isArray(value)) return value.map((item: unknown) => this.renumbered(item, masks)) as V;
     const holder = value as Readonly<Record<string, unknown>>;
     const out: Record<string, unknown> = {};
     for (const field of Object.keys(holder)) {
       const item = holder[field];
-      out[field] =
-        isEpoch(field, item) && this.#familyOf?.(field, holder, item) === renumbering.family
-          ? rank(renumbering.mask, item)
-          : this.renumbered(item, renumbering);
+      out[field] = isEpoch(field, item)
+        ? this.#ranked(field, holder, item, masks)
+        : this.renumbered(item, masks);
     }
     return out as V;
+  }
+
+  #ranked(
+    field: string,
+    holder: Readonly<Record<string, unknown>>,
+    epoch: number,
+    masks: Int32Array,
+  ): number {
+    const mask = masks[this.#familyOf?.(field, holder, epoch) ?? -1] ?? 0;
+    return mask === 0 ? epoch : rank(mask, epoch);
   }
 
   #ofObject(value: object): Numbered {

@@ -70,15 +70,15 @@ describe('renumbering', () => {
     const { values, kinds } = numbering();
     const { kind } = values.number(held, 'the value');
     expect([kinds.mask(kind, 0), kinds.mask(kind, 1)]).toEqual([0b101000, 0b1000]);
-    const to = new Renumberings().of(0, 0b101010);
-    const renumbered = values.renumbered(held, to);
+    const { masks } = new Renumberings().of(0, 0b101010);
+    const renumbered = values.renumbered(held, masks);
     expect(renumbered).toEqual({ ...held, epoch: 2, list: [held.list[0], { epoch: 3 }] });
     expect(renumbered.list[0]).toBe(held.list[0]);
   });
 
   it('leaves equal pieces apart, since a model may copy its state and change it', () => {
     const { values } = numbering();
-    const twice = values.renumbered([{ epoch: 3 }, { epoch: 3 }], new Renumberings().of(0, 0b1000));
+    const twice = values.renumbered([{ epoch: 3 }, { epoch: 3 }], new Renumberings().of(0, 0b1000).masks);
     expect(twice).toEqual([{ epoch: 1 }, { epoch: 1 }]);
     expect(twice[0]).not.toBe(twice[1]);
   });
@@ -93,7 +93,7 @@ describe('renumbering', () => {
           const { values, kinds } = numbering();
           const { kind } = values.number([value], 'the value');
           const to = new Renumberings().of(f, kinds.mask(kind, f) | more);
-          const renumbered = values.renumbered([value], to);
+          const renumbered = values.renumbered([value], to.masks);
           expect(values.number(renumbered, 'the value').kind).toBe(kinds.after(kind, to));
         },
       ),
