@@ -2,6 +2,7 @@
 // Invariant: the only place where roles meet adapters.
 import { openLineFile } from './adapters/line-file.ts';
 import type { EtcdOptions } from './adapters/etcd-store.ts';
+import type { EtcdServer, EtcdServerOptions } from './adapters/etcd-server.ts';
 import { createNodeClock } from './adapters/node-clock.ts';
 import { createNodeRandom } from './adapters/node-random.ts';
 import { createPinoLog } from './adapters/pino-log.ts';
@@ -28,7 +29,7 @@ import type { Store } from './store/contract.ts';
 import { openLocalStore, type StoreOptions } from './store/local-store.ts';
 import { openMemoryStore } from './store/memory-store.ts';
 
-export { serveEtcd, type EtcdServer, type EtcdServerOptions } from './adapters/etcd-server.ts';
+export type { EtcdServer, EtcdServerOptions } from './adapters/etcd-server.ts';
 export { createNodeClock } from './adapters/node-clock.ts';
 export { createPinoLog } from './adapters/pino-log.ts';
 export * from './actors/index.ts';
@@ -126,6 +127,17 @@ export async function openStore(
   }
   const message = `no engine for the store ${JSON.stringify(url)}; give memory:, file:DIRECTORY or etcd://host:2379`;
   throw new HoldfastError(message, { code: 'invalid_option' });
+}
+
+/**
+ * Serves etcd's API (version 3) over a store, for `etcdctl` and for etcd's clients: KV, Watch, Lease, Maintenance,
+ * Cluster (the member list) and, with a user, Auth (authenticate). What is not offered is answered with gRPC's `Unimplemented`.
+ *
+ * @throws HoldfastError `invalid_option` when it would listen off loopback without TLS and a user
+ */
+export async function serveEtcd(options: EtcdServerOptions): Promise<EtcdServer> {
+  const adapter = await import('./adapters/etcd-server.ts');
+  return adapter.serveEtcd(options);
 }
 
 /**

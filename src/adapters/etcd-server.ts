@@ -34,12 +34,7 @@ export interface EtcdServerOptions {
 /** A server of etcd's API. `close` does not close the store. */
 export interface EtcdServer extends GrpcServer, AsyncDisposable {}
 
-/**
- * Serves etcd's API: KV, Watch, Lease, Maintenance, Cluster (the member list) and, with a user, Auth (authenticate).
- * What is not offered is answered with gRPC's `Unimplemented`.
- *
- * @throws HoldfastError `invalid_option` when it would listen off loopback without TLS and a user
- */
+/** @throws HoldfastError `invalid_option` when it would listen off loopback without TLS and a user */
 export async function serveEtcd(options: EtcdServerOptions): Promise<EtcdServer> {
   const { store, host = '127.0.0.1', port = 2_379, tls, user, name = 'holdfast' } = options;
   checkReach(host, options);

@@ -32,6 +32,8 @@ const program = new Command('holdfast')
   .description('A fleet that survives: hub, nodes and remote calls on explicit state machines.')
   .version(version, '-V, --version', 'print the version')
   .helpOption('-h, --help', 'show help')
+  // An option belongs to the command that stands before it: `store` and `store get` have some of the same name.
+  .enablePositionalOptions()
   .showHelpAfterError('(add --help for the options and examples)')
   .addHelpText('after', examples);
 for (const command of [
