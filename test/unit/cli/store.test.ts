@@ -34,7 +34,9 @@ async function on(...args: string[]): Promise<Omit<Ended, 'signal'>> {
     }),
   );
   try {
-    await storeCommand().parseAsync([...args, '--store', `etcd://127.0.0.1:${server.port}`], { from: 'user' });
+    await storeCommand().parseAsync([...args, '--store', `etcd://127.0.0.1:${server.port}`], {
+      from: 'user',
+    });
     return { ...printed, status: Number(process.exitCode ?? 0) };
   } finally {
     for (const spy of spies) spy.mockRestore();
@@ -57,7 +59,9 @@ describe('holdfast store', () => {
   it('refuses to be reached from elsewhere without TLS and a user, and says what to pass', async () => {
     const open = await run(['store', '--store', 'memory:', '--listen', '0.0.0.0:0']);
     expect(open).toMatchObject({ status: 1, stdout: '' });
-    expect(open.stderr).toMatch(/it needs TLS \(--tls-cert and --tls-key.*\) and a user \(--user name:password/);
+    expect(open.stderr).toMatch(
+      /it needs TLS \(--tls-cert and --tls-key.*\) and a user \(--user name:password/,
+    );
   });
 
   it('names what is wrong with an address and a user', async () => {
@@ -81,13 +85,24 @@ describe('the commands on a store', () => {
     );
     expect(await on('get', 'nobody')).toMatchObject({ status: 1, stdout: '', stderr: '' });
     expect((await on('del', '--prefix', 'app/')).stdout).toBe('deleted 2\n');
-    expect((await on('get', 'a', 'b', '--prefix')).stderr).toContain('give one of END, --prefix and --from-key');
+    expect((await on('get', 'a', 'b', '--prefix')).stderr).toContain(
+      'give one of END, --prefix and --from-key',
+    );
   });
 
   it('watch, from the past on, until Ctrl-C', async () => {
     const { revision } = await store.put({ key: bytes('w'), value: bytes('1') });
     const url = `etcd://127.0.0.1:${server.port}`;
-    const watching = new Command(['store', 'watch', 'w', '--rev', String(revision), '--previous', '--store', url]);
+    const watching = new Command([
+      'store',
+      'watch',
+      'w',
+      '--rev',
+      String(revision),
+      '--previous',
+      '--store',
+      url,
+    ]);
     const lines = new Command(['store', 'watch', 'w', '--rev', String(revision), '--json', '--store', url]);
     await watching.match(/put\tw\t1\n/);
     await store.put({ key: bytes('w'), value: bytes('2') });
