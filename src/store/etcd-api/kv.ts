@@ -165,7 +165,7 @@ function rangeBody({
   return { kvs: entries.map(wireEntry), more, count };
 }
 
-/** Within a transaction only the revision is told again. */
+/** Within a transaction only the revision is told again, and of nested ones not even that. */
 function responseOp(response: OperationResponse): object {
   const header = { revision: response.revision };
   switch (response.type) {
@@ -186,7 +186,7 @@ function responseOp(response: OperationResponse): object {
     case 'txn':
       return {
         response_txn: {
-          header,
+          header: {},
           succeeded: response.succeeded,
           responses: response.responses.map(responseOp),
         },

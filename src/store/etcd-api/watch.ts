@@ -77,9 +77,9 @@ export class WatchStream implements Requests, WatchStreamSide {
       key: request.key.length === 0 ? Uint8Array.of(0) : request.key,
       range_end: request.range_end,
     });
+    if (isEmptyRange(range)) return this.#refuse(slot, 'mvcc: watcher range is empty');
     const wanted = request.watch_id.toString();
     const id = wanted === '0' ? this.#freeId() : wanted;
-    if (isEmptyRange(range)) return this.#refuse(slot, 'mvcc: watcher range is empty');
     if (this.#watches.has(id)) {
       return this.#refuse(slot, 'mvcc: duplicate watch ID provided on the WatchStream');
     }
