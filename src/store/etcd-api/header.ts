@@ -22,7 +22,9 @@ export class Headers {
     this.memberId = idOf(`member ${name}`);
   }
 
+  /** 0: without one. */
   at(revision: Revision): object {
+    if (revision === 0) return { cluster_id: this.clusterId, member_id: this.memberId, raft_term: TERM };
     return { cluster_id: this.clusterId, member_id: this.memberId, revision, raft_term: TERM };
   }
 }

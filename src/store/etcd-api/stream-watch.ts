@@ -144,7 +144,9 @@ export class StreamWatch implements WatchSink {
     if (before === 'ended') return;
     this.#phase = 'ended';
     this.#side.gone(this);
-    const last = (): void => void this.#side.send(this.#side.revision, this.#farewell(end));
+    // etcd tells no revision with a compaction.
+    const last = (): void =>
+      void this.#side.send(end.reason === 'compacted' ? 0 : this.#side.revision, this.#farewell(end));
     if (before === 'announced') return last();
     if (before === 'ready') {
       // The announcement has its turn already; this comes behind it.
