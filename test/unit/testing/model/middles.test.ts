@@ -1,8 +1,10 @@
 // Events in the middle of a delay: timers that must end, start anew or run on are told apart, by systems with one timer wrong.
 import { describe, expect, it } from 'vitest';
-import { setup } from 'xstate';
+import { setup, type AnyStateMachine } from 'xstate';
+import { registry } from '../../../../machines/index.ts';
 import {
   actorSut,
+  contractOptions,
   createTestModel,
   PathFailure,
   testFile,
@@ -178,4 +180,21 @@ describe('a step that waits for less than a delay', () => {
     expect(text).toContain("timing: 'middles',");
     expect(text).toContain("reaches searched: typed → wait 150 ms → clicked → wait debounce'");
   });
+});
+
+describe('our own machines', () => {
+  for (const [name, entry] of Object.entries(registry)) {
+    it(`${name}: run by XState, it agrees with its model in the middle of every delay`, async () => {
+      const machine = entry.machine as AnyStateMachine;
+      const given = { input: entry.input, examples: entry.examples };
+      const model = createTestModel(machine, { ...contractOptions(given), timing: 'middles', maxPaths: 400 });
+      const { paths, coverage } = model.plan();
+      for (const path of paths) await model.testPath(path, actorSut(machine, { input: entry.input }));
+      const middles = paths.filter(({ steps }) =>
+        steps.some((step) => step.kind === 'wait' && step.until === 'middle'),
+      );
+      expect(middles.length).toBeGreaterThan(5);
+      expect(coverage.uncovered.filter(({ kind }) => kind === 'middle')).toEqual([]);
+    });
+  }
 });
