@@ -4,7 +4,8 @@
 import type { KeyValue, Revision, Store } from '../../src/index.ts';
 import { median, rotated } from './rows.ts';
 import type { BenchOptions, Row } from './rows.ts';
-import { subjects, type StoreSubject } from './subjects/stores.ts';
+import type { StoreSubject } from './subjects/place.ts';
+import { subjects } from './subjects/stores.ts';
 
 /** Ratios are to a real etcd, where it runs too. */
 const BASELINE = 'etcd';

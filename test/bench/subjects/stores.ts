@@ -1,24 +1,9 @@
 // The stores that the benchmark `store` compares: whatever keeps the contract, opened empty for each round.
 // Invariant: the same client code drives all; nothing here is measured.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { noLog, openStore, type Store } from '../../../src/index.ts';
-
-export interface OpenSubject {
-  readonly store: Store;
-  /** Closes it and opens what it left behind; absent where nothing is left. */
-  reopen?(): Promise<Store>;
-  /** Closes it and removes what it left behind. */
-  close(): Promise<void>;
-}
-
-export interface StoreSubject {
-  readonly name: string;
-  open(): Promise<OpenSubject>;
-}
-
-/** Beside the sources and not in /tmp, which may be memory: a flush must cost what a disk takes. */
-const place = join(import.meta.dirname, '../../..', '.store-');
+import { etcd, etcd3 } from './etcd.ts';
+import { place, type StoreSubject } from './place.ts';
 
 const memory: StoreSubject = {
   name: 'memory',
@@ -49,4 +34,4 @@ const file: StoreSubject = {
   },
 };
 
-export const subjects: readonly StoreSubject[] = [memory, file];
+export const subjects: readonly StoreSubject[] = [memory, file, etcd, etcd3];

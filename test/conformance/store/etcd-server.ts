@@ -28,6 +28,8 @@ export interface EtcdServer {
 
 export interface EtcdServerOptions {
   readonly args?: readonly string[];
+  /** Its data lies in a new folder whose path begins so. @default one in memory, where there is a place for that */
+  readonly folder?: string | undefined;
   /** Clients must use TLS then. PEM text. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
 }
@@ -73,11 +75,15 @@ class Server implements EtcdServer {
   #process: ChildProcess | undefined;
   #output = '';
 
-  constructor({ name, port, peerPort }: Member, cluster: string, { args = [], tls }: EtcdServerOptions) {
+  constructor(
+    { name, port, peerPort }: Member,
+    cluster: string,
+    { args = [], tls, folder = join(base, 'holdfast-etcd-') }: EtcdServerOptions,
+  ) {
     this.name = name;
     this.port = port;
     this.endpoint = `127.0.0.1:${port}`;
-    this.#folder = mkdtempSync(join(base, 'holdfast-etcd-'));
+    this.#folder = mkdtempSync(folder);
     const client = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
     const tlsArgs = Object.entries(tls ?? {}).map(([part, pem]) => {
       const path = join(this.#folder, `${part}.pem`);
@@ -164,7 +170,7 @@ function accepts(port: number): Promise<boolean> {
  */
 export async function startEtcdCluster(
   size: number,
-  { args = [], tls }: EtcdServerOptions = {},
+  { args = [], ...options }: EtcdServerOptions = {},
 ): Promise<EtcdServer[]> {
   const ports = await freePorts(size * 2);
   const members = Array.from({ length: size }, (_, i) => ({
@@ -174,7 +180,9 @@ export async function startEtcdCluster(
   }));
   const cluster = members.map(({ name, peerPort }) => `${name}=http://127.0.0.1:${peerPort}`).join(',');
   const times = size === 1 ? alone : together;
-  const servers = members.map((member) => new Server(member, cluster, { args: [...times, ...args], tls }));
+  const servers = members.map(
+    (member) => new Server(member, cluster, { ...options, args: [...times, ...args] }),
+  );
   try {
     await Promise.all(servers.map((server) => server.start()));
   } catch (error) {
