@@ -19,6 +19,8 @@ export function welcomeFrames(epoch: number, registrationEpoch: number): Uint8Ar
     encoding: 'json',
     heartbeatTimeoutMs: 15_000,
     sessionGraceMs: 60_000,
+    ordinal: epoch,
+    roster: { upTo: 3, nodes: [1, 2] },
   };
   return [
     frame(FrameType.REGISTERED, registered),
@@ -95,6 +97,8 @@ function toClient(dice: Dice): Uint8Array[] {
     ],
     () => [frame(FrameType.FATE, fates, { peer: to.peer })],
     () => [frame(FrameType.RESUME, '', { peer: to.peer })],
+    () => [frame(FrameType.ROSTER, { gone: [1 + dice.below(9)] }, { id: to.id })],
+    () => [frame(FrameType.ROSTER, { nodes: [dice.below(3), 2, 1, dice.below(9)] }, { id: to.id })],
     () => [frame(FrameType.CREDIT, u32s(1 + dice.below(2_000_000)), to)],
     () => [frame(FrameType.ANSWER, { ok: true, nodes: [], total: 0 }, { id: dice.below(20) })],
   ])();

@@ -17,6 +17,7 @@ export function registerFrame(role: 'node' | 'client', name: string): Uint8Array
     functions: role === 'node' ? HOSTILE : [],
     labels: { zone: 'a', gpu: 'true' },
     maxConcurrent: 8,
+    ordinals: role === 'node' ? [{ hub: 'h1', ordinal: 1 }] : [],
   });
   return frame(FrameType.REGISTER, message);
 }
@@ -78,8 +79,14 @@ export function clientFrames(dice: Dice, next: () => number): Uint8Array[] {
       const nodes = [
         { id: dice.pick(['bystander', 'nobody', 'n1']), instance: `i${dice.below(50)}`, calls: [call] },
       ];
+      const rosters = [{ hub: dice.pick(['h1', 'h2']), nodes: [dice.below(3), dice.below(3), 1, 1] }];
       return [
-        frame(FrameType.RESUME, { nodes, unassigned: [id] }, { peer: dice.below(4), flags: dice.below(2) }),
+        frame(FrameType.ROSTER, '', { id: dice.below(20_000) }),
+        frame(
+          FrameType.RESUME,
+          { nodes, unassigned: [id], ...(dice.once(2) ? { rosters } : {}) },
+          { peer: dice.below(4), flags: dice.below(2) },
+        ),
       ];
     }
     default:
