@@ -33,7 +33,7 @@ export interface Heard {
 const LONGEST_TURN = 1_000;
 
 /** What a local state takes with its steps and moves, roughly: measured on connection × session. */
-const LOCAL_BYTES = 1_024;
+const LOCAL_BYTES = 1_536;
 
 export class Composition {
   readonly parts: readonly Part[];

@@ -1,4 +1,5 @@
 // The explicit-state model checker: what `holdfast/testing` exports of it.
+export type { ActorView } from './actor-view.ts';
 export { check, createSearch } from './check.ts';
 export type {
   ConsistencyTester,
@@ -13,7 +14,6 @@ export type { Change, CounterexampleStep, Exchange, Violation } from './explain.
 export { historyActor, type History, type HistoryCall, type HistoryEvent } from './history.ts';
 export { recordHistory, type HistoryRecorder, type HistoryRecorderOptions } from './history-recorder.ts';
 export { linearizability } from './linearizability.ts';
-export type { ActorView } from './machine-part.ts';
 export type {
   CheckOptions,
   CheckResult,

@@ -1,6 +1,7 @@
 // A machine actor as a part: its XState snapshot, its pending delays, and the answers that its process awaits.
 // Invariant: the ledger of every local state is the first one, so two local states differ only where behaviour can.
 import type { AnyMachineSnapshot, EventObject } from 'xstate';
+import { viewOf, type ActorView } from './actor-view.ts';
 import { createStepper, delayName, type Step, type Stepper } from '../engine/step.ts';
 import { inWords, Part, QUIET, type Input, type Move, type Op, type Outcome, type Wiring } from './part.ts';
 import type { Rename } from './renaming.ts';
@@ -26,16 +27,6 @@ export interface Local {
   readonly record: unknown;
 }
 
-/** What properties see of a machine actor. */
-export interface ActorView {
-  readonly status: 'stopped' | 'active' | 'done';
-  /** The leaf states, such as `connected.health.waiting`; empty while stopped. */
-  readonly leaves: readonly string[];
-  /** True for a state and for every state that is around it. */
-  readonly in: (path: string) => boolean;
-  readonly control: Readonly<Record<string, unknown>>;
-}
-
 interface SplitContext {
   readonly control: Readonly<Record<string, unknown>>;
   readonly ledger: unknown;
@@ -43,30 +34,6 @@ interface SplitContext {
 
 const isSplit = (context: unknown): context is SplitContext =>
   typeof context === 'object' && context !== null && 'control' in context && 'ledger' in context;
-
-function leavesOf(value: unknown, prefix = ''): string[] {
-  if (typeof value === 'string') return [prefix + value];
-  return Object.entries(value as object).flatMap(([name, inner]: [string, unknown]) => {
-    const below = leavesOf(inner, `${prefix}${name}.`);
-    return below.length === 0 ? [prefix + name] : below;
-  });
-}
-
-const STOPPED: ActorView = { status: 'stopped', leaves: [], in: () => false, control: {} };
-
-function viewOf({ snapshot }: Local, control: (context: unknown) => unknown): ActorView {
-  if (snapshot === undefined) return STOPPED;
-  const leaves = leavesOf(snapshot.value);
-  const around = new Set(
-    leaves.flatMap((leaf) => leaf.split('.').map((_, i, names) => names.slice(0, i + 1).join('.'))),
-  );
-  return {
-    status: snapshot.status === 'done' ? 'done' : 'active',
-    leaves,
-    in: (path) => around.has(path),
-    control: control(snapshot.context) as ActorView['control'],
-  };
-}
 
 /** What an event leads to, whatever the actor's timers and awaited answers are. */
 interface Reaction {
@@ -122,7 +89,7 @@ export class MachinePart extends Part<Local> {
   }
 
   view(local: number): ActorView {
-    return (this.views[local] ??= viewOf(this.values[local] as Local, this.#compared));
+    return (this.views[local] ??= viewOf((this.values[local] as Local).snapshot, this.#compared));
   }
 
   describe(local: number): string {

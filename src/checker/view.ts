@@ -1,8 +1,9 @@
 // What properties see of a global state.
 // Invariant: reading never changes anything; one view is reused for all states, so properties must not keep it.
+import type { ActorView } from './actor-view.ts';
 import { ChannelPart } from './channel-part.ts';
 import type { Composition } from './composition.ts';
-import { MachinePart, type ActorView } from './machine-part.ts';
+import { MachinePart } from './machine-part.ts';
 import { ModelPart } from './model-part.ts';
 import type { Message } from './system.ts';
 
