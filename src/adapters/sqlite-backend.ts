@@ -95,19 +95,20 @@ class SqliteBackend implements Backend {
 
   #start(): SqliteThread {
     const start = { directory: this.#directory, told: this.#told };
-    let lives: 'opening' | 'open' | 'refused' = 'opening';
+    let state: 'opening' | 'open' = 'opening';
     const thread: SqliteThread = new SqliteThread(this.#file, start, {
       message: (message) => {
-        if (message.type === 'opened') lives = 'open';
-        if (message.type === 'refused') lives = 'refused';
+        if (message.type === 'opened') state = 'open';
         this.#hear(message);
       },
       ended: (cause) => {
-        if (this.#thread === thread) this.#thread = undefined;
+        // One that refused was let go before, and what waits now is not its own.
+        if (this.#thread !== thread) return;
+        this.#thread = undefined;
         const said = cause instanceof Error ? cause.message : 'it ended by itself';
         this.#failAll({
           message: `the thread of store ${this.#directory} died: ${said}; the next request starts another`,
-          started: lives === 'open' ? 'unknown' : 'notStarted',
+          started: state === 'open' ? 'unknown' : 'notStarted',
         });
       },
     });

@@ -133,6 +133,26 @@ test('all that a dead thread had fails, and nobody waits for ever', async () => 
   expect(await keys(faulty)).toEqual([]);
 });
 
+test('a thread that could not open the file is followed by one that can, and takes nothing of it along', async () => {
+  const faulty = await openFaulty();
+  await faulty.run([put('a')]);
+  cause('die-before');
+  await expect(faulty.run([])).rejects.toMatchObject({ code: 'store_failed' });
+  const other = openDatabase(directory);
+  cause('linger');
+  await expect(faulty.run([put('b')])).rejects.toMatchObject({
+    started: 'notStarted',
+    message: expect.stringContaining('another store has it open'),
+  });
+  other.close();
+  const asked = Promise.all([faulty.run([put('c')]), faulty.run([put('d')])]);
+  // Now the one that was refused ends, while these wait for the next.
+  rmSync(join(place, 'linger'));
+  const outcomes = await asked;
+  expect(outcomes.map(told)).toEqual([['3 c'], ['4 d']]);
+  expect(await keys(faulty)).toEqual(['a', 'c', 'd']);
+});
+
 test('a store that another one holds is refused with the remedy, and opens once that is closed', async () => {
   backend = await openSqliteBackend({ directory });
   await expect(openSqliteBackend({ directory })).rejects.toMatchObject({
