@@ -54,6 +54,17 @@ export function badTimeout(name: string, value: number): HoldfastError {
   });
 }
 
+/** What the checks of a request threw: what they refuse, or what came of a request that is not made as its type says. */
+export function senseless(error: unknown): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new HoldfastError(`the request is not what the contract describes (${why})`, {
+    code: 'invalid_argument',
+    cause: error,
+    started: 'notStarted',
+  });
+}
+
 /** What an engine threw. One that is not ours says nothing about what happened. */
 export function ofEngine(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;

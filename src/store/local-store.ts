@@ -36,6 +36,8 @@ import { Feed } from './feed.ts';
 import { LocalLeases } from './leases.ts';
 import { ownedOperation } from './owned.ts';
 import { Proposals } from './proposals.ts';
+import { checkSize } from './request-size.ts';
+import { checkTxn } from './txn-checks.ts';
 import { WatchStream, type WatchHome } from './watch-stream.ts';
 
 export interface StorePorts {
@@ -181,11 +183,11 @@ class EmbeddedStore implements LocalStore, WatchHome {
   }
 
   txn(request: TxnRequest, options?: ProposalOptions): Promise<TxnResponse> {
-    return this.#propose(checks.checkTxn, { ...request, type: 'txn' }, options);
+    return this.#propose(checkTxn, { ...request, type: 'txn' }, options);
   }
 
   async compact(revision: Revision, options?: ProposalOptions): Promise<Answer> {
-    checks.checkRevision('revision', revision);
+    checks.checkRevision('revision', revision ?? NaN);
     return this.proposals.propose({ type: 'compact', revision }, 0, options);
   }
 
@@ -196,7 +198,11 @@ class EmbeddedStore implements LocalStore, WatchHome {
 
   watch(request: WatchRequest, sink: WatchSink): WatchHandle {
     if (this.#closed !== undefined) throw failure.stopped();
-    checks.checkWatch(request);
+    try {
+      checks.checkWatch(request);
+    } catch (error) {
+      throw failure.senseless(error);
+    }
     const stream = new WatchStream(this, {
       id: `watch/${++this.#watchNumber}`,
       request,
@@ -227,14 +233,16 @@ class EmbeddedStore implements LocalStore, WatchHome {
     options: ProposalOptions | undefined,
   ): Promise<Answers[O['type']]> {
     let bytes: number;
+    let owned: O;
     try {
       check(operation);
-      bytes = checks.checkSize(operation);
+      bytes = checkSize(operation);
+      owned = ownedOperation(operation);
     } catch (error) {
-      return Promise.reject(error as HoldfastError);
+      return Promise.reject(failure.senseless(error));
     }
     // One promise and no more: this is the way of every write.
-    return this.proposals.propose<O['type']>(ownedOperation(operation) as never, bytes, options);
+    return this.proposals.propose<O['type']>(owned as never, bytes, options);
   }
 
   async #close(): Promise<void> {

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { apply, applyBatch } from '../../../src/store/apply.ts';
-import { checkTxn } from '../../../src/store/checks.ts';
+import { checkTxn } from '../../../src/store/txn-checks.ts';
 import { isRefusal, type Command, type Outcome } from '../../../src/store/commands.ts';
 import type { Comparison, KeyRange, Operation } from '../../../src/store/contract.ts';
 import type { Change, Keyspace } from '../../../src/store/keyspace.ts';

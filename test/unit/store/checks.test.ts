@@ -2,8 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../../src/protocol/limits.ts';
 import { prefixEnd } from '../../../src/store/bytes.ts';
-import { checkSize, checkTtl, checkTxn, checkWatch } from '../../../src/store/checks.ts';
+import { checkTtl, checkWatch } from '../../../src/store/checks.ts';
 import type { Operation, TxnRequest } from '../../../src/store/contract.ts';
+import { checkSize } from '../../../src/store/request-size.ts';
+import { checkTxn } from '../../../src/store/txn-checks.ts';
 import { bytes } from './naive-store.ts';
 
 const txn =
