@@ -59,7 +59,7 @@ export async function openHubStore(command: Command, flags: HubStoreFlags, log: 
     throw error;
   }
   // A real etcd is compacted by those who run it.
-  const isOurs = !flags.store.startsWith('etcd:');
+  const isOurs = !/^etcds?:/.test(flags.store);
   const stopCompaction = startCompaction(store, {
     clock: createNodeClock(),
     log,

@@ -116,7 +116,11 @@ export async function faultsOfModel(store: Store, record: WatchRecord, upTo: Rev
   for (const one of record.told) {
     if (one.type !== 'events' && one.type !== 'progress') continue;
     if (one.revision < first) continue;
-    if (one.type === 'events') for (const event of one.events) faults.push(...apply(model, event, request));
+    // What was told beyond `upTo` is none of this judgement.
+    const events = one.type === 'events' ? one.events : [];
+    for (const event of events)
+      if (event.entry.modRevision <= upTo) faults.push(...apply(model, event, request));
+    if (one.revision > upTo) break;
     faults.push(...difference(model, await heldAt(one.revision), one.revision));
   }
   faults.push(...difference(model, await heldAt(upTo), upTo));
