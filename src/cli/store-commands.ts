@@ -12,7 +12,7 @@ import {
   jsonOf,
   printable,
   rangeOf,
-  storeFlag,
+  addStoreFlags,
   withStore,
   type RangeFlags,
   type StoreFlags,
@@ -34,9 +34,8 @@ export function getCommand(): Command {
     .option('--limit <number>', 'most entries to print', parseCount)
     .option('--keys-only', 'print no values')
     .option('--count', 'print how many there are')
-    .option('--json', 'print an object a line, with revisions')
-    .addOption(storeFlag());
-  return addRangeFlags(command).action((key: string, end: string | undefined, flags: GetFlags) =>
+    .option('--json', 'print an object a line, with revisions');
+  return addRangeFlags(addStoreFlags(command)).action((key: string, end: string | undefined, flags: GetFlags) =>
     withStore(command, flags, (store) => get(store, rangeOf(key, end, flags), flags)),
   );
 }
@@ -72,9 +71,8 @@ export function putCommand(): Command {
     .argument('<key>')
     .argument('[value]', 'without it, standard input')
     .option('--lease <id>', 'the key goes when this lease goes')
-    .option('--json', 'print JSON')
-    .addOption(storeFlag());
-  return command.action((key: string, value: string | undefined, flags: PutFlags) =>
+    .option('--json', 'print JSON');
+  return addStoreFlags(command).action((key: string, value: string | undefined, flags: PutFlags) =>
     withStore(command, flags, async (store) => {
       const encoder = new TextEncoder();
       const { revision } = await store.put({
@@ -92,9 +90,8 @@ export function delCommand(): Command {
     .description('delete keys')
     .argument('<key>')
     .argument('[end]', 'all keys from KEY on that lie before this one')
-    .option('--json', 'print JSON')
-    .addOption(storeFlag());
-  return addRangeFlags(command).action(
+    .option('--json', 'print JSON');
+  return addRangeFlags(addStoreFlags(command)).action(
     (key: string, end: string | undefined, flags: StoreFlags & RangeFlags) =>
       withStore(command, flags, async (store) => {
         const { deleted, revision } = await store.delete(rangeOf(key, end, flags));
@@ -115,9 +112,8 @@ export function watchCommand(): Command {
     .argument('[end]', 'all keys from KEY on that lie before this one')
     .option('--rev <revision>', 'begin with this revision, which may be past', parseCount)
     .option('--previous', 'print what was there before, too')
-    .option('--json', 'print an object a line')
-    .addOption(storeFlag());
-  return addRangeFlags(command).action((key: string, end: string | undefined, flags: WatchFlags) =>
+    .option('--json', 'print an object a line');
+  return addRangeFlags(addStoreFlags(command)).action((key: string, end: string | undefined, flags: WatchFlags) =>
     withStore(command, flags, async (store) => {
       const stop = new AbortController();
       const release = onStopSignal(() => stop.abort());
@@ -152,9 +148,8 @@ export function compactCommand(): Command {
   const command = new Command('compact')
     .description('forget what was overwritten or deleted before a revision')
     .argument('[revision]', 'without it, the newest', parseCount)
-    .option('--json', 'print JSON')
-    .addOption(storeFlag());
-  return command.action((revision: number | undefined, flags: StoreFlags) =>
+    .option('--json', 'print JSON');
+  return addStoreFlags(command).action((revision: number | undefined, flags: StoreFlags) =>
     withStore(command, flags, async (store) => {
       const floor = revision ?? (await store.status()).revision;
       await store.compact(floor);

@@ -10,7 +10,7 @@ import {
   bytesOf,
   jsonEntry,
   rangeOf,
-  storeFlag,
+  addStoreFlags,
   withStore,
   type RangeFlags,
   type StoreFlags,
@@ -24,9 +24,8 @@ const TOGETHER_BYTES = 1_000_000;
 export function exportCommand(): Command {
   const command = new Command('export')
     .description('print all entries as lines of JSON, as of one revision')
-    .argument('[key]', 'only this one; or with --prefix, those that begin with it', '')
-    .addOption(storeFlag());
-  return addRangeFlags(command).action((key: string, flags: StoreFlags & RangeFlags) =>
+    .argument('[key]', 'only this one; or with --prefix, those that begin with it', '');
+  return addRangeFlags(addStoreFlags(command)).action((key: string, flags: StoreFlags & RangeFlags) =>
     withStore(command, flags, (store) =>
       exportEntries(store, rangeOf(key, undefined, key === '' ? { prefix: true } : flags)),
     ),
@@ -57,9 +56,8 @@ export function importCommand(): Command {
   const command = new Command('import')
     .description('put the entries of an export; those that belonged to a lease are left out')
     .argument('[file]', 'without it, standard input')
-    .option('--json', 'print JSON')
-    .addOption(storeFlag());
-  return command.action((file: string | undefined, flags: StoreFlags) =>
+    .option('--json', 'print JSON');
+  return addStoreFlags(command).action((file: string | undefined, flags: StoreFlags) =>
     withStore(command, flags, async (store) => {
       const { written, leftOut } = await importEntries(store, file);
       if (flags.json) return printLine(JSON.stringify({ written, leftOut }));

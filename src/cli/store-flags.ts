@@ -10,19 +10,31 @@ import {
   type KeyValue,
   type Store,
 } from '../index.ts';
+import { readText } from './flags.ts';
 import { printError } from './report.ts';
 
 const DEFAULT_STORE = 'file:./data';
 
 export interface StoreFlags {
   readonly store: string;
+  readonly ca?: string;
   readonly json?: true;
 }
 
 export function storeFlag(): Option {
-  return new Option('--store <url>', 'memory:, file:FOLDER or etcd://HOST:PORT')
-    .env('HOLDFAST_STORE')
-    .default(DEFAULT_STORE);
+  const description = 'memory:, file:FOLDER, etcd://HOST:PORT or etcds://USER:PASSWORD@HOST:PORT';
+  return new Option('--store <url>', description).env('HOLDFAST_STORE').default(DEFAULT_STORE);
+}
+
+export function addStoreFlags(command: Command): Command {
+  return command
+    .addOption(storeFlag())
+    .option('--ca <file>', "PEM file of the authority that signed the store's certificate (etcds://)");
+}
+
+/** What else opens the store. @throws HoldfastError when the file cannot be read */
+export function openingOf({ ca }: StoreFlags): { tls?: { ca: string } } {
+  return ca === undefined ? {} : { tls: { ca: readText('--ca', ca) } };
 }
 
 export interface RangeFlags {
@@ -59,7 +71,7 @@ export async function withStore(
     parent?.getOptionValueSource('store') === 'cli' ? (parent.opts() as StoreFlags).store : undefined;
   const given = command.getOptionValueSource('store') === 'cli' ? flags.store : (before ?? flags.store);
   try {
-    const store = await openStore(given, { log: noLog() });
+    const store = await openStore(given, { log: noLog(), ...openingOf(flags) });
     try {
       await use(store);
     } finally {

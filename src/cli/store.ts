@@ -23,7 +23,7 @@ import { printError, printLine } from './report.ts';
 import { onStopSignal } from './signals.ts';
 import { compactCommand, delCommand, getCommand, putCommand, watchCommand } from './store-commands.ts';
 import { exportCommand, importCommand } from './store-files.ts';
-import { storeFlag, type StoreFlags } from './store-flags.ts';
+import { addStoreFlags, openingOf, type StoreFlags } from './store-flags.ts';
 
 interface Flags extends StoreFlags, TlsFlags {
   readonly listen: Address;
@@ -52,7 +52,6 @@ export function storeCommand(): Command {
       host: '127.0.0.1',
       port: 2_379,
     })
-    .addOption(storeFlag())
     .option('--tls-cert <file>', 'PEM file of the certificate (needed off loopback)')
     .option('--tls-key <file>', 'PEM file of its key')
     .addOption(
@@ -76,13 +75,17 @@ export function storeCommand(): Command {
   ]) {
     command.addCommand(sub.showHelpAfterError('(add --help for the options and examples)'));
   }
-  return addLogFlag(command, 'info').action(run);
+  return addLogFlag(addStoreFlags(command), 'info').action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
   const log = createPinoLog({ level: flags.logLevel, ...(flags.json ? { pretty: false } : {}) });
   const tls = tlsOf(flags);
-  const store = await openStore(flags.store, { log, transitions: transitionsTo(flags.transitions) });
+  const store = await openStore(flags.store, {
+    log,
+    transitions: transitionsTo(flags.transitions),
+    ...openingOf(flags),
+  });
   let server: EtcdServer;
   try {
     server = await serveEtcd({ store, ...flags.listen, tls, user: flags.user });

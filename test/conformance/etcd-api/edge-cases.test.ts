@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadEtcdProtos } from '../../../src/adapters/etcd-protos.ts';
 import { openStore, serveEtcd, type EtcdServer, type Store } from '../../../src/index.ts';
-import { dial, framed, request, unary } from '../../unit/adapters/grpc-client.ts';
+import { dial, framed, onMessage, request, unary } from '../../unit/adapters/grpc-client.ts';
 import { startEtcd, type EtcdServer as RealEtcd } from '../store/etcd-server.ts';
 
 const protos = loadEtcdProtos();
@@ -208,20 +208,12 @@ describe('watches on one stream', () => {
   class Conversation {
     readonly said: unknown[] = [];
     readonly #stream: ClientHttp2Stream;
-    #rest = Buffer.alloc(0);
     #news = Promise.withResolvers<void>();
 
     constructor(session: ClientHttp2Session) {
       this.#stream = request(session, path);
-      this.#stream.on('error', () => {});
-      this.#stream.on('data', (chunk: Buffer) => {
-        this.#rest = Buffer.concat([this.#rest, chunk]);
-        for (;;) {
-          if (this.#rest.length < 5 || this.#rest.length < 5 + this.#rest.readUInt32BE(1)) break;
-          const end = 5 + this.#rest.readUInt32BE(1);
-          this.said.push(alike(watch.response.decode(this.#rest.subarray(5, end))));
-          this.#rest = this.#rest.subarray(end);
-        }
+      onMessage(this.#stream, (message) => {
+        this.said.push(alike(watch.response.decode(message)));
         this.#news.resolve();
         this.#news = Promise.withResolvers();
       });

@@ -75,3 +75,26 @@ export async function unary(
   stream.end(framed(message));
   return ending(stream);
 }
+
+/** Calls `take` with each message as it comes. */
+export function onMessage(stream: ClientHttp2Stream, take: (message: Buffer) => void): void {
+  const parts: Buffer[] = [];
+  let length = 0;
+  let wanted = 5;
+  stream.on('error', () => {});
+  stream.on('data', (chunk: Buffer) => {
+    parts.push(chunk);
+    length += chunk.length;
+    // Joined once a message, not once a chunk.
+    while (length >= wanted) {
+      const bytes = Buffer.concat(parts.splice(0));
+      const end = 5 + bytes.readUInt32BE(1);
+      const whole = bytes.length >= end;
+      if (whole) take(bytes.subarray(5, end));
+      const rest = whole ? bytes.subarray(end) : bytes;
+      parts.push(rest);
+      length = rest.length;
+      wanted = rest.length >= 5 ? 5 + rest.readUInt32BE(1) : 5;
+    }
+  });
+}
