@@ -35,8 +35,9 @@ export function getCommand(): Command {
     .option('--keys-only', 'print no values')
     .option('--count', 'print how many there are')
     .option('--json', 'print an object a line, with revisions');
-  return addRangeFlags(addStoreFlags(command)).action((key: string, end: string | undefined, flags: GetFlags) =>
-    withStore(command, flags, (store) => get(store, rangeOf(key, end, flags), flags)),
+  return addRangeFlags(addStoreFlags(command)).action(
+    (key: string, end: string | undefined, flags: GetFlags) =>
+      withStore(command, flags, (store) => get(store, rangeOf(key, end, flags), flags)),
   );
 }
 
@@ -113,21 +114,22 @@ export function watchCommand(): Command {
     .option('--rev <revision>', 'begin with this revision, which may be past', parseCount)
     .option('--previous', 'print what was there before, too')
     .option('--json', 'print an object a line');
-  return addRangeFlags(addStoreFlags(command)).action((key: string, end: string | undefined, flags: WatchFlags) =>
-    withStore(command, flags, async (store) => {
-      const stop = new AbortController();
-      const release = onStopSignal(() => stop.abort());
-      try {
-        const request = { ...rangeOf(key, end, flags), startRevision: flags.rev, previous: flags.previous };
-        for await (const { events } of watchEvents(store, request, { signal: stop.signal })) {
-          for (const event of events) printLine(flags.json ? jsonEvent(event) : textEvent(event));
+  return addRangeFlags(addStoreFlags(command)).action(
+    (key: string, end: string | undefined, flags: WatchFlags) =>
+      withStore(command, flags, async (store) => {
+        const stop = new AbortController();
+        const release = onStopSignal(() => stop.abort());
+        try {
+          const request = { ...rangeOf(key, end, flags), startRevision: flags.rev, previous: flags.previous };
+          for await (const { events } of watchEvents(store, request, { signal: stop.signal })) {
+            for (const event of events) printLine(flags.json ? jsonEvent(event) : textEvent(event));
+          }
+        } catch (error) {
+          if (!stop.signal.aborted) throw error;
+        } finally {
+          release();
         }
-      } catch (error) {
-        if (!stop.signal.aborted) throw error;
-      } finally {
-        release();
-      }
-    }),
+      }),
   );
 }
 

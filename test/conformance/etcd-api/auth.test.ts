@@ -21,7 +21,12 @@ beforeAll(async () => {
   ours = await serveEtcd({ store, port: 0, user: { name: 'root', password: 'secret' } });
   real = await startEtcd();
   endpoints = [`127.0.0.1:${ours.port}`, real.endpoint];
-  for (const args of [['user', 'add', 'root:secret'], ['role', 'add', 'root'], ['user', 'grant-role', 'root', 'root'], ['auth', 'enable']]) {
+  for (const args of [
+    ['user', 'add', 'root:secret'],
+    ['role', 'add', 'root'],
+    ['user', 'grant-role', 'root', 'root'],
+    ['auth', 'enable'],
+  ]) {
     expect(await etcdctl(real.endpoint, args)).toMatchObject({ status: 0 });
   }
 }, 30_000);
@@ -58,8 +63,12 @@ describe('a user', () => {
   it('who is none is told so, in words that clients know', async () => {
     expect((await both('get', 'a')).error).toContain('etcdserver: user name is empty');
     expect((await both('put', 'a', '2')).error).toContain('etcdserver: user name is empty');
-    expect((await both('get', 'a', '--user=root:wrong')).error).toContain('etcdserver: authentication failed');
-    expect((await both('get', 'a', '--user=nobody:secret')).error).toContain('etcdserver: authentication failed');
+    expect((await both('get', 'a', '--user=root:wrong')).error).toContain(
+      'etcdserver: authentication failed',
+    );
+    expect((await both('get', 'a', '--user=nobody:secret')).error).toContain(
+      'etcdserver: authentication failed',
+    );
     const [mine] = endpoints;
     for (const args of [
       ['watch', 'a'],
@@ -101,7 +110,12 @@ describe('off loopback', () => {
       const secure = [`--cacert=${file}`, '--user=root:p:w'];
       const endpoint = `https://127.0.0.1:${server.port}`;
       expect((await etcdctl(endpoint, ['put', 'tls', 'yes', ...secure])).stdout).toBe('OK\n');
-      const plain = await etcdctl(`127.0.0.1:${server.port}`, ['get', 'tls', '--dial-timeout=500ms', '--command-timeout=500ms']);
+      const plain = await etcdctl(`127.0.0.1:${server.port}`, [
+        'get',
+        'tls',
+        '--dial-timeout=500ms',
+        '--command-timeout=500ms',
+      ]);
       expect(plain.status).not.toBe(0);
       const client = await openStore(`etcds://root:p%3Aw@127.0.0.1:${server.port}`, { tls: { ca: cert } });
       const { entries } = await client.range({ key: bytes('tls') });
