@@ -27,7 +27,7 @@ interface Control {
 interface Ledger {
   readonly times: WatchTimes;
   readonly seed: number;
-  /** Attachments in a row that failed or were lost. */
+  /** Attachments in a row that failed, or were lost before history had joined them. */
   readonly failures: number;
   readonly readyAt: number;
   readonly resumes: number;
@@ -108,7 +108,7 @@ export const watchMachine = setup({
     advanceEpoch: assign({
       control: ({ context: { control } }) => ({ epoch: control.epoch + 1 }),
     }),
-    noteAttached: assign({ ledger: ({ context: { ledger } }) => ({ ...ledger, failures: 0 }) }),
+    noteJoined: assign({ ledger: ({ context: { ledger } }) => ({ ...ledger, failures: 0 }) }),
     noteFailure: assign({
       ledger: ({ context: { ledger } }) => ({ ...ledger, failures: ledger.failures + 1 }),
     }),
@@ -182,10 +182,7 @@ export const watchMachine = setup({
           entry: ['advanceEpoch', 'attachFeed'],
           after: { attachTimeout: { target: 'backing_off', actions: ['noteFailure', 'detachFeed'] } },
           on: {
-            'feed.attached': [
-              { guard: 'current', target: '#watch.ready', actions: 'noteAttached' },
-              { actions: 'noteStale' },
-            ],
+            'feed.attached': [{ guard: 'current', target: '#watch.ready' }, { actions: 'noteStale' }],
             'feed.lost': [
               { guard: 'current', target: 'backing_off', actions: 'noteFailure' },
               { actions: 'noteStale' },
@@ -232,7 +229,7 @@ export const watchMachine = setup({
               on: {
                 'history.advanced': [{ guard: 'current', actions: 'readHistory' }, { actions: 'noteStale' }],
                 'history.joined': [
-                  { guard: 'current', target: '#watch.streaming.live' },
+                  { guard: 'current', target: '#watch.streaming.live', actions: 'noteJoined' },
                   { actions: 'noteStale' },
                 ],
                 'backlog.filled': [{ guard: 'current', target: 'waiting' }, { actions: 'noteStale' }],
@@ -279,7 +276,7 @@ export const watchMachine = setup({
                   {
                     guard: 'current',
                     target: '#watch.streaming.catching_up',
-                    actions: ['noteAttached', 'noteResume'],
+                    actions: 'noteResume',
                   },
                   { actions: 'noteStale' },
                 ],

@@ -124,6 +124,14 @@ describe('streaming', () => {
     expect([watch.state, watch.store.ledger['failures']]).toEqual(['streaming.live', 0]);
   });
 
+  it('backs off from a feed that attaches and is lost before history has joined it', () => {
+    const watch = Watch.live;
+    for (let failures = 1; failures <= 3; failures++) {
+      expect(watch.send('feed.lost').store.ledger['failures']).toBe(failures);
+      watch.expire('resumeDelay').send('feed.attached');
+    }
+  });
+
   it('drops what an older attachment says', () => {
     const watch = Watch.live.send('feed.lost').expire('resumeDelay').send('feed.attached');
     for (const type of ['feed.lost', 'history.joined', 'history.compacted', 'backlog.filled'])
