@@ -29,7 +29,8 @@ function observed(times = 0) {
     machine: counterMachine,
     run: 'r1',
     id: (_actor: CompiledActor<Counter>, n) => `counter-${n}`,
-    now: () => (at += 1),
+    // A second from one to the next, so that delays may be over.
+    now: () => (at += 1_000),
   });
   compiled.observe(observer);
   const play = (...events: CounterEvent[]) => {
@@ -59,7 +60,7 @@ it('each event is told once, ignored and unexpected ones and delays too, by acto
     // What comes after the end is told nobody.
     ['counter-2', 2, 'end', 'here', 'over'],
   ]);
-  expect(records.at(-1)).toMatchObject({ status: 'done', machine: 'counter', run: 'r1', at: 7 });
+  expect(records.at(-1)).toMatchObject({ status: 'done', machine: 'counter', run: 'r1', at: 7_000 });
   expect(conform(lines(records), { machines: [counterMachine] })).toMatchObject({
     impossible: [],
     checked: 7,
