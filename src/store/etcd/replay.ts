@@ -12,9 +12,14 @@ export interface Promised {
   readonly after: Revision;
 }
 
+/**
+ * - `early`: the store has not come to the first revision that is wanted.
+ * - `unknown`: it cannot be told: the bookmarks of the server remain.
+ */
+type Outcome = Promised | 'early' | 'unknown';
+
 export interface Replay {
-  /** Undefined when it cannot be told: the bookmarks of the server remain. */
-  readonly outcome: Promise<Promised | undefined>;
+  readonly outcome: Promise<Outcome>;
   stop(): void;
 }
 
@@ -30,12 +35,12 @@ export function startReplay(
 ): Replay {
   let feed: Feed | undefined;
   let state: 'open' | 'over' = 'open';
-  let settle: (promised: Promised | undefined) => void = () => undefined;
-  const end = (promised: Promised | undefined): void => {
+  let settle: (outcome: Outcome) => void = () => undefined;
+  const end = (result: Outcome): void => {
     if (state === 'over') return;
     state = 'over';
     feed?.leave();
-    settle(promised);
+    settle(result);
   };
   const read = (from: Revision, until: Revision, after: Revision): void => {
     if (state === 'over') return;
@@ -53,17 +58,20 @@ export function startReplay(
         if (seen > until) end({ revision: until, after: last });
       },
       // Not to be read any more, or not by this user.
-      compacted: () => end(undefined),
-      refused: () => end(undefined),
+      compacted: () => end('unknown'),
+      refused: () => end('unknown'),
       lost: () => read(seen, until, last),
     });
   };
-  const outcome = new Promise<Promised | undefined>((resolve) => (settle = resolve));
+  const outcome = new Promise<Outcome>((resolve) => (settle = resolve));
   newest().then(
-    (until) => (until < next ? end({ revision: next - 1, after: next - 1 }) : read(next, until, next - 1)),
-    () => end(undefined),
+    (until) => {
+      if (until >= next) read(next, until, next - 1);
+      else end(until === next - 1 ? { revision: until, after: until } : 'early');
+    },
+    () => end('unknown'),
   );
-  return { outcome, stop: () => end(undefined) };
+  return { outcome, stop: () => end('unknown') };
 }
 
 function concerns({ key, end, without }: WatchRequest & KeyRange, { type, kv }: EventMessage): boolean {

@@ -48,6 +48,8 @@ export class EtcdWatch implements WatchHandle {
   #held: EventMessage[][] = [];
   #refusals = 0;
   #end: WatchEnd | undefined;
+  /** What the owner asked for and has not got: to be proven, to be proven once there is something to tell, or left to the server. */
+  #bookmark: 'none' | 'asked' | 'early' | 'unknown' = 'none';
   #proof: Replay | undefined;
   /** All up to `revision` were told once those up to `after` are. */
   #promised: { readonly revision: number; readonly after: number } | undefined;
@@ -94,16 +96,9 @@ export class EtcdWatch implements WatchHandle {
   }
 
   requestProgress(): void {
-    if (this.#delivery === 'ended' || this.#proof !== undefined) return;
-    // Before the watch is ready there is no revision to begin with; then it is asked for again.
-    if (this.#next === undefined) return;
-    this.#proof = this.#replay(this.#request, this.#next);
-    void this.#proof.outcome.then((promised) => {
-      this.#proof = undefined;
-      if (promised === undefined || this.#delivery === 'ended') return;
-      this.#promised = promised;
-      this.#keepPromise();
-    });
+    if (this.#delivery === 'ended') return;
+    this.#bookmark = 'asked';
+    this.#prove();
   }
 
   /** The store is closed. */
@@ -124,6 +119,7 @@ export class EtcdWatch implements WatchHandle {
         this.#next ??= revision + 1;
         this.#refusals = 0;
         this.#actor.send({ type: 'feed.attached', epoch });
+        this.#prove();
       },
       events: (events) => {
         if (!isCurrent()) return;
@@ -172,6 +168,23 @@ export class EtcdWatch implements WatchHandle {
     this.#room = this.#sink.events(events, revision);
     if (this.#room === 'wait') this.#actor.send({ type: 'backlog.filled', epoch: this.#epoch });
     else this.#keepPromise();
+    if (this.#bookmark === 'early') this.#bookmark = 'asked';
+    this.#prove();
+  }
+
+  /** Once there is a revision to begin with; one at a time, so that each answers for what was asked before it began. */
+  #prove(): void {
+    if (this.#bookmark !== 'asked' || this.#proof !== undefined || this.#next === undefined) return;
+    this.#bookmark = 'none';
+    this.#proof = this.#replay(this.#request, this.#next);
+    void this.#proof.outcome.then((outcome) => {
+      this.#proof = undefined;
+      if (this.#delivery === 'ended') return;
+      if (typeof outcome !== 'string') this.#promised = outcome;
+      else if (this.#bookmark === 'none') this.#bookmark = outcome;
+      this.#keepPromise();
+      this.#prove();
+    });
   }
 
   /** A bookmark of the server's own, which comes every ten minutes while nothing happens. */
@@ -180,7 +193,9 @@ export class EtcdWatch implements WatchHandle {
     // A watch on a revision to come hears of earlier ones.
     if (revision < next - 1) return;
     this.#next = revision + 1;
-    if (this.#request.progressNotify === true) this.#sink.progress(revision);
+    if (this.#request.progressNotify !== true && this.#bookmark !== 'unknown') return;
+    if (this.#bookmark === 'unknown') this.#bookmark = 'none';
+    this.#sink.progress(revision);
   }
 
   #keepPromise(): void {

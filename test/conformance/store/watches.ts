@@ -248,6 +248,19 @@ function describeBookmarks(under: StoreUnderTest): void {
     await sound(store, one, 7);
   });
 
+  test('one that is asked for before the watch is ready comes when it is', async () => {
+    const store = await openStore(under);
+    await someHistory(store);
+    for (const request of [prefix('quiet/'), everything, { ...everything, startRevision: 3 }]) {
+      const one = begin(store, request);
+      one.handle.requestProgress();
+      await one.record.until('the bookmark', ({ told }) =>
+        told.some((each) => each.type === 'progress' && each.revision >= 6),
+      );
+      await sound(store, one, 6);
+    }
+  });
+
   test('a bookmark never overtakes an event, be the watch behind or the writers fast', async () => {
     const store = await openStore(under);
     const first = await load(store, { seed: 5, commits: 40 });
