@@ -46,7 +46,7 @@ export function readCall(
     client,
     attempt,
     offer,
-    flags,
+    flags: flags & ~Flag.DURABLE,
     target: routeBytes === 0 ? undefined : readRoute(bytes, routeAt, routeAt + routeBytes, end),
     deadlineAt: now + readU32(bytes, start + 4),
     since: now,
@@ -66,5 +66,6 @@ export function readCall(
     result: 'none',
     idempotent: (flags & Flag.IDEMPOTENT) !== 0,
     whereabouts: 'sure',
+    durable: (flags & Flag.DURABLE) === 0 ? undefined : { frames: NO_FRAMES, node: undefined },
   };
 }

@@ -11,6 +11,13 @@ const MAX_GONE = 10_000;
 /** Clients that were given up, and attempts of one client that vanished. */
 const MAX_REMEMBERED = 10_000;
 
+/** What becomes of calls that are journaled, when others would be forgotten. */
+export interface DurableCalls {
+  /** It finds another node. */
+  again(call: Routed): void;
+  left(call: Routed): void;
+}
+
 export class Book {
   readonly clients = new Map<number, Asking>();
   readonly nodes = new Map<number, Running>();
@@ -24,16 +31,33 @@ export class Book {
   /** By the instance of a client that was given up: attempts up to this one may have been executed. */
   readonly #givenUp = new Map<string, number>();
   readonly #freed: (node: Running) => void;
+  readonly #durables: DurableCalls;
 
   /** `freed` is called when a place at a node was freed by a call that left. */
-  constructor(freed: (node: Running) => void) {
+  constructor(freed: (node: Running) => void, durables: DurableCalls) {
     this.#freed = freed;
+    this.#durables = durables;
+  }
+
+  /** Function names that somebody offers, defined or waits for. */
+  get functionNames(): number {
+    return this.offers.size;
   }
 
   /** Calls that wait at the hub. */
   get waiting(): number {
     let waiting = this.parked;
     for (const node of this.nodes.values()) waiting += node.queue.length;
+    return waiting;
+  }
+
+  /** The same, one by one. */
+  waitingCalls(): Routed[] {
+    const waiting: Routed[] = [];
+    for (const offer of this.offers.values()) waiting.push(...offer.parked);
+    for (const node of this.nodes.values()) waiting.push(...node.queue);
+    for (const { held } of this.clients.values())
+      waiting.push(...held.filter((call) => call.state === 'held' && call.node === undefined));
     return waiting;
   }
 
@@ -196,7 +220,11 @@ export class Book {
 
   /** Assigned, never sent, and now its node or its client is away: a client that is away asks when it is back. */
   release(call: Routed): void {
-    if (call.client.outbox === undefined) this.leave(call);
+    if (call.durable !== undefined) {
+      this.free(call);
+      call.node = undefined;
+      this.#durables.again(call);
+    } else if (call.client.outbox === undefined) this.leave(call);
     else this.giveBack(call, 'its node went away before it was sent');
   }
 
@@ -273,6 +301,7 @@ export class Book {
     this.free(call);
     if (client.calls.get(call.attempt) === call) client.calls.delete(call.attempt);
     call.state = 'gone';
+    if (call.durable !== undefined) this.#durables.left(call);
   }
 
   /** A name that nobody offers, names or waits for is forgotten: a client may make up any number of them. */

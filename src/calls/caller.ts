@@ -18,6 +18,7 @@ import { Departures } from './departures.ts';
 import * as outcome from './outcome.ts';
 import {
   factsOf,
+  flagsOf,
   newCall,
   Peers,
   routeOf,
@@ -240,8 +241,7 @@ export class Caller {
       deadlineMs,
       startedAt: now,
     });
-    const msgpack = this.#options.encoding === 'msgpack' ? Flag.MSGPACK : 0;
-    const flags = streamFlag | msgpack | (idempotent ? Flag.IDEMPOTENT : 0);
+    const flags = streamFlag | flagsOf(options, this.#options.encoding);
     const call = newCall(name, encoded, flags, routeOf(options), deadlineMs, context, waiter);
     if (signal !== undefined) {
       const abort = (): void => this.#cancel(call, signal.reason);

@@ -134,6 +134,12 @@ export function errorOf(call: CallFacts, failure: FailureMessage): HoldfastError
         code: 'invalid_argument',
         blame: 'remote',
       });
+    case 'store_failed':
+      return new HoldfastError(
+        `call c${call.attempt} of ${call.name} could not be journaled and was not sent: ${failure.message}; ` +
+          "mend the hub's store, or leave durable out",
+        { code: 'store_failed', retryable: true, blame: 'remote', started: call.past },
+      );
     case 'unstarted':
       return lost(call, 'notStarted', failure.message);
     case 'vanished':

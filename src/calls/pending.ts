@@ -4,6 +4,7 @@ import type { CallContext } from '../../machines/call.ts';
 import type { CompiledActor } from '../engine/compile.ts';
 import type { Observer } from '../engine/table-records.ts';
 import type { Clock } from '../ports.ts';
+import { Flag } from '../protocol/frames.ts';
 import type { PeerMessage } from '../protocol/messages.ts';
 import type { Encoded, Encoding } from '../protocol/values.ts';
 import type { Waiting } from '../actors/deadlines.ts';
@@ -23,6 +24,11 @@ export interface CallOptions extends Target {
   readonly deadlineMs?: number | undefined;
   /** Executing it twice does no harm: it fails over to another node. @default false */
   readonly idempotent?: boolean | undefined;
+  /**
+   * Journaled in the hub's store before it is sent: when the hub is killed, its next start goes on with it. Arguments have at most
+   * 512 KiB. Costs two writes. @default false
+   */
+  readonly durable?: boolean | undefined;
   /** Cancels the call, on the node too. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -119,6 +125,12 @@ export function factsOf({ name, attempt, deadlineMs, node, past }: Call, state: 
   // Before the hub said so, its node is only presumed.
   const isKnown = state !== 'sent' && state !== 'queued';
   return { name, attempt, deadlineMs, node: isKnown ? node?.id : undefined, state, past };
+}
+
+/** Of its CALL frame. */
+export function flagsOf({ idempotent = false, durable = false }: CallOptions, encoding: Encoding): number {
+  const msgpack = encoding === 'msgpack' ? Flag.MSGPACK : 0;
+  return msgpack | (idempotent ? Flag.IDEMPOTENT : 0) | (durable ? Flag.DURABLE : 0);
 }
 
 /** JSON text, or '' for any node. */

@@ -19,6 +19,8 @@ export interface PlacementOptions {
   readonly maxQueueSize: number;
   /** A call waits this long for a node that offers its function, in milliseconds. */
   readonly noNodeAfterMs: number;
+  /** Journals where a durable call is; `kept` is called when it may be sent there. */
+  journal(call: Routed, node: Running, kept: () => void): void;
 }
 
 const SWEEP_MS = 250;
@@ -78,7 +80,7 @@ export class Placement {
         `${waiting} calls wait for ${candidates.length} nodes already`,
       );
     }
-    if (!this.#keepFirst(call)) return;
+    if (!this.keepFirst(call)) return;
     call.state = 'queued';
     call.node = node;
     node.queue.push(call);
@@ -201,7 +203,7 @@ export class Placement {
       const message = `${offer.parked.length} calls wait for a node that offers ${offer.name}`;
       return this.#book.refuse(call, 'queue_full', message);
     }
-    if (!this.#keepFirst(call)) return;
+    if (!this.keepFirst(call)) return;
     call.state = 'parked';
     call.node = undefined;
     offer.parked.push(call);
@@ -212,7 +214,7 @@ export class Placement {
   /** Waits until its client reads. With a node, it has a place there; without, it takes nobody's. */
   #hold(call: Routed): void {
     const { client } = call;
-    if (!this.#keepFirst(call)) return;
+    if (!this.keepFirst(call)) return;
     if (client.held.length === 0) client.heldSince = this.#options.clock.now();
     call.state = 'held';
     client.held.push(call);
@@ -220,7 +222,7 @@ export class Placement {
   }
 
   /** The message in which a call came is not kept for it. False when the call was refused for its size. */
-  #keepFirst(call: Routed): boolean {
+  keepFirst(call: Routed): boolean {
     const { first, firstStart, firstEnd } = call;
     if (first === undefined) return true;
     if (this.refuseBeyond(call, firstEnd - firstStart)) return false;
@@ -266,7 +268,7 @@ export class Placement {
     for (const call of assigned) {
       if (call.state !== 'held') continue;
       const { client } = call;
-      if (client.outbox === undefined) this.#book.release(call);
+      if (client.outbox === undefined && call.durable === undefined) this.#book.release(call);
       else if (client.bufferedBytes() === 0) this.#send(call, now);
       else {
         const { node } = call;
@@ -281,6 +283,8 @@ export class Placement {
     const outbox = node?.outbox;
     const fn = offer === undefined ? undefined : node?.functions.get(offer.name);
     if (node === undefined || outbox === undefined || fn === undefined) return this.#book.release(call);
+    if (call.durable !== undefined && call.durable.node !== node)
+      return this.#options.journal(call, node, () => this.#send(call, this.#options.clock.now()));
     call.state = 'assigned';
     // It may have waited while its client was away. Nothing of it was sent, so there is nothing to ask for first.
     call.passing = client.outbox === undefined ? 'no' : 'yes';

@@ -57,6 +57,10 @@ export class Resumption {
     for (const client of clients) {
       if (client.outbox === undefined) continue;
       this.#book.tellClient(client, node);
+      // From the journal: the client may never have heard where they are.
+      for (const { durable, client: its, attempt } of node.assigned)
+        if (durable !== undefined && its === client)
+          client.outbox.frame(FrameType.ASSIGNED, 0, node.number, attempt);
       client.outbox.frame(FrameType.RESUME, 0, node.number, 0);
     }
   }
@@ -184,6 +188,16 @@ export class Resumption {
     }
   }
 
+  /** A journal says that this instance may have the call. */
+  expect(call: Routed, id: string, instance: string): void {
+    const node = this.#book.byInstance.get(instance) ?? this.#expect(id, instance);
+    if (node === undefined) return this.#book.vanish(call);
+    call.state = 'assigned';
+    call.node = node;
+    node.assigned.add(call);
+    this.sweepSoon();
+  }
+
   /** Another instance of this node id is online: the calls of those that were expected are settled. */
   supersede(id: string, instance: string): void {
     for (const [expected, { node }] of this.#expected) {
@@ -220,6 +234,11 @@ export class Resumption {
       return this.#book.tellFate(client, 0, attempt, Fate.UNSTARTED);
     }
     if (node.state === 'gone') return this.#book.vanish(call);
+    if (node.number === 0) {
+      // From the journal: it hears of its node when that is back.
+      (node.askedBy ??= new Set()).add(client);
+      return this.#book.tellFate(client, 0, attempt, Fate.WAITING);
+    }
     this.#book.tellClient(client, node);
     client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, attempt);
     // A question would overtake a call that is held.
@@ -303,6 +322,7 @@ export class Resumption {
       result: 'none',
       idempotent,
       whereabouts,
+      durable: undefined,
     };
     client.calls.set(call);
     return call;

@@ -14,7 +14,7 @@ export interface Asking {
   readonly instance: string;
   outbox: Outbox | undefined;
   /** Bytes written to its socket that the kernel has not taken. */
-  bufferedBytes(): number;
+  bufferedBytes: () => number;
   /** Function numbers of its dictionary, for its present link. */
   definitions: Offer[];
   /** Peers that its present link was told of. */
@@ -141,10 +141,10 @@ export interface Routed {
   /** Where it is in `node.assigned`. */
   place: number;
   /**
-   * `parked`: no node offers it. `queued`: waits for a place at `node`. `held`: assigned, not sent. `assigned`: sent.
+   * `journaling`: arrives, or is being kept. `parked`: no node offers it. `queued`: waits for a place at `node`. `held`: assigned, not sent. `assigned`: sent.
    * `done`: ended, not acknowledged. `sought`: nodes are asked whether they have it. `gone`: forgotten.
    */
-  state: 'parked' | 'queued' | 'held' | 'assigned' | 'done' | 'sought' | 'gone';
+  state: 'journaling' | 'parked' | 'queued' | 'held' | 'assigned' | 'done' | 'sought' | 'gone';
   /** What has arrived of it and was not passed on. */
   frames: readonly Frame[];
   /** CALL frame that arrived in this turn, in the message it came in. */
@@ -168,12 +168,16 @@ export interface Routed {
   idempotent: boolean;
   /** `unsure`: another hub handed it out, and its client only presumed the node that it names. */
   whereabouts: 'sure' | 'unsure';
+  /** Of a call that is journaled: all its frames, and the node that the journal knows it to be with. */
+  durable: { frames: readonly Frame[]; node: Running | undefined } | undefined;
 }
 
 export function createAsking(
-  facts: Pick<Asking, 'number' | 'id' | 'instance' | 'bufferedBytes' | 'past'>,
+  facts: Pick<Asking, 'number' | 'id' | 'instance'> & Partial<Pick<Asking, 'bufferedBytes' | 'past'>>,
 ): Asking {
   return {
+    bufferedBytes: () => 0,
+    past: 'elsewhere',
     ...facts,
     outbox: undefined,
     definitions: [],

@@ -12,12 +12,13 @@ import { readCall } from './admitted.ts';
 import { Announcements } from './announcements.ts';
 import { createBalance } from './balance.ts';
 import { Book } from './book.ts';
+import { Durables } from './durables.ts';
 import { Placement, type PlacementOptions } from './placement.ts';
 import { Resumption, type ResumptionOptions } from './resumption.ts';
 import { keepUnpassed, owesAnswer, stopPassing, Running, type Asking, type Routed } from './roster.ts';
 import type { Turn } from './turn.ts';
 
-export interface RouterOptions extends Omit<PlacementOptions, 'choose'>, ResumptionOptions {
+export interface RouterOptions extends Omit<PlacementOptions, 'choose' | 'journal'>, ResumptionOptions {
   /** An unsigned 32-bit number. */
   random(): number;
 }
@@ -28,10 +29,11 @@ const LATENCY_WEIGHT = 0.1;
 export class Router {
   readonly #clock: Clock;
   readonly #hub: string;
-  readonly #book: Book;
+  readonly book: Book;
   readonly #announcements: Announcements;
   readonly #placement: Placement;
   readonly #resumption: Resumption;
+  readonly durables: Durables;
   #accepting: 'yes' | 'no' = 'yes';
   lateFrames = 0;
   /** When the frames that are being handled came in. */
@@ -41,48 +43,33 @@ export class Router {
     const choose = createBalance(options.balance, options.random);
     this.#clock = options.clock;
     this.#hub = options.hub;
-    this.#book = new Book((node) => this.#placement.advance(node));
-    this.#announcements = new Announcements(options.clock, this.#book.clients);
-    this.#placement = new Placement(this.#book, this.#announcements, { ...options, choose });
-    this.#resumption = new Resumption(this.#book, options);
+    this.book = new Book((node) => this.#placement.advance(node), {
+      again: (call) => this.#placement.place(call),
+      left: (call) => this.durables.left(call),
+    });
+    this.#announcements = new Announcements(options.clock, this.book.clients);
+    this.#placement = new Placement(this.book, this.#announcements, {
+      ...options,
+      choose,
+      journal: (call, node, kept) => this.durables.assign(call, node, kept),
+    });
+    this.#resumption = new Resumption(this.book, options);
+    this.durables = new Durables(this.book, {
+      clock: options.clock,
+      place: (call) => this.#placement.place(call),
+      expect: (call, id, instance) => this.#resumption.expect(call, id, instance),
+    });
   }
 
   get turn(): Turn {
     return this.#placement.turn;
   }
 
-  /** Calls by how they ended, as the hub saw them. */
-  get ended(): Readonly<Record<string, number>> {
-    return this.#book.ended;
-  }
-
-  /** Calls that wait at the hub, those that are with nodes, and of these the ones both of whose ends are here. */
-  get waiting(): number {
-    return this.#book.waiting;
-  }
-  get running(): number {
-    return this.#book.running;
-  }
-  get ending(): number {
-    return this.#book.ending;
-  }
-
-  /** Function names that somebody offers, defined or waits for. */
-  get functionNames(): number {
-    return this.#book.offers.size;
-  }
-
   /** No new calls; those that wait are given back as not started. What is not known to end here is left to the next hub. */
   stopAccepting(): void {
     this.#accepting = 'no';
     this.#resumption.stop();
-    const waiting: Routed[] = [];
-    for (const offer of this.#book.offers.values()) waiting.push(...offer.parked);
-    for (const node of this.#book.nodes.values()) waiting.push(...node.queue);
-    for (const client of this.#book.clients.values()) {
-      waiting.push(...client.held.filter((call) => call.state === 'held' && call.node === undefined));
-    }
-    for (const call of waiting) this.#book.giveBack(call, 'the hub drains');
+    for (const call of this.book.waitingCalls()) this.book.giveBack(call, 'the hub drains');
   }
 
   stop(): void {
@@ -97,7 +84,7 @@ export class Router {
   }
 
   addClient(client: Asking): void {
-    this.#book.clients.set(client.number, client);
+    this.book.clients.set(client.number, client);
   }
 
   clientAttached(client: Asking, outbox: Outbox): void {
@@ -113,14 +100,14 @@ export class Router {
   clientDetached(client: Asking): void {
     client.outbox = undefined;
     client.resuming = undefined;
-    this.#book.undefine(client);
+    this.book.undefine(client);
     // Assigned, but never sent: the client is told so when it asks.
-    for (const call of client.held.splice(0)) if (call.state === 'held') this.#book.release(call);
+    for (const call of client.held.splice(0)) if (call.state === 'held') this.book.release(call);
     for (const call of [...client.calls.values()]) {
       stopPassing(call);
       // What it ended with may have gone to the link that was lost.
       if (call.state === 'done') keepUnpassed(call);
-      if (call.uploading) this.#book.interrupt(call);
+      if (call.uploading) this.book.interrupt(call);
     }
   }
 
@@ -135,10 +122,10 @@ export class Router {
   /** The client will not come back: its calls are cancelled and its outcomes forgotten. */
   removeClient(client: Asking): void {
     this.clientDetached(client);
-    this.#book.rememberGivenUp(client);
-    for (const call of [...client.calls.values()]) this.#book.forsake(call);
-    this.#book.clients.delete(client.number);
-    for (const node of this.#book.nodes.values()) {
+    this.book.rememberGivenUp(client);
+    for (const call of [...client.calls.values()]) this.book.forsake(call);
+    this.book.clients.delete(client.number);
+    for (const node of this.book.nodes.values()) {
       node.owed?.delete(client);
       node.askedBy?.delete(client);
       // An acknowledgement of nothing: the client is gone. From a hub that drains it may go to the next one.
@@ -177,7 +164,7 @@ export class Router {
       }
       case FrameType.CANCEL: {
         const call = client.calls.get(id);
-        return call === undefined ? undefined : this.#book.cancel(call);
+        return call === undefined ? undefined : this.book.cancel(call);
       }
       case FrameType.DEFINE:
         if (id !== client.definitions.length || id >= limits.maxDefinitionsPerClient) {
@@ -186,7 +173,7 @@ export class Router {
             `DEFINE ${id} after ${client.definitions.length} of at most ${limits.maxDefinitionsPerClient} definitions`,
           );
         }
-        return this.#book.define(client, readName(bytes, start, end));
+        return this.book.define(client, readName(bytes, start, end));
       case FrameType.ROSTER:
         this.#announcements.heard(client, id);
         return this.#placement.clientHeard(client);
@@ -199,8 +186,10 @@ export class Router {
 
   #call(call: Routed): void {
     call.client.calls.set(call);
-    if (this.#accepting === 'no') this.#book.giveBack(call, 'the hub drains');
-    else this.#placement.place(call, this.#now);
+    if (this.#accepting === 'no') this.book.giveBack(call, 'the hub drains');
+    else if (call.durable !== undefined) {
+      if (this.#placement.keepFirst(call)) this.durables.begin(call);
+    } else this.#placement.place(call, this.#now);
   }
 
   #argumentChunk(
@@ -227,11 +216,12 @@ export class Router {
       call.node?.outbox?.forward(FrameType.CHUNK, flags, client.number, id, bytes, start, end);
     } else {
       if (this.#placement.refuseBeyond(call, end - start)) return;
-      this.#book.keep(call, FrameType.CHUNK, flags, copyBytes(bytes, start, end));
+      this.book.keep(call, FrameType.CHUNK, flags, copyBytes(bytes, start, end));
       if (call.state === 'queued' && call.node !== undefined) call.node.queuedBytes += end - start;
     }
-    if ((flags & Flag.MORE) !== 0) return;
-    call.uploading = false;
+    if ((flags & Flag.MORE) === 0) call.uploading = false;
+    if (call.state === 'journaling') this.durables.more(call);
+    if (call.uploading) return;
     if ((call.state === 'assigned' || call.state === 'held') && call.node !== undefined) {
       call.node.bulk -= 1;
       this.#placement.advance(call.node);
@@ -239,19 +229,19 @@ export class Router {
   }
 
   #ack(client: Asking, peer: number, bytes: Uint8Array, start: number, end: number): void {
-    const node = this.#book.nodes.get(peer);
+    const node = this.book.nodes.get(peer);
     const isAway = node?.state === 'away';
     readIds(bytes, start, end, (attempt) => {
-      if (isAway) this.#book.acknowledge(node, client, [attempt]);
+      if (isAway) this.book.acknowledge(node, client, [attempt]);
       const call = client.calls.get(attempt);
       if (call === undefined) return;
       // Its client had presumed another node when it gave it up: the one that has it must hear so.
-      if (call.node === node) this.#book.leave(call);
-      else this.#book.drop(call);
+      if (call.node === node) this.book.leave(call);
+      else this.book.drop(call);
     });
     if (node === undefined || isAway) return;
     // It may have come back since the outcome left it, and know nobody.
-    this.#book.tellNode(node, client);
+    this.book.tellNode(node, client);
     node.outbox?.frame(FrameType.ACK, 0, client.number, 0, bytes, start, end);
     this.#placement.advance(node);
   }
@@ -261,8 +251,8 @@ export class Router {
   ): Running {
     const node = new Running(facts);
     this.#resumption.adopt(node);
-    this.#book.nodes.set(node.number, node);
-    this.#book.byInstance.set(node.instance, node);
+    this.book.nodes.set(node.number, node);
+    this.book.byInstance.set(node.instance, node);
     return node;
   }
 
@@ -277,27 +267,27 @@ export class Router {
   /** `registration`: whether it registered anew since it was last online, and so knows nobody. */
   nodeOnline(node: Running, outbox: Outbox, registration: 'new' | 'routed'): void {
     node.outbox = outbox;
-    this.#book.withdraw(node);
+    this.book.withdraw(node);
     node.state = 'online';
     if (registration === 'new') {
       node.told = new Set();
-      this.#book.payOwed(node);
+      this.book.payOwed(node);
       this.#resumption.askClients(node);
     }
-    const offers = [...node.functions.keys()].map((name) => this.#book.offer(name));
+    const offers = [...node.functions.keys()].map((name) => this.book.offer(name));
     for (const offer of offers) offer.nodes.push(node);
     for (const offer of offers) this.#placement.unpark(offer);
   }
 
   /** No new work, but what is there goes on. */
   nodeLeaving(node: Running): void {
-    this.#book.withdraw(node);
+    this.book.withdraw(node);
     node.state = 'leaving';
     this.#placement.replaceQueued(node);
   }
 
   nodeAway(node: Running): void {
-    this.#book.withdraw(node);
+    this.book.withdraw(node);
     node.state = 'away';
     node.outbox = undefined;
     node.awaySince = this.#clock.now();
@@ -306,8 +296,8 @@ export class Router {
     for (const call of [...node.assigned]) {
       stopPassing(call);
       call.downBytes = 0;
-      if (call.state === 'held') this.#book.release(call);
-      else if (call.uploading) this.#book.interrupt(call);
+      if (call.state === 'held') this.book.release(call);
+      else if (call.uploading) this.book.interrupt(call);
     }
     this.#placement.replaceQueued(node);
     this.#resumption.sweepSoon();
@@ -318,14 +308,14 @@ export class Router {
     const owed = owesAnswer(node);
     this.nodeAway(node);
     node.state = 'gone';
-    this.#book.nodes.delete(node.number);
+    this.book.nodes.delete(node.number);
     // Its number may come to stand for another.
-    for (const client of this.#book.clients.values()) client.told.delete(node.number);
-    this.#book.byInstance.delete(node.instance);
-    this.#book.rememberGone(node.instance);
+    for (const client of this.book.clients.values()) client.told.delete(node.number);
+    this.book.byInstance.delete(node.instance);
+    this.book.rememberGone(node.instance);
     // A hub that drains gives nobody up: the node may come to the next one, and the client ask there.
     if (this.#accepting === 'no') return;
-    for (const call of [...node.assigned, ...(node.unpassed ?? [])]) this.#book.vanish(call);
+    for (const call of [...node.assigned, ...(node.unpassed ?? [])]) this.book.vanish(call);
     // After what became of its calls: who hears of the one has heard of the other.
     this.#announcements.leave(node.ordinal);
     this.#resumption.nodeLost(node, owed);
@@ -347,7 +337,7 @@ export class Router {
     start: number,
     end: number,
   ): void {
-    const client = this.#book.clients.get(peer);
+    const client = this.book.clients.get(peer);
     if (type === FrameType.FATE) return this.#resumption.fates(node, client, bytes, start, end);
     if (type < FrameType.CHUNK || type > FrameType.FAILURE) throw unexpectedType(type, 'a node');
     const creditBytes = type === FrameType.CREDIT ? readCredit(bytes, start, end) : 0;
@@ -385,9 +375,9 @@ export class Router {
   }
 
   #count(call: Routed, node: Running, how: 'result' | 'failure'): void {
-    this.#book.free(call);
+    this.book.free(call);
     call.state = 'done';
-    this.#book.ended[how] += 1;
+    this.book.ended[how] += 1;
     call.client.finished += 1;
     node.executed += 1;
     const tookMs = this.#now - call.since;

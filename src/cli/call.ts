@@ -24,6 +24,7 @@ interface Flags extends HubFlags {
   readonly label?: Record<string, string>;
   readonly deadline?: number;
   readonly idempotent?: true;
+  readonly durable?: true;
   readonly json?: true;
   readonly repeat?: number;
   readonly connectTimeout: number;
@@ -55,6 +56,7 @@ export function callCommand(): Command {
       durationFlag('--deadline', 'give up after this long (default: 5m; with --repeat the interval)'),
     )
     .option('--idempotent', 'executing it twice does no harm: it may move to another node')
+    .option('--durable', "journaled in the hub's store before it is sent")
     .addOption(transitionsFlag())
     .option('--json', 'print results, texts too, and errors as JSON')
     .addOption(durationFlag('--repeat', 'call again and again, once in this long, until Ctrl-C'))
@@ -105,8 +107,11 @@ async function run(name: string, args: readonly unknown[], flags: Flags, quiet: 
   }
 }
 
-function callOptions({ node, label, deadline, idempotent }: Flags, signal: AbortSignal): Series['options'] {
-  return { ...given({ node, labels: label, deadlineMs: deadline, idempotent }), signal };
+function callOptions(
+  { node, label, deadline, idempotent, durable }: Flags,
+  signal: AbortSignal,
+): Series['options'] {
+  return { ...given({ node, labels: label, deadlineMs: deadline, idempotent, durable }), signal };
 }
 
 async function callOnce(

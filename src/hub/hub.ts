@@ -11,6 +11,7 @@ import { Accepted, type AcceptedOptions } from './accepted.ts';
 import { mayJoin } from './admission.ts';
 import { Histories } from './histories.ts';
 import { Member, type Home } from './member.ts';
+import { Numbers } from './numbers.ts';
 import { resolveHubOptions, type HubOptions, type HubPorts } from './options.ts';
 import { describeMetrics, pageOf } from './pages.ts';
 import { Questions } from './questions.ts';
@@ -44,16 +45,16 @@ class RunningHub implements Hub {
   readonly #home: Home;
   readonly #links = new Set<Accepted>();
   readonly #members = new Map<string, Member>();
-  readonly #numbers = new Set<number>();
+  readonly #numbers = new Numbers();
   readonly #histories = new Histories();
   readonly #replaced = new Set<string>();
-  #nextNumber = 1;
   #listening: Listening | undefined;
   #state: 'listening' | 'draining' | 'stopped' = 'listening';
   #stopping: Promise<void> | undefined;
   readonly #whenStopped = Promise.withResolvers<void>();
   #lagMs = 0;
   #ticker: Timer | undefined;
+  #graceTimer: Timer | undefined;
   readonly #startedAt: number;
   readonly #closed = { bytesIn: 0, bytesOut: 0 };
   #records: Records | undefined;
@@ -146,9 +147,9 @@ class RunningHub implements Hub {
       nodes,
       clients: this.#members.size - nodes,
       connections: this.#links.size,
-      waiting: this.#router.waiting,
-      running: this.#router.running,
-      ended: { ...this.#router.ended },
+      waiting: this.#router.book.waiting,
+      running: this.#router.book.running,
+      ended: { ...this.#router.book.ended },
       unexpectedEvents: this.system.unexpectedEvents,
       deadLetters: this.system.deadLetters,
     };
@@ -197,7 +198,8 @@ class RunningHub implements Hub {
     for (const link of [...this.#links]) link.breakOff(CloseCode.UNAVAILABLE, 'the hub stops');
     await this.#listening?.close();
     this.#router.stop();
-    if (this.#ticker !== undefined) this.#ports.clock.clearTimer(this.#ticker);
+    for (const timer of [this.#ticker, this.#graceTimer])
+      if (timer !== undefined) this.#ports.clock.clearTimer(timer);
     await this.#records?.close(this.#membersOf('node'));
     await this.#ports.closeStore?.();
     await this.system.stop();
@@ -212,7 +214,7 @@ class RunningHub implements Hub {
     const until = clock.now() + this.#resolved.drainTimeoutMs;
     return new Promise((resolve) => {
       const look = (): void => {
-        if (this.#router.ending === 0 || clock.now() >= until) resolve();
+        if (this.#router.book.ending === 0 || clock.now() >= until) resolve();
         else clock.setTimer(look, 20);
       };
       look();
@@ -256,7 +258,7 @@ class RunningHub implements Hub {
       );
     }
     if (member === undefined) {
-      const number = this.#takeNumber();
+      const number = this.#numberFor(message);
       if (number === undefined)
         return refuse(false, `the hub has ${limits.maxPeers} peers already`, CloseCode.UNAVAILABLE);
       member = new Member(
@@ -328,27 +330,31 @@ class RunningHub implements Hub {
     });
     for (const [id, { ageMs, totalTasksExecuted }] of records.nodes)
       this.#histories.know('node', id, { firstSeenAt: clock.now() - ageMs, totalTasksExecuted });
+    const { durables } = this.#router;
+    durables.open(records.calls, await records.calls.read(), () => this.#numbers.take(), sessionGraceMs);
+    this.#graceTimer = clock.setTimer(() => {
+      for (const client of durables.giveUp()) {
+        this.#router.removeClient(client);
+        this.#numbers.free(client.number);
+      }
+    }, sessionGraceMs);
     return records;
+  }
+
+  /** A client whose durable calls were taken up again keeps the number under which nodes know it. */
+  #numberFor({ role, instance }: RegisterMessage): number | undefined {
+    return (role === 'client' ? this.#router.durables.numberOf(instance) : undefined) ?? this.#numbers.take();
   }
 
   #remove(member: Member): void {
     if (this.#members.get(member.instance) !== member) return;
     this.#members.delete(member.instance);
-    this.#numbers.delete(member.number);
+    this.#numbers.free(member.number);
   }
 
   #rememberReplaced(instance: string): void {
     this.#replaced.add(instance);
     if (this.#replaced.size > MAX_REPLACED) this.#replaced.delete(first(this.#replaced));
-  }
-
-  #takeNumber(): number | undefined {
-    if (this.#numbers.size >= limits.maxPeers) return undefined;
-    while (this.#numbers.has(this.#nextNumber)) this.#nextNumber = (this.#nextNumber % limits.maxPeers) + 1;
-    const number = this.#nextNumber;
-    this.#numbers.add(number);
-    this.#nextNumber = (number % limits.maxPeers) + 1;
-    return number;
   }
 
   #membersOf(role: 'node' | 'client'): Member[] {

@@ -4,12 +4,17 @@ import type { Clock, Log, Timer } from '../ports.ts';
 import type { Operation, Store } from '../store/contract.ts';
 import { utf8Encoder } from '../protocol/text.ts';
 
+/** Key that this start of the hub wrote, and the revision at which it did: whoever writes it later is newer. */
+export interface Fence {
+  readonly key: Uint8Array;
+  readonly revision: number;
+}
+
 export interface JournalOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  /** Key that this start of the hub wrote, and the revision at which it did: whoever writes it later is newer. */
-  readonly fence: { readonly key: Uint8Array; readonly revision: number };
+  readonly fence: Fence;
   /** Another hub of the same id has started. Once; nothing is written after it. */
   superseded(): void;
 }

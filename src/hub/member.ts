@@ -80,7 +80,8 @@ export class Member implements Owner {
     if (this.role === 'client') {
       const bufferedBytes = () => this.#link?.socket.bufferedBytes ?? 0;
       const past = message.registrationEpoch === 1 ? 'here' : 'elsewhere';
-      this.#client = createAsking({ number, id, instance, bufferedBytes, past });
+      this.#client = home.router.durables.back(instance) ?? createAsking({ number, id, instance });
+      Object.assign(this.#client, { bufferedBytes, past });
       home.router.addClient(this.#client);
     } else {
       this.#node = home.router.addNode({ number, id, instance, functions: new Map(), labels, maxConcurrent });

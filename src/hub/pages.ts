@@ -22,15 +22,15 @@ export function describeMetrics(metrics: Metrics, router: Router, facts: () => F
   });
   metrics.gauge('holdfast_clients', () => facts().status.clients);
   metrics.gauge('holdfast_connections', () => facts().status.connections);
-  metrics.gauge('holdfast_calls_waiting', () => router.waiting);
-  metrics.gauge('holdfast_calls_running', () => router.running);
+  metrics.gauge('holdfast_calls_waiting', () => router.book.waiting);
+  metrics.gauge('holdfast_calls_running', () => router.book.running);
   metrics.gauge('holdfast_calls_total', () =>
-    Object.entries(router.ended).map(([outcome, value]) => ({ labels: { outcome }, value })),
+    Object.entries(router.book.ended).map(([outcome, value]) => ({ labels: { outcome }, value })),
   );
   metrics.gauge('holdfast_received_bytes_total', () => facts().bytesIn);
   metrics.gauge('holdfast_sent_bytes_total', () => facts().bytesOut);
   metrics.gauge('holdfast_event_loop_lag_ms', () => facts().status.lagMs);
-  metrics.gauge('holdfast_function_names', () => router.functionNames);
+  metrics.gauge('holdfast_function_names', () => router.book.functionNames);
   metrics.gauge('holdfast_late_frames_total', () => router.lateFrames);
   metrics.gauge('holdfast_dead_letters_total', () => facts().status.deadLetters);
   metrics.gauge('holdfast_unexpected_events_total', () => facts().status.unexpectedEvents);

@@ -12,10 +12,11 @@ import {
   nodesPrefix,
   type NodeRecord,
 } from '../protocol/records.ts';
-import { decodeText, utf8Encoder } from '../protocol/text.ts';
-import type { KeyValue, Store } from '../store/contract.ts';
-import { prefixEnd } from '../store/bytes.ts';
-import { Journal } from './journal.ts';
+import { utf8Encoder } from '../protocol/text.ts';
+import type { Store } from '../store/contract.ts';
+import { StoredCalls } from './call-journal.ts';
+import { Journal, type Fence } from './journal.ts';
+import { readRecord, readRecords } from './read-records.ts';
 import type { PeerStatus } from './status.ts';
 
 export interface RecordsOptions {
@@ -43,19 +44,16 @@ export interface Recorded {
   readonly history: { readonly firstSeenAt: number };
 }
 
-interface Schema<T> {
-  parse(value: unknown): T;
-}
-
 /** The age of a node about which nothing is new is at most so much behind. */
 const AGE_STEP_MS = 600_000;
-const PAGE = 1_000;
 /** Node ids on record; beyond, those that changed least recently are forgotten when a hub starts. */
 const MAX_NODES = 100_000;
 
 export class Records {
   /** Starts of this hub, this one included. */
   readonly epoch: number;
+  /** Durable calls. */
+  readonly calls: StoredCalls;
   readonly #options: RecordsOptions;
   readonly #journal: Journal;
   readonly #nodes: Map<string, NodeRecord>;
@@ -65,16 +63,12 @@ export class Records {
   /** When which node's record was written last, by this start. */
   readonly #writtenAt = new Map<string, number>();
 
-  private constructor(
-    options: RecordsOptions,
-    epoch: number,
-    nodes: Map<string, NodeRecord>,
-    journal: Journal,
-  ) {
+  private constructor(options: RecordsOptions, epoch: number, nodes: Map<string, NodeRecord>, fence: Fence) {
     this.epoch = epoch;
     this.#options = options;
     this.#nodes = nodes;
-    this.#journal = journal;
+    this.#journal = new Journal({ ...options, fence });
+    this.calls = new StoredCalls({ ...options, fence, journal: this.#journal });
     this.#openedAt = options.clock.now();
     for (const [id, record] of nodes) {
       if (record.hub === options.hubId && record.state !== 'expired') this.#expected.set(id, record);
@@ -90,7 +84,7 @@ export class Records {
     const { store, hubId, instance, log } = options;
     const key = utf8Encoder.encode(hubKey(hubId));
     const known = (await store.range({ key })).entries[0];
-    const epoch = (known === undefined ? 0 : (read(known, hubRecord, log)?.epoch ?? 0)) + 1;
+    const epoch = (known === undefined ? 0 : (readRecord(known, hubRecord, log)?.epoch ?? 0)) + 1;
     const { succeeded, revision } = await store.txn({
       compare: [{ key, target: 'modRevision', relation: 'equal', operand: known?.modRevision ?? 0 }],
       success: [{ type: 'put', key, value: utf8Encoder.encode(JSON.stringify({ epoch, instance })) }],
@@ -102,7 +96,7 @@ export class Records {
       );
     }
     const nodes = await readNodes(store, log);
-    return new Records(options, epoch, nodes, new Journal({ ...options, fence: { key, revision } }));
+    return new Records(options, epoch, nodes, { key, revision });
   }
 
   /** By node id, as they were written last. */
@@ -218,35 +212,10 @@ function listedFunctions({ state, functions }: NodeRecord): readonly string[] {
 
 /** The one that changed least recently comes first. */
 async function readNodes(store: Store, log: Log): Promise<Map<string, NodeRecord>> {
-  const found: KeyValue[] = [];
-  const prefix = utf8Encoder.encode(nodesPrefix);
-  let range = { key: prefix, end: prefixEnd(prefix) };
-  let at: number | undefined;
-  for (;;) {
-    const { entries, more, revision } = await store.range({ ...range, limit: PAGE, revision: at });
-    at ??= revision;
-    for (const entry of entries) found.push(entry);
-    const last = entries.at(-1);
-    if (!more || last === undefined) break;
-    // The key that follows `last` at once.
-    range = { ...range, key: Uint8Array.from([...last.key, 0]) };
-  }
-  found.sort((one, other) => one.modRevision - other.modRevision);
   const nodes = new Map<string, NodeRecord>();
-  for (const entry of found) {
-    const id = nodeIdOf(decodeText(entry.key, 0, entry.key.length));
-    const record = read(entry, nodeRecord, log);
-    if (record !== undefined && id !== undefined) nodes.set(id, record);
+  for (const [key, record] of await readRecords(store, nodesPrefix, nodeRecord, log)) {
+    const id = nodeIdOf(key);
+    if (id !== undefined) nodes.set(id, record);
   }
   return nodes;
-}
-
-function read<T>({ key, value }: KeyValue, schema: Schema<T>, log: Log): T | undefined {
-  const name = decodeText(key, 0, key.length);
-  try {
-    return schema.parse(JSON.parse(decodeText(value, 0, value.length)));
-  } catch (error) {
-    log.warn({ key: name }, `the record ${name} cannot be read and is made anew: ${String(error)}`);
-    return undefined;
-  }
 }

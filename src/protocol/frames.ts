@@ -56,6 +56,8 @@ export const Flag = {
   STREAM: 0x04,
   /** Value frames: the payload is MessagePack instead of JSON. */
   MSGPACK: 0x08,
+  /** CALL to a hub: journaled before it is sent on. */
+  DURABLE: 0x10,
 } as const;
 
 /** What became of an attempt, as FATE says it. */

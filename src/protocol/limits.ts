@@ -11,6 +11,8 @@ export const limits = {
   ampleMessageBytes: 4_096,
   /** Longest payload of one CALL, RESULT, ITEM or CHUNK frame; larger values go in chunks of this size. */
   maxChunkBytes: 65_536,
+  /** Arguments of one durable call: a hub keeps all of them in a record. */
+  maxDurableBytes: 524_288,
   /** Longest payload of a control frame. */
   maxControlBytes: 262_144,
   /** Largest value (argument list, result, stream item), all its chunks together. */

@@ -97,6 +97,7 @@ export const schemas = {
       'vanished',
       'too_large',
       'invalid',
+      'store_failed',
     ]),
     /** Name of the error that the function threw. */
     name: cut(limits.maxNameLength).optional(),

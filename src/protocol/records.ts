@@ -30,6 +30,33 @@ export const nodeRecord = z.object({
 
 export type NodeRecord = z.infer<typeof nodeRecord>;
 
+const byteFrame = z.object({ type: z.int(), flags: z.int(), base64: z.string() });
+const instanceOf = z.object({ id: z.string(), instance: z.string() });
+
+/** One for each durable call that somebody still waits for. */
+export const callRecord = z.object({
+  client: instanceOf,
+  attempt: z.int().min(1),
+  function: z.string(),
+  target: z
+    .object({ node: z.string().optional(), labels: z.record(z.string(), z.string()).optional() })
+    .nullable(),
+  /** Of its CALL frame: idempotent, stream, encoding. */
+  flags: z.int(),
+  /** Milliseconds until its deadline, when it was written. */
+  deadlineMs: z.int().min(1),
+  /** Its frames, with the arguments in them. */
+  frames: z.array(byteFrame),
+  /** The node that has it, or is about to; null: it was never sent. */
+  node: instanceOf.nullable(),
+});
+
+export type CallRecord = z.infer<typeof callRecord>;
+
+export const callsPrefix = (hub: string): string => `${ROOT}calls/${encodeURIComponent(hub)}/`;
+export const callKey = (hub: string, client: string, attempt: number): string =>
+  `${callsPrefix(hub)}${encodeURIComponent(client)}/${attempt}`;
+
 export const hubKey = (id: string): string => `${ROOT}hubs/${encodeURIComponent(id)}`;
 export const nodeKey = (id: string): string => NODES + encodeURIComponent(id);
 /** There while the node may be asked for it: `{"instance": …}`. */
