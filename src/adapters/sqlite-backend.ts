@@ -82,9 +82,10 @@ class SqliteBackend implements Backend {
     return new Promise((settle, fail) => {
       if (this.#closing !== undefined) return fail(this.#stopped());
       this.#thread ??= this.#start();
+      // What cannot be sent must not be waited for.
+      this.#thread.post({ type: 'run', commands });
       this.#waiting.push({ settle, fail });
       this.#thread.hold('waited for');
-      this.#thread.post({ type: 'run', commands });
     });
   }
 

@@ -58,10 +58,13 @@ function pragma(database: DatabaseSync, name: string): number {
 /** For this user alone, as etcd's. It must survive a power cut, or what lies in it is not found again. */
 function makeDirectory(directory: string): void {
   const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (made === undefined) return;
-  const parent = openSync(dirname(made), 'r');
-  fsyncSync(parent);
-  closeSync(parent);
+  // Windows flushes no directories.
+  if (made === undefined || process.platform === 'win32') return;
+  for (let path = directory; path.length >= made.length; path = dirname(path)) {
+    const parent = openSync(dirname(path), 'r');
+    fsyncSync(parent);
+    closeSync(parent);
+  }
 }
 
 /** Brings a database to the present form, in one transaction. @throws Error when a newer Holdfast wrote it */
