@@ -8,6 +8,7 @@ import { createNodeRandom } from './adapters/node-random.ts';
 import { createPinoLog } from './adapters/pino-log.ts';
 import { createPromMetrics } from './adapters/prom-metrics.ts';
 import { openSqliteBackend } from './adapters/sqlite-backend.ts';
+import { directoryProblems } from './adapters/sqlite-check.ts';
 import { storeDirectory } from './adapters/store-url.ts';
 import { createWsDialer } from './adapters/ws-dialer.ts';
 import { createWsListener } from './adapters/ws-listener.ts';
@@ -126,6 +127,18 @@ export async function openStore(
     return openEtcd(url, options, ports);
   }
   const message = `no engine for the store ${JSON.stringify(url)}; give memory:, file:DIRECTORY or etcd://host:2379`;
+  throw new HoldfastError(message, { code: 'invalid_option' });
+}
+
+/**
+ * Looks the file of a store over, while nothing has it open: what is wrong, in words; empty when nothing is. It holds up the
+ * thread that calls it, some seconds for a million changes.
+ *
+ * @throws HoldfastError `invalid_option` where there is none; `unsupported` and `store_failed` as `openStore` does
+ */
+export async function checkStore(url: string): Promise<readonly string[]> {
+  if (url.startsWith('file:')) return directoryProblems(storeDirectory(url));
+  const message = `${JSON.stringify(url)} has no file to look over; give file:DIRECTORY`;
   throw new HoldfastError(message, { code: 'invalid_option' });
 }
 

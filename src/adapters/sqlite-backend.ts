@@ -46,7 +46,7 @@ function isOlder(version: string, needed: readonly number[]): boolean {
 }
 
 /** @throws HoldfastError `unsupported` where the store cannot keep its promises */
-function requireVersions({ node, sqlite }: NodeJS.ProcessVersions): void {
+export function requireVersions({ node, sqlite }: NodeJS.ProcessVersions): void {
   if (!isOlder(node, NODE_NEEDED) && sqlite !== undefined && !isOlder(sqlite, SQLITE_NEEDED)) return;
   throw new HoldfastError(
     `a store in a file needs Node ${NODE_NEEDED.join('.')} and SQLite ${SQLITE_NEEDED.join('.')} or newer, and ` +

@@ -41,13 +41,21 @@ const laws: readonly [problem: string, query: string][] = [
   ],
 ];
 
-/** What is wrong with a store's file, in words; empty when nothing is. Takes about a second for a million changes. */
+/** What is wrong with a store's file, in words; empty when nothing is. Takes some seconds for a million changes. */
 export function integrityProblems(database: DatabaseSync): string[] {
-  const pages = database.prepare('PRAGMA integrity_check').all();
-  const problems = pages.map((row) => String(row['integrity_check'])).filter((said) => said !== 'ok');
-  for (const [problem, query] of laws) {
-    const found = database.prepare(`${query} LIMIT 1`).get();
-    if (found !== undefined) problems.push(`${problem}: change ${Object.values(found)[0]}`);
-  }
-  return problems;
+  const problems: string[] = [];
+  // What is damaged may not even be read.
+  const look = (query: string, found: (value: string) => string | undefined): void => {
+    try {
+      for (const row of database.prepare(query).all()) {
+        const problem = found(String(Object.values(row)[0]));
+        if (problem !== undefined) problems.push(problem);
+      }
+    } catch (error) {
+      problems.push((error as Error).message);
+    }
+  };
+  look('PRAGMA integrity_check', (said) => (said === 'ok' ? undefined : said));
+  for (const [problem, query] of laws) look(`${query} LIMIT 1`, (id) => `${problem}: change ${id}`);
+  return [...new Set(problems)];
 }

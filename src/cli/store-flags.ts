@@ -60,18 +60,22 @@ export function rangeOf(key: string, end: string | undefined, { prefix, fromKey 
   return end === undefined ? { key: first } : { key: first, end: new TextEncoder().encode(end) };
 }
 
-/** Opens the store for one command, and says what goes wrong. The options may stand before or after the command's name. */
+/** The store that is meant: the option may stand before or after the command's name. */
+export function storeOf(command: Command, flags: StoreFlags): string {
+  const { parent } = command;
+  const before =
+    parent?.getOptionValueSource('store') === 'cli' ? (parent.opts() as StoreFlags).store : undefined;
+  return command.getOptionValueSource('store') === 'cli' ? flags.store : (before ?? flags.store);
+}
+
+/** Opens the store for one command, and says what goes wrong. */
 export async function withStore(
   command: Command,
   flags: StoreFlags,
   use: (store: Store) => Promise<void>,
 ): Promise<void> {
-  const { parent } = command;
-  const before =
-    parent?.getOptionValueSource('store') === 'cli' ? (parent.opts() as StoreFlags).store : undefined;
-  const given = command.getOptionValueSource('store') === 'cli' ? flags.store : (before ?? flags.store);
   try {
-    const store = await openStore(given, { log: noLog(), ...openingOf(flags) });
+    const store = await openStore(storeOf(command, flags), { log: noLog(), ...openingOf(flags) });
     try {
       await use(store);
     } finally {

@@ -21,6 +21,7 @@ import {
 } from './flags.ts';
 import { printError, printLine } from './report.ts';
 import { onStopSignal } from './signals.ts';
+import { checkCommand } from './store-check.ts';
 import { compactCommand, delCommand, getCommand, putCommand, watchCommand } from './store-commands.ts';
 import { exportCommand, importCommand } from './store-files.ts';
 import { addStoreFlags, openingOf, type StoreFlags } from './store-flags.ts';
@@ -72,6 +73,7 @@ export function storeCommand(): Command {
     exportCommand(),
     importCommand(),
     compactCommand(),
+    checkCommand(),
   ]) {
     command.addCommand(sub.showHelpAfterError('(add --help for the options and examples)'));
   }
