@@ -3,7 +3,7 @@
 import { leaseEffects, leaseMachine, type LeaseTimes } from '../../machines/lease.ts';
 import type { Actor } from '../actors/actor.ts';
 import type { System } from '../actors/system.ts';
-import type { Random } from '../ports.ts';
+import type { Random, Timer } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { checkLeaseId, checkTtl } from './checks.ts';
 import type { Answer, LeaseGrant, LeaseId, Leases, LeaseStatus, ProposalOptions } from './contract.ts';
@@ -35,6 +35,8 @@ interface Lease {
 export class LocalLeases implements Leases {
   readonly #home: LeaseHome;
   readonly #leases = new Map<LeaseId, Lease>();
+  #phase: 'open' | 'ended' = 'open';
+  #retry: Timer | undefined;
 
   constructor(home: LeaseHome) {
     this.#home = home;
@@ -50,6 +52,28 @@ export class LocalLeases implements Leases {
       this.#spawn(id, grantedSeconds, remainingMs).send({ type: 'lease.restored' });
   }
 
+  /** A grant was committed; whoever asked for it may have given up, its time runs all the same. */
+  granted({ id, ttlSeconds }: { readonly id: LeaseId; readonly ttlSeconds: number }): void {
+    this.#spawn(id, ttlSeconds, ttlSeconds * 1_000).send({ type: 'lease.granted' });
+  }
+
+  /** Finds the leases that may have been granted without an answer: what nobody knew of would last for ever. */
+  reconcile(): void {
+    const { proposals, system, times } = this.#home;
+    proposals.propose({ type: 'leases' }).then(
+      ({ leases }) => {
+        if (this.#phase === 'open') this.restore(leases.filter(({ id }) => !this.#leases.has(id)));
+      },
+      () => {
+        if (this.#phase === 'ended' || this.#retry !== undefined) return;
+        this.#retry = system.clock.setTimer(() => {
+          this.#retry = undefined;
+          this.reconcile();
+        }, times.retryMs);
+      },
+    );
+  }
+
   async grant(
     request: { readonly ttlSeconds: number; readonly id?: LeaseId | undefined },
     options?: ProposalOptions,
@@ -59,7 +83,6 @@ export class LocalLeases implements Leases {
     if (request.id !== undefined) checkLeaseId(request.id);
     const id = request.id ?? this.#freshId();
     const { revision } = await this.#home.proposals.propose({ type: 'grant', id, ttlSeconds }, 0, options);
-    this.#spawn(id, ttlSeconds, ttlSeconds * 1_000).send({ type: 'lease.granted' });
     return { id, ttlSeconds, revision };
   }
 
@@ -96,6 +119,8 @@ export class LocalLeases implements Leases {
 
   /** Frees all waiters. */
   end(error: HoldfastError): void {
+    this.#phase = 'ended';
+    if (this.#retry !== undefined) this.#home.system.clock.clearTimer(this.#retry);
     for (const { keepAlives, revocations } of this.#leases.values()) {
       keepAlives.reject(failure.ended(error, false));
       revocations.reject(failure.ended(error, false));

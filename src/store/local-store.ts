@@ -128,6 +128,8 @@ class EmbeddedStore implements LocalStore, WatchHome {
       backend,
       ...times,
       committed: (changes) => this.feed.deliver(changes),
+      granted: (command) => this.leases.granted(command),
+      doubted: () => this.leases.reconcile(),
       observer: observeTable(options.transitions, {
         machine: proposalMachine,
         run,

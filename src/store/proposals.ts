@@ -29,6 +29,8 @@ export interface Proposal extends CompiledActor<ProposalContext>, Waiting {
   error: HoldfastError | undefined;
 }
 
+type Grant = Extract<Command, { readonly type: 'grant' }>;
+
 export interface ProposalsOptions {
   readonly clock: Clock;
   readonly backend: Backend;
@@ -37,6 +39,10 @@ export interface ProposalsOptions {
   readonly observer?: Observer<Proposal> | undefined;
   /** Is told of all changes of a batch before its answers are given. */
   committed(changes: readonly Change[]): void;
+  /** Is told of each lease that was granted, also when whoever asked for it gave up meanwhile. */
+  granted(command: Grant): void;
+  /** Nobody knows whether a batch with grants was applied. */
+  doubted(): void;
 }
 
 export class Proposals {
@@ -201,11 +207,16 @@ export class Proposals {
       const batch = this.#take();
       this.#batches.add(batch);
       const commands = batch.map(({ command }) => command);
-      this.#options.backend.run(commands).then(
+      this.#run(commands).then(
         (outcome) => this.#committed(batch, outcome),
         (error: unknown) => this.#failed(batch, failure.ofEngine(error)),
       );
     }
+  }
+
+  /** What a backend throws at once is a failure like any other. */
+  async #run(commands: readonly Command[]): Promise<BatchOutcome> {
+    return this.#options.backend.run(commands);
   }
 
   #take(): readonly Proposal[] {
@@ -245,6 +256,9 @@ export class Proposals {
       const proposal = batch[index] as Proposal;
       const outcome = outcomes[index];
       const { epoch } = proposal.context.control;
+      const { command } = proposal;
+      if (command.type === 'grant' && outcome !== undefined && !isRefusal(outcome))
+        this.#options.granted(command);
       if (outcome === undefined) {
         proposal.error ??= failure.ofEngine(new Error('the engine left out an answer'));
         this.#machine.send(proposal, { type: 'submission.vanished', epoch, at });
@@ -271,6 +285,8 @@ export class Proposals {
       proposal.error ??= error;
       this.#machine.send(proposal, { type, epoch: proposal.context.control.epoch, at });
     }
+    if (type === 'submission.vanished' && batch.some(({ command }) => command.type === 'grant'))
+      this.#options.doubted();
     this.#pump();
   }
 

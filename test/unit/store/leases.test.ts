@@ -1,6 +1,6 @@
 // Leases of an embedded store: their time, their end with their keys, and what a restart leaves of them.
 import { describe, expect, test } from 'vitest';
-import type { HoldfastError } from '../../../src/protocol/errors.ts';
+import { HoldfastError } from '../../../src/protocol/errors.ts';
 import { createSimulation, type Simulation } from '../../../src/testing/index.ts';
 import { MemoryKeyspace } from '../../../src/store/memory-keyspace.ts';
 import type { LocalStore } from '../../../src/store/local-store.ts';
@@ -153,6 +153,53 @@ describe('a lease', () => {
       'lease_not_found',
       'stopped',
     ]);
+    expect(simulation.planned).toBe(0);
+  });
+});
+
+describe('a grant without an answer', () => {
+  test('that was applied ends in its time, though nobody knows its id', async () => {
+    const { simulation, store, backend } = await simulatedStore(20);
+    backend.longestMs = 2_000;
+    const given = { ttlSeconds: 5, id: '9' };
+    const outcome = await simulation.settle(codeOf(store.leases.grant(given, { applyTimeoutMs: 1 })), 10_000);
+    expect(outcome).toBe('timed_out');
+    await simulation.run(5_000);
+    expect(backend.keyspace.leases()).toHaveLength(1);
+    await simulation.run(10_000);
+    expect(backend.keyspace.leases()).toEqual([]);
+    await store.close();
+  });
+
+  test('because the engine failed after it was committed is found, and ends in its time', async () => {
+    class Uncertain extends MemoryKeyspace {
+      fails = 0;
+      override commit(): void {
+        super.commit();
+        if (this.fails-- > 0)
+          throw new HoldfastError('no word', { code: 'store_failed', started: 'unknown' });
+      }
+      override rollback(): void {
+        // It was committed.
+      }
+    }
+    const keyspace = new Uncertain();
+    const { simulation, store } = await simulatedStore(21, { keyspace });
+    // The grant, and the first attempts to find out.
+    keyspace.fails = 3;
+    expect(await simulation.settle(codeOf(store.leases.grant({ ttlSeconds: 5 })), 1_000)).toBe(
+      'store_failed',
+    );
+    await simulation.run(4_000);
+    expect(await left(simulation, store)).toHaveLength(1);
+    await simulation.run(5_000);
+    expect(keyspace.leases()).toEqual([]);
+    keyspace.fails = 100;
+    expect(await simulation.settle(codeOf(store.leases.grant({ ttlSeconds: 5 })), 1_000)).toBe(
+      'store_failed',
+    );
+    await simulation.run(1_500);
+    await store.close();
     expect(simulation.planned).toBe(0);
   });
 });
