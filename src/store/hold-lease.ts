@@ -71,6 +71,7 @@ class Holding implements HeldLease {
   heldUntil: number;
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #ttlMs: number;
   readonly #overdueMs: number;
   readonly #lost = new AbortController();
   readonly #system;
@@ -86,6 +87,7 @@ class Holding implements HeldLease {
     this.id = id;
     this.#store = store;
     this.#clock = clock;
+    this.#ttlMs = ttlMs;
     this.#overdueMs = intervalMs / 2;
     this.#system = createSystem({ clock, log });
     const startedAt = clock.now();
@@ -131,11 +133,8 @@ class Holding implements HeldLease {
   /** Stamped before the store has it, so that the fence never counts from a later moment than the store does. */
   #send(epoch: number): void {
     this.#actor.send({ type: 'keepalive.sent', epoch });
-    const times = {
-      signal: this.#over.signal,
-      proposeTimeoutMs: this.#overdueMs,
-      applyTimeoutMs: this.#overdueMs,
-    };
+    // Until it is of no use any more: on a slow link one may be sent again before the answer to the first is here.
+    const times = { signal: this.#over.signal, proposeTimeoutMs: this.#ttlMs, applyTimeoutMs: this.#ttlMs };
     this.#store.leases.keepAlive(this.id, times).then(
       ({ ttlSeconds }) => this.#tell({ type: 'keepalive.acknowledged', epoch, ttlMs: ttlSeconds * 1_000 }),
       (error: unknown) => {

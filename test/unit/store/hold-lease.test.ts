@@ -18,9 +18,11 @@ interface Link {
 }
 
 /** Requests and answers take their time; on a silent link neither arrives, on a deaf one no answer does. */
-function link(simulation: Simulation, store: Store, dice: Prng, longestMs: number): Link {
+function link(simulation: Simulation, store: Store, dice: Prng, longestMs: number, shortestMs = 0): Link {
   const delay = (): Promise<void> =>
-    new Promise((resolve) => simulation.clock.setTimer(resolve, dice.uint32() % longestMs));
+    new Promise((resolve) =>
+      simulation.clock.setTimer(resolve, shortestMs + (dice.uint32() % (longestMs - shortestMs))),
+    );
   const through = <A>(call: () => Promise<A>, options: ProposalOptions = {}): Promise<A> => {
     const { applyTimeoutMs = 5_000, signal } = options;
     return new Promise((resolve, reject) => {
@@ -183,11 +185,12 @@ describe('two holders of a lock', () => {
 describe('one holder', () => {
   async function held(
     seed: number,
+    shortestMs = 0,
   ): Promise<{ simulation: Simulation; store: Store; way: Link; lease: HeldLease }> {
     const { simulation, store } = await simulatedStore(seed);
-    const way = link(simulation, store, new Prng(seed), 20);
+    const way = link(simulation, store, new Prng(seed), shortestMs + 20, shortestMs);
     const clock = simulation.host('holder').clock;
-    const lease = await simulation.settle(holdLease(way.store, { ttlSeconds: 10, clock }), 1_000);
+    const lease = await simulation.settle(holdLease(way.store, { ttlSeconds: 10, clock }), 5_000);
     return { simulation, store, way, lease };
   }
 
@@ -198,6 +201,12 @@ describe('one holder', () => {
     expect(lease.heldUntil).toBeGreaterThan(simulation.now);
     const { remainingSeconds } = await simulation.settle(store.leases.timeToLive(lease.id), 1_000);
     expect(remainingSeconds).toBeGreaterThan(4);
+  });
+
+  test('keeps its lease over a link on which every answer takes longer than the next try', async () => {
+    const { simulation, lease } = await held(1, 1_000);
+    await simulation.run(600_000);
+    expect([lease.isHeld(), lease.lost.aborted]).toEqual([true, false]);
   });
 
   test('knows that it is lost a margin before the store lets it go', async () => {
