@@ -49,10 +49,11 @@ export function storeCommand(): Command {
   const command = new Command('store')
     .description("run a store with etcd's API, or read and write one")
     .enablePositionalOptions()
-    .option('--listen <address>', 'HOST:PORT to listen at; port 0 chooses a free one', parseAddress, {
-      host: '127.0.0.1',
-      port: 2_379,
-    })
+    .addOption(
+      new Option('--listen <address>', 'HOST:PORT to listen at; port 0 chooses a free one')
+        .argParser(parseAddress)
+        .default({ host: '127.0.0.1', port: 2_379 }, '127.0.0.1:2379'),
+    )
     .option('--tls-cert <file>', 'PEM file of the certificate (needed off loopback)')
     .option('--tls-key <file>', 'PEM file of its key')
     .addOption(
