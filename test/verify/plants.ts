@@ -172,6 +172,8 @@ export const plants: readonly Plant[] = [
   importing('src/calls', 'src/links'),
   importing('src/calls', 'src/store'),
   importing('src/store', 'src/calls'),
+  naming('src/store/etcd', `../../calls/${TARGET}`, 'target'),
+  naming('src/store/etcd', '@grpc/grpc-js', 'Client'),
   importing('src/links', 'src/hub'),
   importing('src/calls', 'src/adapters'),
   importing('src/hub', 'src/node'),

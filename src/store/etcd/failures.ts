@@ -70,9 +70,8 @@ export function failedRequest(what: string, endpoint: string, failure: RpcFailur
   if (found === undefined) return { error: unanswered(what, endpoint, failure), remedy: 'readElsewhere' };
   const { code, remedy = 'none', retryable = false, advice } = found;
   const said = `${what}: ${failure.message} (${endpoint})${advice === undefined ? '' : `; ${advice}`}`;
-  const started = code === 'store_failed' ? ({ started: 'notStarted' } as const) : {};
   const blame = code === 'store_failed' ? 'remote' : 'local';
-  return { error: new HoldfastError(said, { code, retryable, blame, ...started }), remedy };
+  return { error: new HoldfastError(said, { code, retryable, blame, started: 'notStarted' }), remedy };
 }
 
 function unanswered(what: string, endpoint: string, { status, message }: RpcFailure): HoldfastError {

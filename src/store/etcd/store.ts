@@ -194,7 +194,21 @@ class EtcdStore implements Store {
     this.#members.close();
   }
 
-  #run(
+  async #run(
+    method: UnaryMethod,
+    message: object,
+    what: string,
+    kind: Kind,
+    options: ProposalOptions = {},
+  ): Promise<object> {
+    try {
+      return await this.#ask(method, message, what, kind, options);
+    } catch (error) {
+      throw error instanceof HoldfastError ? await this.#withRevision(error, options) : error;
+    }
+  }
+
+  #ask(
     method: UnaryMethod,
     message: object,
     what: string,
@@ -206,23 +220,41 @@ class EtcdStore implements Store {
     );
   }
 
+  /** etcd does not say where history begins or ends when it refuses a revision. */
+  async #withRevision(error: HoldfastError, options: ProposalOptions): Promise<HoldfastError> {
+    const { code, message } = error;
+    if (code !== 'compacted' && code !== 'future_revision') return error;
+    try {
+      const revision =
+        code === 'compacted' ? await this.#compactRevision(options) : await this.#newest(firstKey);
+      const bound = code === 'compacted' ? 'the oldest that is left' : 'the newest';
+      return new HoldfastError(`${message}; ${bound} is ${revision}`, {
+        code,
+        started: 'notStarted',
+        revision,
+      });
+    } catch {
+      return error;
+    }
+  }
+
   async #newest(key: Uint8Array): Promise<number> {
-    const readable = key.length === 0 ? Uint8Array.of(0) : key;
-    return (await this.range({ key: readable, countOnly: true })).revision;
+    const request = rangeRequest({ key: key.length === 0 ? firstKey : key, countOnly: true });
+    return revisionOf((await this.#ask('KV.Range', request, 'newest revision', 'read')) as HeaderMessage);
   }
 
   /** etcd has no request that answers with it; it tells a watch that begins below it. */
   async #compactRevision(options: ProposalOptions | undefined): Promise<number> {
-    const key = Uint8Array.of(0);
+    const request = rangeRequest({ key: firstKey, revision: 1, countOnly: true });
     try {
-      await this.range({ key, revision: 1, countOnly: true }, options);
+      await this.#ask('KV.Range', request, 'compact revision', 'read', options);
       return -1;
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code !== 'compacted') throw error;
     }
     return new Promise((resolve, reject) => {
       this.watch(
-        { key, startRevision: 1 },
+        { key: firstKey, startRevision: 1 },
         {
           ready: () => undefined,
           events: () => 'more',
@@ -236,6 +268,8 @@ class EtcdStore implements Store {
     });
   }
 }
+
+const firstKey = Uint8Array.of(0);
 
 function changesNothing({ success = [], failure = [] }: TxnRequest): boolean {
   return [...success, ...failure].every(

@@ -49,6 +49,20 @@ export function describeCompaction(under: StoreUnderTest): void {
     expect(await contents(store)).toEqual(['a=3']);
   });
 
+  test('a revision that is refused is refused with the nearest one that is there', async () => {
+    const store = await openStore(under);
+    for (const value of ['1', '2', '3', '4']) await store.put(put('a', value));
+    await store.compact(4);
+    await expect(store.range({ ...key('a'), revision: 2 })).rejects.toMatchObject({
+      code: 'compacted',
+      revision: 4,
+    });
+    await expect(store.range({ ...key('a'), revision: 9 })).rejects.toMatchObject({
+      code: 'future_revision',
+      revision: 5,
+    });
+  });
+
   test('a transaction that reads below the floor changes nothing', async () => {
     const store = await openStore(under);
     for (const value of ['1', '2', '3']) await store.put(put('a', value));
@@ -112,6 +126,13 @@ export function describeClosing(under: StoreUnderTest): void {
       expect(await refusal(asking())).toBe('stopped');
     expect(() => store.watch(everything, record)).toThrow(expect.objectContaining({ code: 'stopped' }));
     await store.close();
+  });
+
+  test('a bound on waiting is above 0', async () => {
+    const store = await openStore(under);
+    for (const options of [{ proposeTimeoutMs: 0 }, { applyTimeoutMs: -1 }, { applyTimeoutMs: Number.NaN }])
+      expect(await refusal(store.put(put('a', '1'), options))).toBe('invalid_argument');
+    expect(await revisionOf(store)).toBe(1);
   });
 
   test('what is cancelled before it began did not happen', async () => {
