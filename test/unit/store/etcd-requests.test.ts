@@ -63,6 +63,26 @@ describe('both time-outs', () => {
   });
 });
 
+test('each step of a request and of a watch stands in the transition log', async () => {
+  const steps: string[] = [];
+  const { simulation, cluster, store } = scripted(15, {
+    transitions: ({ machine, event }) => steps.push(`${machine} ${event.type}`),
+  });
+  const doing = outcomeOf(store.put(aPut));
+  await simulation.run(1);
+  answer(cluster.last, putAnswer);
+  await simulation.settle(doing, 1);
+  const handle = store.watch(aPut, { ready() {}, events: () => 'more', progress() {}, ended() {} });
+  handle.cancel();
+  expect(steps).toEqual([
+    'proposal xstate.init',
+    'proposal submission.taken',
+    'proposal submission.applied',
+    'watch xstate.init',
+    'watch cancel.requested',
+  ]);
+});
+
 describe('cancelling', () => {
   test('before it is sent, it is never sent', async () => {
     const { simulation, cluster, store } = scripted(5);
