@@ -2,6 +2,7 @@
 // Invariant: the same client code drives all; nothing here is measured.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { noLog, openStore, type Store } from '../../../src/index.ts';
+import { etcdApi } from './etcd-api.ts';
 import { etcd, etcd3 } from './etcd.ts';
 import { place, type StoreSubject } from './place.ts';
 
@@ -34,4 +35,4 @@ const file: StoreSubject = {
   },
 };
 
-export const subjects: readonly StoreSubject[] = [memory, file, etcd, etcd3];
+export const subjects: readonly StoreSubject[] = [memory, file, etcdApi, etcd, etcd3];
