@@ -15,7 +15,16 @@ interface Serving {
 }
 
 async function serve(directory: string): Promise<Serving> {
-  const args = ['store', '--store', `file:${directory}`, '--listen', '127.0.0.1:0', '--json', '--log-level', 'warn'];
+  const args = [
+    'store',
+    '--store',
+    `file:${directory}`,
+    '--listen',
+    '127.0.0.1:0',
+    '--json',
+    '--log-level',
+    'warn',
+  ];
   const child = spawn(process.execPath, ['--no-warnings', MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
