@@ -112,6 +112,12 @@ export class WatchStreams {
       const fits = stream.channel === channel && stream.metadata === metadata;
       if (fits && stream.feeds.size < WATCHES_PER_STREAM) return stream;
     }
+    // What is left empty on a former link, or under a former token, nobody will use again.
+    for (const stream of [...this.#streams]) {
+      if (stream.feeds.size > 0) continue;
+      this.#streams.delete(stream);
+      stream.rpc.cancel();
+    }
     const feeds = new Map<string, Registered>();
     // A member that lost its leader ends the stream: it would say nothing for as long as it is cut off.
     const rpc = channel.stream(
