@@ -15,6 +15,10 @@ import {
 /** The stream that carries it. */
 export interface WatchStreamSide {
   readonly revision: number;
+  /** `wait`: the client has enough to read. */
+  readonly flow: 'more' | 'wait';
+  /** Has `resume` called when it is this watch's turn to send again. */
+  waits(watch: StreamWatch): void;
   send(revision: number, response: Omit<WatchResponse, 'header'>): 'more' | 'wait';
   atNewest(tell: (revision: number) => void): void;
   /** Says that no such watch came to be. */
@@ -39,7 +43,7 @@ export class StreamWatch implements WatchSink {
   #handle: WatchHandle | undefined;
   #phase: 'creating' | 'ready' | 'announced' | 'ended' = 'creating';
   #flow: 'flowing' | 'waiting' = 'flowing';
-  /** Arrived before the creation could be answered. */
+  /** Arrived before the creation could be answered, or while the client had enough to read. Not encoded: it is shared. */
   #held: { readonly events: readonly WatchEvent[]; readonly revision: number } | undefined;
 
   constructor(
@@ -95,6 +99,9 @@ export class StreamWatch implements WatchSink {
 
   resume(): void {
     if (this.#flow === 'flowing' || this.#phase !== 'announced') return;
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined && this.#sendEvents(held.events, held.revision) === 'wait') return this.#side.waits(this);
     this.#flow = 'flowing';
     this.#handle?.resume();
   }
@@ -113,21 +120,20 @@ export class StreamWatch implements WatchSink {
     this.#side.send(revision, { watch_id: this.id, created: true });
     if (this.#phase !== 'ready') return;
     this.#phase = 'announced';
-    const held = this.#held;
-    this.#held = undefined;
-    if (held === undefined) return;
+    if (this.#held === undefined) return;
     this.#flow = 'waiting';
-    if (this.#sendEvents(held.events, held.revision) === 'more') this.resume();
+    this.resume();
   }
 
   events(events: readonly WatchEvent[], revision: number): 'more' | 'wait' {
     if (this.#phase === 'ended') return 'more';
-    if (this.#phase !== 'announced') {
-      this.#held = { events, revision };
-      return 'wait';
+    const told = this.#phase === 'announced' && this.#side.flow === 'more';
+    if (!told) this.#held = { events, revision };
+    const flow = told ? this.#sendEvents(events, revision) : 'wait';
+    if (flow === 'wait' && this.#phase === 'announced') {
+      this.#flow = 'waiting';
+      this.#side.waits(this);
     }
-    const flow = this.#sendEvents(events, revision);
-    if (flow === 'wait') this.#flow = 'waiting';
     return flow;
   }
 
@@ -147,10 +153,13 @@ export class StreamWatch implements WatchSink {
     // etcd tells no revision with a compaction.
     const last = (): void =>
       void this.#side.send(end.reason === 'compacted' ? 0 : this.#side.revision, this.#farewell(end));
-    if (before === 'announced') return last();
+    const held = this.#held;
+    if (before === 'announced') {
+      if (held !== undefined) this.#sendEvents(held.events, held.revision);
+      return last();
+    }
     if (before === 'ready') {
       // The announcement has its turn already; this comes behind it.
-      const held = this.#held;
       return this.#inTurn(() => {
         this.#side.send(this.#side.revision, { watch_id: this.id, created: true });
         if (held !== undefined) this.#sendEvents(held.events, held.revision);

@@ -35,6 +35,8 @@ export class WatchStream implements Requests, WatchStreamSide {
   #asked: Set<StreamWatch> | undefined;
   #told = Infinity;
   #phase: 'open' | 'closed' = 'open';
+  readonly #waiting = new Set<StreamWatch>();
+  flow: 'more' | 'wait' = 'more';
   /** Newest that this stream knows of. */
   revision = 0;
 
@@ -56,7 +58,21 @@ export class WatchStream implements Requests, WatchStreamSide {
   ended(): void {}
 
   drained(): void {
-    for (const watch of this.#watches.values()) watch.resume();
+    this.flow = 'more';
+    // In the order in which they began to wait, so that each has its turn.
+    for (const watch of [...this.#waiting]) {
+      if (this.#full()) return;
+      this.#waiting.delete(watch);
+      watch.resume();
+    }
+  }
+
+  waits(watch: StreamWatch): void {
+    this.#waiting.add(watch);
+  }
+
+  #full(): boolean {
+    return this.flow === 'wait';
   }
 
   closed(): void {
@@ -64,6 +80,7 @@ export class WatchStream implements Requests, WatchStreamSide {
     this.#phase = 'closed';
     const watches = [...this.#watches.values()];
     this.#watches.clear();
+    this.#waiting.clear();
     this.#slots.length = 0;
     this.#asked = undefined;
     for (const watch of watches) watch.close();
@@ -117,7 +134,8 @@ export class WatchStream implements Requests, WatchStreamSide {
   send(revision: number, response: Omit<WatchResponse, 'header'>): 'more' | 'wait' {
     if (this.#phase === 'closed') return 'more';
     this.revision = Math.max(this.revision, revision);
-    return this.#replies.send({ header: this.#headers.at(revision), ...response });
+    this.flow = this.#replies.send({ header: this.#headers.at(revision), ...response });
+    return this.flow;
   }
 
   /** Asks all watches; the answer is what the slowest of them has told: nothing that is still to come lies before it. */
@@ -143,6 +161,7 @@ export class WatchStream implements Requests, WatchStreamSide {
 
   gone(watch: StreamWatch): void {
     this.#watches.delete(watch.id);
+    this.#waiting.delete(watch);
     if (this.#asked?.delete(watch) === true && this.#asked.size === 0) this.#tellProgress(this.#told);
   }
 }
