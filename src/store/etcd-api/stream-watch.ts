@@ -101,7 +101,8 @@ export class StreamWatch implements WatchSink {
     if (this.#flow === 'flowing' || this.#phase !== 'announced') return;
     const held = this.#held;
     this.#held = undefined;
-    if (held !== undefined && this.#sendEvents(held.events, held.revision) === 'wait') return this.#side.waits(this);
+    if (held !== undefined && this.#sendEvents(held.events, held.revision) === 'wait')
+      return this.#side.waits(this);
     this.#flow = 'flowing';
     this.#handle?.resume();
   }
