@@ -110,7 +110,11 @@ class GrpcChannel implements Channel {
       {
         answered: () => done(undefined),
         failed: ({ status: of, message }) =>
-          done({ status: of, message: message.replace(/^.*?Last error: (Error: )?/, '') }),
+          done({
+            status: of,
+            message:
+              /Last error: (?:Error: )?(.*?)(?:\. Resolution note:.*)?$/s.exec(message)?.[1] ?? message,
+          }),
       },
     );
   }
