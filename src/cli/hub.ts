@@ -87,10 +87,9 @@ export function hubCommand(): Command {
 
 async function run(flags: Flags, command: Command): Promise<void> {
   const log = createPinoLog({ level: flags.logLevel, ...(flags.json ? { pretty: false } : {}) });
-  const { store, etcdUrl, close } = await openHubStore(command, flags, log);
-  const hub = await createHub({
+  // What is wrong with the flags is said before anything is opened.
+  const options = {
     id: flags.id,
-    store,
     host: flags.host,
     port: flags.port,
     token: flags.token,
@@ -107,7 +106,9 @@ async function run(flags: Flags, command: Command): Promise<void> {
     maxQueueSize: flags.maxQueueSize,
     transitions: transitionsTo(flags.transitions),
     log,
-  }).catch(async (error: unknown) => {
+  };
+  const { store, etcdUrl, close } = await openHubStore(command, flags, log);
+  const hub = await createHub({ ...options, store }).catch(async (error: unknown) => {
     await close();
     throw error;
   });

@@ -112,6 +112,12 @@ const uncovered: Readonly<Record<string, readonly string[]>> = {
   ],
   // The serializer leaves out what is left of a delay, so that a shorter one that repeats hides it.
   connection: ['draining: after drainTimeout → shutdown'],
+  watch: ['creating: after createTimeout → cancelled'],
+  lease: [
+    'granted: after timeToLive → expiring',
+    'alive: after timeToLive → expiring',
+    'spent: after timeToLive → expiring',
+  ],
 };
 
 describe('our own machines', () => {
