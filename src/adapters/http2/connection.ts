@@ -2,8 +2,8 @@
 // Invariant: every stream that was opened is closed, once, at the latest with the connection; nothing that a peer sends
 // is kept beyond the limits below.
 //
-// node:http2 spends four fifths of the time of a small call in its stream objects: 37 µs a call, this takes 6 (64 calls
-// at a time, Node 24).
+// node:http2 takes 37 µs of CPU for a small call that does nothing, grpc-js 61, this 12 with its messages read and written
+// (64 calls at a time, Node 24).
 import type { Socket } from 'node:net';
 import {
   ConnectionError,
