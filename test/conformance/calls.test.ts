@@ -1,6 +1,7 @@
 // PROTOCOL.md, calls: DEFINE, CALL, PEER, ASSIGNED, RESULT, ITEM, FAILURE, CANCEL and ACK, as the hub keeps them.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
+import { openStore } from '../../src/index.ts';
 import { CloseCode, Flag, FrameType } from '../../src/protocol/frames.ts';
 import { limits } from '../../src/protocol/limits.ts';
 import { call, callPayload, define, join, pair, running, startHub } from './fleet.ts';
@@ -321,6 +322,27 @@ describe('CALL:', () => {
     expect(failure.id).toBe(4);
     expect(jsonOf(failure)).toMatchObject({ code: 'queue_full' });
     await client.peer.barrier();
+  });
+
+  it('A DURABLE call to a hub without a store is answered by invalid, and the link stays', async () => {
+    const hub = await startHub();
+    const { client } = await pair(hub);
+    client.peer.send(frame(FrameType.CALL, callPayload(), { id: 1, flags: Flag.DURABLE }));
+    const failure = await client.peer.take(FrameType.FAILURE);
+    expect(failure.id).toBe(1);
+    expect(jsonOf(failure)).toMatchObject({ code: 'invalid' });
+    await client.peer.barrier();
+  });
+
+  it('A DURABLE call that the store does not keep is answered by store_failed, and no node gets it', async () => {
+    const store = await openStore('memory:');
+    onTestFinished(() => store.close());
+    const hub = await startHub({ store });
+    const { node, client } = await pair(hub);
+    await store.close();
+    client.peer.send(frame(FrameType.CALL, callPayload(), { id: 1, flags: Flag.DURABLE }), call(2));
+    expect(jsonOf(await client.peer.take(FrameType.FAILURE))).toMatchObject({ code: 'store_failed' });
+    expect(await node.peer.take(FrameType.CALL)).toMatchObject({ id: 2, flags: 0 });
   });
 
   it('A call beyond those that may wait for a function is answered by queue_full', async () => {

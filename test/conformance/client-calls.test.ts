@@ -74,6 +74,7 @@ describe('Calls:', () => {
     ['vanished', 'lost'],
     ['too_large', 'value_too_large'],
     ['invalid', 'invalid_argument'],
+    ['store_failed', 'store_failed'],
   ])('FAILURE %s settles the call with %s', async (code, expected) => {
     const { client, peer } = await connected();
     const call = codeOf(client.it.call('add', [1]));

@@ -157,7 +157,7 @@ it('A violation costs its sender only: the calls of others go on', async () => {
 it('Flags that do not exist are ignored', async () => {
   const hub = await startHub();
   const fleet = await pair(hub);
-  const { arrived } = await running(fleet, 1, callPayload(), 0xf0);
+  const { arrived } = await running(fleet, 1, callPayload(), 0xe0);
   expect(arrived.id).toBe(1);
 });
 
