@@ -44,7 +44,7 @@ export class Suspects {
 /** Who came to this hub, by the ordinals that it has here and had at other hubs. */
 export class Returned {
   readonly #hub: string;
-  readonly #byHub = new Map<string, Map<number, Running>>();
+  readonly #byHub = new Map<string, Map<number, Running | 'gone'>>();
   /** Of those that are gone, the oldest first. */
   readonly #gone: { hub: string; ordinal: number }[] = [];
   /** By the rosters, written out. */
@@ -80,6 +80,11 @@ export class Returned {
       if (owed) suspects.doubt = 'some';
       suspects.state = 'closed';
     }
+    // Of one that is gone only its places are kept: it may have held much.
+    for (const { hub, ordinal } of node.ordinals) {
+      const nodes = this.#byHub.get(hub);
+      if (nodes?.get(ordinal) === node) nodes.set(ordinal, 'gone');
+    }
     this.#gone.push(...node.ordinals);
     if (this.#gone.length > 2 * MAX_GONE) this.#forget(this.#gone.splice(0, MAX_GONE));
   }
@@ -88,7 +93,7 @@ export class Returned {
   #forget(gone: readonly { hub: string; ordinal: number }[]): void {
     for (const place of gone) {
       const nodes = this.#byHub.get(place.hub);
-      if (nodes?.get(place.ordinal)?.state !== 'gone') continue;
+      if (nodes?.get(place.ordinal) !== 'gone') continue;
       nodes.delete(place.ordinal);
       if (nodes.size === 0) this.#byHub.delete(place.hub);
       for (const suspects of this.#living) if (suspects.has(place)) suspects.missing += 1;
@@ -129,7 +134,7 @@ export class Returned {
         if (!ordinals.has(ordinal)) continue;
         size -= 1;
         suspects.missing -= 1;
-        if (node.state === 'gone') suspects.doubt = 'some';
+        if (node === 'gone') suspects.doubt = 'some';
         else suspects.came.add(node);
       }
       if (hub !== this.#hub || size === 0) continue;

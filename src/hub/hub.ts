@@ -157,7 +157,8 @@ class RunningHub implements Hub {
 
   nodes(): PeerStatus[] {
     const now = this.#ports.clock.now();
-    return [...this.#statuses('node'), ...(this.#records?.awaited(now) ?? [])];
+    const here = this.#statuses('node');
+    return [...here, ...(this.#records?.awaited(here, now) ?? [])];
   }
 
   clients(): PeerStatus[] {

@@ -105,8 +105,10 @@ export class Records {
   }
 
   /** Nodes of the hub's last start that are still waited for, as `hub.nodes()` shows them. */
-  awaited(now: number): PeerStatus[] {
-    return [...this.#expected].map(([id, { instance, labels, functions, totalTasksExecuted, ageMs }]) => ({
+  awaited(here: readonly PeerStatus[], now: number): PeerStatus[] {
+    const ids = new Set(here.map(({ id }) => id));
+    const awaited = [...this.#expected].filter(([id]) => !ids.has(id));
+    return awaited.map(([id, { instance, labels, functions, totalTasksExecuted, ageMs }]) => ({
       id,
       instance,
       role: 'node',

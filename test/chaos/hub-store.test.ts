@@ -41,10 +41,12 @@ test('after SIGKILL the hub knows its nodes, their labels and what they did, bef
   expect(total(known)).toBe(9);
   for (const { firstSeenMs } of known) expect(firstSeenMs).toBeGreaterThan(0);
   await startNode(again.url, 'n2', { labels: { zone: 'elsewhere' } });
-  expect((await again.nodes()).find(({ id }) => id === 'n2')).toMatchObject({
-    state: 'online',
-    labels: { zone: 'elsewhere' },
+  const [back] = await eventually('it is online', async () => {
+    const found = (await again.nodes()).filter(({ id }) => id === 'n2');
+    expect(found).toHaveLength(1);
+    return found[0]?.state === 'online' && found;
   });
+  expect(back?.labels).toEqual({ zone: 'elsewhere' });
 });
 
 test('a second hub on the same folder does not start, and says who has it', async () => {

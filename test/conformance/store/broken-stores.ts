@@ -69,7 +69,7 @@ function reordering(store: Store): Store {
     let batches = 0;
     return (events, revision, sink) => {
       batches += 1;
-      if (batches === 2) {
+      if (batches === 1) {
         held = { events, revision };
         return 'more';
       }
@@ -87,7 +87,7 @@ function deliveringTwice(store: Store): Store {
     return (events, revision, sink) => {
       batches += 1;
       const answer = sink.events(events, revision);
-      return batches === 3 ? sink.events(events, revision) : answer;
+      return batches === 1 ? sink.events(events, revision) : answer;
     };
   });
 }
@@ -134,7 +134,7 @@ function markingAhead(store: Store): Store {
     let batches = 0;
     return (events, revision, sink) => {
       batches += 1;
-      if (batches === 2) sink.progress(revision);
+      if (batches === 1) sink.progress(revision);
       return sink.events(events, revision);
     };
   });
