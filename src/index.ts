@@ -26,6 +26,8 @@ import {
 import { transitionLine, type TransitionSink } from './engine/transition-record.ts';
 import type { Log } from './ports.ts';
 import { HoldfastError } from './protocol/errors.ts';
+import { limits } from './protocol/limits.ts';
+import { startCompaction } from './store/compaction.ts';
 import type { Store } from './store/contract.ts';
 import { openLocalStore, type StoreOptions } from './store/local-store.ts';
 import { openMemoryStore } from './store/memory-store.ts';
@@ -83,6 +85,15 @@ export function noLog(): Log {
 export async function createHub(options: HubOptions = {}): Promise<Hub> {
   const log = options.log ?? defaultLog();
   const own = typeof options.store === 'string' ? await openStore(options.store, { log }) : undefined;
+  // A real etcd is compacted by those who run it, and a store of the caller's by the caller.
+  const isOurs = own !== undefined && !/^etcds?:/.test(String(options.store));
+  const stopCompaction = isOurs
+    ? startCompaction(own, { clock: createNodeClock(), log, revisions: limits.keptRevisions })
+    : () => {};
+  const closeStore = async (): Promise<void> => {
+    stopCompaction();
+    await own?.close();
+  };
   try {
     return await startHub(options, {
       clock: createNodeClock(),
@@ -91,10 +102,10 @@ export async function createHub(options: HubOptions = {}): Promise<Hub> {
       log,
       metrics: createPromMetrics(),
       store: own ?? (options.store as Store | undefined),
-      closeStore: () => own?.close(),
+      closeStore,
     });
   } catch (error) {
-    await own?.close();
+    await closeStore();
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import { Option, type Command } from 'commander';
 import {
   HoldfastError,
   createNodeClock,
+  limits,
   openStore,
   serveEtcd,
   startCompaction,
@@ -27,9 +28,6 @@ export interface HubStore {
   /** After the hub. */
   close(): Promise<void>;
 }
-
-/** Of a fleet's records only the newest count; so much history stays for watchers that were away. */
-const KEPT_REVISIONS = 10_000;
 
 export function addHubStoreFlags(command: Command): Command {
   return command
@@ -63,7 +61,7 @@ export async function openHubStore(command: Command, flags: HubStoreFlags, log: 
   const stopCompaction = startCompaction(store, {
     clock: createNodeClock(),
     log,
-    revisions: isOurs ? KEPT_REVISIONS : undefined,
+    revisions: isOurs ? limits.keptRevisions : undefined,
   });
   return {
     store,

@@ -37,10 +37,14 @@ export class StoredCalls implements CallJournal {
     const { store, fence, hubId } = this.#options;
     const key = callKey(hubId, call.client.instance, call.attempt);
     const value = utf8Encoder.encode(JSON.stringify(recordOf(call)));
-    const write = store.txn({
-      compare: [{ key: fence.key, target: 'modRevision', relation: 'equal', operand: fence.revision }],
-      success: [{ type: 'put', key: utf8Encoder.encode(key), value }],
-    });
+    const put = () =>
+      store.txn({
+        compare: [{ key: fence.key, target: 'modRevision', relation: 'equal', operand: fence.revision }],
+        success: [{ type: 'put', key: utf8Encoder.encode(key), value }],
+      });
+    // One after the other: a store on a network may not keep their order, and the last one says which node has the call.
+    const before = this.#writing.get(key);
+    const write = before === undefined ? put() : before.then(put, put);
     this.#writing.set(key, write);
     try {
       const { succeeded } = await write;

@@ -13,6 +13,8 @@ export const limits = {
   maxChunkBytes: 65_536,
   /** Arguments of one durable call: a hub keeps all of them in a record. */
   maxDurableBytes: 524_288,
+  /** Revisions that a hub keeps in a store that it opened itself: of a fleet's records only the newest count. */
+  keptRevisions: 10_000,
   /** Longest payload of a control frame. */
   maxControlBytes: 262_144,
   /** Largest value (argument list, result, stream item), all its chunks together. */
