@@ -6,7 +6,7 @@ import { presets, resolveTimes, wholeNumber, type LinkTimes, type Preset } from 
 import type { Clock, Listener, Log, Metrics, Random } from '../ports.ts';
 import type { Store } from '../store/contract.ts';
 import { HoldfastError } from '../protocol/errors.ts';
-import { defaults } from '../protocol/limits.ts';
+import { defaults, limits } from '../protocol/limits.ts';
 import type { Encoding } from '../protocol/values.ts';
 
 /** Who asks to be let in. */
@@ -63,7 +63,7 @@ export interface HubOptions {
   readonly noNodeAfterMs?: number | undefined;
   /** How long `stop` waits for calls that run. @default 30000 */
   readonly drainTimeoutMs?: number | undefined;
-  /** When peers may come back after a drain; jitter comes on top. @default 1000 */
+  /** When peers may come back after a drain; jitter comes on top; at most 300000. @default 1000 */
   readonly retryAfterMs?: number | undefined;
   /** What a joiner must know before it counts as online: a value, sent as JSON. @default undefined for all */
   readonly onSync?: ((joiner: Joiner) => unknown) | undefined;
@@ -156,7 +156,7 @@ export function resolveHubOptions(options: HubOptions): {
     maxQueueSize: wholeNumber('maxQueueSize', options.maxQueueSize ?? defaults.maxQueueSize, 0),
     failoverAfterMs: wholeNumber('failoverAfterMs', options.failoverAfterMs ?? defaults.failoverAfterMs, 0),
     noNodeAfterMs: wholeNumber('noNodeAfterMs', options.noNodeAfterMs ?? defaults.noNodeAfterMs, 0),
-    retryAfterMs: wholeNumber('retryAfterMs', options.retryAfterMs ?? 1_000, 0),
+    retryAfterMs: wholeNumber('retryAfterMs', options.retryAfterMs ?? 1_000, 0, limits.maxRetryAfterMs),
     encoding: options.encoding ?? 'json',
   };
 }

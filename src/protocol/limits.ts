@@ -72,6 +72,8 @@ export const limits = {
   maxLabels: 64,
   /** Milliseconds: longer heartbeat times would keep the session of a peer that is gone. */
   maxHeartbeatMs: 3_600_000,
+  /** Milliseconds: a hub that asks for more would keep its peers away by mistake. */
+  maxRetryAfterMs: 300_000,
   /** Results kept by a node until they are acknowledged. */
   maxRetainedResults: 10_000,
   maxRetainedBytes: 67_108_864,

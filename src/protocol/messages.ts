@@ -8,6 +8,7 @@ import { decodeText } from './text.ts';
 
 const count = z.int().min(0);
 const milliseconds = z.number().min(0);
+const retryAfterMs = milliseconds.max(limits.maxRetryAfterMs);
 /** Ids, labels, names: visible text, no control or formatting characters, no blanks at its ends. */
 const name = z
   .string()
@@ -78,10 +79,10 @@ export const schemas = {
     /** To a client: the nodes that this hub has, and the highest ordinal that it gave. */
     roster: z.object({ upTo: attempt, nodes: runs }).optional(),
   }),
-  refused: z.object({ ...registration, terminal: z.boolean(), retryAfterMs: milliseconds, reason }),
+  refused: z.object({ ...registration, terminal: z.boolean(), retryAfterMs, reason }),
   synced: z.object(registration),
   departing: z.object(registration),
-  draining: z.object({ retryAfterMs: milliseconds }),
+  draining: z.object({ retryAfterMs }),
   replaced: z.object({ reason }),
   peer: z.object({ id: name, instance: name }),
   check: z.object({ functions: count, digest: z.string().max(limits.maxNameLength) }),

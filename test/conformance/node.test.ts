@@ -297,6 +297,11 @@ const violations: readonly (readonly [string, Uint8Array, number])[] = [
     [`A ${name} without its fields`, frame(FrameType[name], '{}'), CloseCode.MALFORMED] as const,
   ]),
   [
+    'A DRAINING that would keep it away for more than five minutes',
+    frame(FrameType.DRAINING, { retryAfterMs: 300_001 }),
+    CloseCode.MALFORMED,
+  ],
+  [
     'A PEER with a control character',
     frame(FrameType.PEER, { id: 'a\u0001', instance: 'i' }, { peer: 9 }),
     CloseCode.MALFORMED,
