@@ -54,6 +54,7 @@ export type { EtcdOptions } from './adapters/etcd-store.ts';
 export type { GrpcTls } from './adapters/grpc-client.ts';
 export { holdLease, type HeldLease, type HoldLeaseOptions } from './store/hold-lease.ts';
 export { prefixEnd } from './store/bytes.ts';
+export type * from './training/contract.ts';
 export type { StoreOptions } from './store/local-store.ts';
 export { watchEvents, type WatchBatch, type WatchEventsOptions } from './store/watch-events.ts';
 export { HoldfastError, ProtocolViolation, RemoteFunctionError, type ErrorCode } from './protocol/errors.ts';
