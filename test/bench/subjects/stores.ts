@@ -1,7 +1,7 @@
 // The stores that the benchmark `store` compares: whatever keeps the contract, opened empty for each round.
 // Invariant: the same client code drives all; nothing here is measured.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { noLog, openStore, type Store } from '../../../src/index.ts';
+import { noLog, openStore } from '../../../src/index.ts';
+import { fileUnderTest } from '../../conformance/store/file-under-test.ts';
 import { etcdApi } from './etcd-api.ts';
 import { etcd, etcd3 } from './etcd.ts';
 import { place, type StoreSubject } from './place.ts';
@@ -14,25 +14,6 @@ const memory: StoreSubject = {
   },
 };
 
-const file: StoreSubject = {
-  name: 'file',
-  async open() {
-    const directory = mkdtempSync(place);
-    const open = (): Promise<Store> => openStore(`file:${directory}`, { log: noLog() });
-    let store = await open();
-    return {
-      store,
-      async reopen() {
-        await store.close();
-        store = await open();
-        return store;
-      },
-      async close() {
-        await store.close();
-        rmSync(directory, { recursive: true });
-      },
-    };
-  },
-};
+const file: StoreSubject = { name: 'file', ...fileUnderTest(place) };
 
 export const subjects: readonly StoreSubject[] = [memory, file, etcdApi, etcd, etcd3];
