@@ -2,13 +2,13 @@
 // Invariant: one member for each living instance; the newest instance of an id that acknowledged its sync is the one that counts.
 import { createSystem, recordTransitions, type System } from '../actors/index.ts';
 import { Router } from '../calls/router.ts';
-import type { Listening, Log, Page, Timer } from '../ports.ts';
-import { HoldfastError } from '../protocol/errors.ts';
+import type { Dialer, Listening, Log, Page, Timer } from '../ports.ts';
 import { CloseCode, FrameType } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { RegisterMessage } from '../protocol/messages.ts';
-import { Accepted, type AcceptedOptions } from './accepted.ts';
+import type { Accepted } from './accepted.ts';
 import { mayJoin } from './admission.ts';
+import { Connections } from './connections.ts';
 import { Histories } from './histories.ts';
 import { Member, type Home } from './member.ts';
 import { Numbers } from './numbers.ts';
@@ -16,11 +16,12 @@ import { resolveHubOptions, type HubOptions, type HubPorts } from './options.ts'
 import { describeMetrics, pageOf } from './pages.ts';
 import { Questions } from './questions.ts';
 import { Records } from './records.ts';
+import { Replaced } from './replaced.ts';
 import type { Hub, HubStatus, PeerStatus } from './status.ts';
+import { NodeWatchers, type NodeListener } from './watchers.ts';
 
 /** Between two looks at the event loop's lag, and at what is new for the records. */
 const TICK_MS = 500;
-const MAX_REPLACED = 10_000;
 
 export async function startHub(options: HubOptions, ports: HubPorts): Promise<Hub> {
   const hub = new RunningHub(options, ports);
@@ -43,11 +44,12 @@ class RunningHub implements Hub {
   readonly #log: Log;
   readonly #router: Router;
   readonly #home: Home;
-  readonly #links = new Set<Accepted>();
+  readonly #connections: Connections;
   readonly #members = new Map<string, Member>();
   readonly #numbers = new Numbers();
   readonly #histories = new Histories();
-  readonly #replaced = new Set<string>();
+  readonly #replaced = new Replaced();
+  readonly #watchers: NodeWatchers;
   #listening: Listening | undefined;
   #state: 'listening' | 'draining' | 'stopped' = 'listening';
   #stopping: Promise<void> | undefined;
@@ -56,7 +58,6 @@ class RunningHub implements Hub {
   #ticker: Timer | undefined;
   #graceTimer: Timer | undefined;
   readonly #startedAt: number;
-  readonly #closed = { bytesIn: 0, bytesOut: 0 };
   #records: Records | undefined;
 
   constructor(options: HubOptions, ports: HubPorts) {
@@ -64,6 +65,7 @@ class RunningHub implements Hub {
     this.#resolved = resolveHubOptions(options);
     this.#ports = ports;
     this.#log = ports.log;
+    this.#watchers = new NodeWatchers(ports.log);
     this.instance = ports.random.id();
     this.#startedAt = ports.clock.now();
     const inspect = recordTransitions(options.transitions, this.instance.slice(0, 8));
@@ -80,12 +82,13 @@ class RunningHub implements Hub {
       hub: this.instance,
     });
     this.#home = this.#makeHome();
+    this.#connections = this.#makeConnections();
     this.#tick();
     describeMetrics(ports.metrics, this.#router, () => ({
       status: this.status(),
       nodes: this.#membersOf('node').map((member) => member.state),
-      bytesIn: sum(this.#links, (link) => link.bytesIn) + this.#closed.bytesIn,
-      bytesOut: sum(this.#links, (link) => link.bytesOut) + this.#closed.bytesOut,
+      bytesIn: this.#connections.bytesIn,
+      bytesOut: this.#connections.bytesOut,
     }));
   }
 
@@ -105,37 +108,26 @@ class RunningHub implements Hub {
     return this.#listening?.port ?? this.#resolved.port;
   }
 
+  get dialer(): Dialer {
+    return this.#connections.dialer;
+  }
+
   async listen(): Promise<void> {
     this.#records = await this.#openRecords();
     const { host, port, connectionTimeoutMs } = this.#resolved;
-    const accepted: AcceptedOptions = {
-      clock: this.#ports.clock,
-      log: this.#log,
-      registrationTimeoutMs: connectionTimeoutMs,
-      heard: (at) => this.#router.heard(at),
-      afterInput: this.#router.turn.afterInput,
-      afterClients: this.#router.turn.afterClients,
-      register: (link, message) => this.#register(link, message),
-      closed: (link) => {
-        this.#links.delete(link);
-        this.#closed.bytesIn += link.bytesIn;
-        this.#closed.bytesOut += link.bytesOut;
-      },
-    };
     this.#listening = await this.#ports.listener.listen({
       host,
       port,
       tls: this.#options.tls,
       maxMessageBytes: limits.maxMessageBytes,
       handshakeTimeoutMs: connectionTimeoutMs,
-      accept: (incoming) => void this.#links.add(new Accepted(incoming, accepted)),
+      accept: (incoming) => void this.#connections.accept(incoming),
       page: (path) => this.#page(path),
     });
     const guarded = this.#options.token === undefined && this.#options.verify === undefined;
     const note = guarded ? '; no token is set, so it listens on loopback only' : '';
     this.#log.info({ url: this.url, hub: this.instance }, `hub listens at ${this.url}${note}`);
   }
-
   status(): HubStatus {
     const nodes = this.#membersOf('node').length;
     return {
@@ -146,7 +138,7 @@ class RunningHub implements Hub {
       lagMs: this.#lagMs,
       nodes,
       clients: this.#members.size - nodes,
-      connections: this.#links.size,
+      connections: this.#connections.size,
       waiting: this.#router.book.waiting,
       running: this.#router.book.running,
       ended: { ...this.#router.book.ended },
@@ -163,6 +155,10 @@ class RunningHub implements Hub {
 
   clients(): PeerStatus[] {
     return this.#statuses('client');
+  }
+
+  watchNodes(listener: NodeListener): () => void {
+    return this.#watchers.watch(listener);
   }
 
   drain(nodeId: string): boolean {
@@ -196,7 +192,7 @@ class RunningHub implements Hub {
     for (const member of [...this.#members.values()]) if (member.state !== 'absent') member.drain();
     this.#router.stopAccepting();
     await this.#idle();
-    for (const link of [...this.#links]) link.breakOff(CloseCode.UNAVAILABLE, 'the hub stops');
+    this.#connections.breakOff(CloseCode.UNAVAILABLE, 'the hub stops');
     await this.#listening?.close();
     this.#router.stop();
     for (const timer of [this.#ticker, this.#graceTimer])
@@ -240,7 +236,8 @@ class RunningHub implements Hub {
       );
     };
     if (this.#state !== 'listening') return refuse(false, 'the hub drains', CloseCode.UNAVAILABLE);
-    const admitted = await mayJoin(message, this.#options, this.#log);
+    const admitted =
+      this.#connections.isFromWithin(link) || (await mayJoin(message, this.#options, this.#log));
     // It left meanwhile, or broke a rule.
     if (link.state !== 'open') return;
     if (!admitted) return refuse(true, 'wrong token', CloseCode.UNAUTHORIZED);
@@ -273,6 +270,19 @@ class RunningHub implements Hub {
     member.register(link, message);
   }
 
+  #makeConnections(): Connections {
+    const options = {
+      clock: this.#ports.clock,
+      log: this.#log,
+      registrationTimeoutMs: this.#resolved.connectionTimeoutMs,
+      heard: (at: number) => this.#router.heard(at),
+      afterInput: this.#router.turn.afterInput,
+      afterClients: this.#router.turn.afterClients,
+      register: (link: Accepted, message: RegisterMessage) => this.#register(link, message),
+    };
+    return new Connections(options, () => this.#state === 'listening');
+  }
+
   #makeHome(): Home {
     const { heartbeatIntervalMs, heartbeatTimeoutMs, sessionGraceMs, connectionTimeoutMs } = this.#resolved;
     return {
@@ -287,8 +297,9 @@ class RunningHub implements Hub {
       lagMs: () => this.#lagMs,
       prepareSync: ({ role, id, instance, labels }) => this.#options.onSync?.({ role, id, instance, labels }),
       online: (member) => this.#online(member),
+      moved: (member, session) => this.#watchers.moved(member, session),
       ended: (member, how) => {
-        if (how === 'superseded') this.#rememberReplaced(member.instance);
+        if (how === 'superseded') this.#replaced.add(member.instance);
         this.#remove(member);
       },
       questions: new Questions({
@@ -351,11 +362,7 @@ class RunningHub implements Hub {
     if (this.#members.get(member.instance) !== member) return;
     this.#members.delete(member.instance);
     this.#numbers.free(member.number);
-  }
-
-  #rememberReplaced(instance: string): void {
-    this.#replaced.add(instance);
-    if (this.#replaced.size > MAX_REPLACED) this.#replaced.delete(first(this.#replaced));
+    this.#watchers.gone(member);
   }
 
   #membersOf(role: 'node' | 'client'): Member[] {
@@ -385,15 +392,4 @@ class RunningHub implements Hub {
       this.#tick();
     }, TICK_MS);
   }
-}
-
-function first<T>(items: Iterable<T>): T {
-  for (const item of items) return item;
-  throw new HoldfastError('there is no first of nothing', { code: 'invalid_argument' });
-}
-
-function sum<T>(items: Iterable<T>, of: (item: T) => number): number {
-  let total = 0;
-  for (const item of items) total += of(item);
-  return total;
 }

@@ -38,6 +38,7 @@ export interface Home {
   /** What the application tells a joiner; undefined for nothing. */
   prepareSync(member: Member): unknown;
   online(member: Member): void;
+  moved(member: Member, session: string): void;
   ended(member: Member, how: 'expired' | 'superseded', reason: string): void;
   readonly questions: Questions;
 }
@@ -288,8 +289,9 @@ export class Member implements Owner {
           firstSeenAt: this.history.firstSeenAt,
         },
         onTransition: ({ from, to, snapshot }) => {
-          const [before, after] = [from.split('.')[0], to.split('.')[0]];
+          const [[before], [after = '']] = [from.split('.'), to.split('.')];
           if (before === after) return;
+          home.moved(this, after);
           const { reason } = snapshot.context.ledger;
           const why = after === 'absent' || after === 'expired' ? `: ${reason}` : '';
           const fields = { [this.role]: this.id, from: before, to: after };
@@ -365,23 +367,22 @@ export class Member implements Owner {
   }
 
   async #prepareSync(registration: { epoch: number; registrationEpoch: number }): Promise<void> {
-    const { log } = this.#home;
     try {
       this.#sync = encodeSync(await this.#home.prepareSync(this));
       this.#tell({ type: 'sync.prepared', ...registration });
     } catch (error) {
-      log.error({ [this.role]: this.id, error: String(error) }, `no sync for ${this.id}: ${String(error)}`);
+      const fields = { [this.role]: this.id, error: String(error) };
+      this.#home.log.error(fields, `no sync for ${this.id}: ${String(error)}`);
       this.#link?.breakOffOf(registration, CloseCode.UNAVAILABLE, 'the hub could not prepare the sync');
     }
   }
 
   #goOnline(): void {
-    const { router } = this.#home;
     const link = this.#link;
     if (link === undefined) return;
     link.liveness = 'fine';
     this.#home.online(this);
-    if (this.#node !== undefined) router.nodeOnline(this.#node, link.outbox, this.#registration);
+    if (this.#node !== undefined) this.#home.router.nodeOnline(this.#node, link.outbox, this.#registration);
     this.#registration = 'routed';
   }
 

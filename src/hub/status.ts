@@ -1,7 +1,9 @@
 // A hub, as those see it who started it: what it tells of itself, and what can be asked of it.
 // Invariant: types only, nothing here runs.
 import type { System } from '../actors/index.ts';
+import type { Dialer } from '../ports.ts';
 import type { Member } from './member.ts';
+import type { NodeListener } from './watchers.ts';
 
 /** What `status()` and `holdfast status` show of one peer. */
 export type PeerStatus = ReturnType<Member['status']>;
@@ -35,6 +37,15 @@ export interface Hub {
   /** Nodes that have a session, in whatever state. */
   nodes(): PeerStatus[];
   clients(): PeerStatus[];
+  /**
+   * Tells of all nodes that are online or away, before it returns, then of each change as it happens: `online` once a node
+   * acknowledged its sync, `away` when it leaves or its link broke, `gone` when its session is over. A node that is silent,
+   * but not given up, is online. Epochs count through all nodes of this hub: of two instances with one id the one with the
+   * greater epoch counts, and `gone` of the other may come after its `online`. Returns the function that ends it.
+   */
+  watchNodes(listener: NodeListener): () => void;
+  /** Dials this hub from its own process, whatever the address, without a network and without a token. */
+  readonly dialer: Dialer;
   /**
    * Asks a node to finish and go: it gets no new work from now on. It stays so until it leaves, or its link ends: a node that
    * you want back, once nothing runs there, is let in again by `disconnect`. @returns false when there is no such node
