@@ -2,18 +2,22 @@
 import { callEffects, callExamples, callInput, callMachine } from './call.ts';
 import { connectionEffects, connectionExamples, connectionInput, connectionMachine } from './connection.ts';
 import { executionEffects, executionExamples, executionInput, executionMachine } from './execution.ts';
+import { gateEffects, gateExamples, gateInput, gateMachine } from './gate.ts';
 import { keepaliveEffects, keepaliveExamples, keepaliveInput, keepaliveMachine } from './keepalive.ts';
 import { leaseEffects, leaseExamples, leaseInput, leaseMachine } from './lease.ts';
 import { proposalEffects, proposalExamples, proposalInput, proposalMachine } from './proposal.ts';
+import { roundEffects, roundExamples, roundInput, roundMachine } from './round.ts';
 import { sessionEffects, sessionExamples, sessionInput, sessionMachine } from './session.ts';
 import { watchEffects, watchExamples, watchInput, watchMachine } from './watch.ts';
 
 export * from './call.ts';
 export * from './connection.ts';
 export * from './execution.ts';
+export * from './gate.ts';
 export * from './keepalive.ts';
 export * from './lease.ts';
 export * from './proposal.ts';
+export * from './round.ts';
 export * from './session.ts';
 export * from './watch.ts';
 export { backoffCeilingMs, backoffDelayMs, jitter } from './types.ts';
@@ -54,4 +58,6 @@ export const registry = {
     examples: keepaliveExamples,
     input: keepaliveInput,
   },
+  gate: { machine: gateMachine, effects: gateEffects, examples: gateExamples, input: gateInput },
+  round: { machine: roundMachine, effects: roundEffects, examples: roundExamples, input: roundInput },
 } as const;

@@ -140,7 +140,13 @@ const tried: readonly Entry[] = entries.flatMap((entry) =>
     : [entry],
 );
 
-const depths: Readonly<Record<string, number>> = { connection: 6, session: 8, execution: 10 };
+const depths: Readonly<Record<string, number>> = {
+  connection: 6,
+  session: 8,
+  execution: 10,
+  gate: 4,
+  round: 6,
+};
 
 describe.each(tried)('the machine $id, on all engines', (entry) => {
   const depth = depths[entry.id] ?? 8;

@@ -5,6 +5,8 @@ import { registry } from '../../machines/index.ts';
 import type { Effects } from '../../machines/types.ts';
 
 export interface AnyEvent extends EventObject {
+  readonly node?: string;
+  readonly round?: number;
   readonly epoch?: number;
   readonly registrationEpoch?: number;
   readonly at?: number;
@@ -31,6 +33,26 @@ export const entries: readonly Entry[] = Object.entries(registry).map(
 export const flatEntries = entries.filter(({ machine }) =>
   Object.values(machine.root.states).every(({ type }) => type === 'atomic' || type === 'final'),
 );
+
+/** A control part without its epochs, those of the members of its sets included. */
+export const withoutEpochs = (control: object): string =>
+  JSON.stringify(control, (key, value: unknown) => (/epoch$/i.test(key) ? undefined : value));
+
+interface Numbered {
+  readonly node: string;
+  readonly epoch: number;
+}
+
+/**
+ * The epoch that an event of now has: the actor's own; or that of the node of which it speaks, if it is a member. What
+ * speaks of a node's part in a round has the round's.
+ */
+function presentEpoch({ node, round, epoch = 0 }: AnyEvent, control: AnyContext['control']): number {
+  const lists = Object.values(control as Readonly<Record<string, unknown>>).filter(Array.isArray);
+  if (node === undefined || round !== undefined || lists.length === 0) return control['epoch'] ?? 0;
+  const members = lists.flat() as readonly Numbered[];
+  return members.find((member) => member.node === node)?.epoch ?? epoch;
+}
 
 /** Every state node of the machine below its root, in document order. */
 export function stateNodes(machine: AnyStateMachine): AnyStateNode[] {
@@ -66,7 +88,7 @@ export const AGES: readonly Age[] = ['current', 'older', 'older registration', '
 export function aged(example: AnyEvent, control: AnyContext['control'], age: Age): AnyEvent {
   if (example.epoch === undefined) return example;
   const socket = age === 'older' ? -1 : age === 'newer' ? 1 : 0;
-  const event = { ...example, epoch: (control['epoch'] ?? 0) + socket };
+  const event = { ...example, epoch: presentEpoch(example, control) + socket };
   if (example.registrationEpoch === undefined) return event;
   const registration = age === 'older registration' ? -1 : socket;
   return { ...event, registrationEpoch: (control['registrationEpoch'] ?? 0) + registration };

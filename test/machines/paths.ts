@@ -3,7 +3,14 @@
 import type { AnyMachineSnapshot } from 'xstate';
 import { getShortestPaths } from 'xstate/graph';
 import { createStepper } from '../../src/engine/index.ts';
-import { type AnyContext, type AnyEvent, type Entry, inEveryAge, readable } from './machines.ts';
+import {
+  type AnyContext,
+  type AnyEvent,
+  type Entry,
+  inEveryAge,
+  readable,
+  withoutEpochs,
+} from './machines.ts';
 
 export interface Path {
   readonly state: string;
@@ -28,10 +35,8 @@ export function shortestPaths(entry: Pick<Entry, 'machine' | 'examples' | 'input
   const paths = getShortestPaths(entry.machine, {
     input: entry.input,
     events: (snapshot: AnyMachineSnapshot) => possible(entry, snapshot),
-    serializeState: ({ value, context }: AnyMachineSnapshot) => {
-      const { epoch: _, registrationEpoch: __, ...control } = (context as AnyContext).control;
-      return `${readable(value)} ${JSON.stringify(control)}`;
-    },
+    serializeState: ({ value, context }: AnyMachineSnapshot) =>
+      `${readable(value)} ${withoutEpochs((context as AnyContext).control)}`,
   });
   const stepper = createStepper(entry.machine);
   return paths.map(({ state, steps }) => {

@@ -118,6 +118,8 @@ const uncovered: Readonly<Record<string, readonly string[]>> = {
     'alive: after timeToLive → expiring',
     'spent: after timeToLive → expiring',
   ],
+  // The input is that of a first start, with a limit to gathering.
+  gate: ['starting: training.started [wasOpen] → paused', 'gathering: after gatherTimeout → gathering'],
 };
 
 describe('our own machines', () => {
