@@ -52,12 +52,13 @@ export type SessionEvent =
   | ({ type: 'registration.received' } & OfRegistration)
   | ({ type: 'sync.prepared' } & OfRegistration)
   | ({ type: 'sync.acknowledged' } & OfRegistration)
-  | ({ type: 'socket.closed'; reason: string } & OfSocket)
+  | ({ type: 'socket.closed'; how: 'farewell' | 'loss'; reason: string } & OfSocket)
   | ({ type: 'link.active'; silentMs: number } & OfSocket)
   | ({ type: 'link.silent'; silentMs: number } & OfSocket)
   | ({ type: 'heartbeat.overdue'; silentMs: number } & OfSocket)
   | ({ type: 'departure.announced' } & OfRegistration)
   | { type: 'drain.requested'; at: number }
+  | { type: 'undrain.requested'; at: number }
   | { type: 'disconnect.requested'; at: number }
   | { type: 'session.replaced'; at: number };
 
@@ -72,7 +73,14 @@ const late = {
   'departure.announced': { actions: 'noteStale' },
 } as const;
 
-/** What a registration does in every state that lives. Older ones lose; the same one again is answered again. */
+/** What registrations do that are not newer. Older ones lose; the same one again is answered again. */
+const knownRegistrations = [
+  { guard: 'currentRegistration', actions: 'sendRegistered' },
+  { guard: 'olderSocket', actions: ['dismissSocket', 'noteStale'] },
+  { actions: 'noteStale' },
+] as const;
+
+/** What a registration does in every state that lives, unless the node drains by order. */
 const registrations = {
   'registration.received': [
     {
@@ -80,11 +88,48 @@ const registrations = {
       target: '#session.joining',
       actions: ['adopt', 'attachSocket', 'sendRegistered', 'prepareSync'],
     },
-    { guard: 'currentRegistration', actions: 'sendRegistered' },
-    { guard: 'olderSocket', actions: ['dismissSocket', 'noteStale'] },
-    { actions: 'noteStale' },
+    ...knownRegistrations,
   ],
 } as const;
+
+/** What everyone who has a socket can be told or asked, but for its end. */
+const orders = {
+  'departure.announced': [
+    { guard: 'currentRegistration', target: '#session.draining.departing' },
+    { actions: 'noteStale' },
+  ],
+  'session.replaced': '#session.superseded',
+  'drain.requested': '#session.draining.ordered',
+  'undrain.requested': {},
+  'disconnect.requested': { target: '#session.absent', actions: 'terminateSocket' },
+} as const;
+
+/** A draining node that is here: only its silence is watched. One that is overdue is in `absent` from then on. */
+const watched = (absent: `#session.draining.${string}`) =>
+  ({
+    listening: { after: { heartbeatDeadline: 'measuring' } },
+    measuring: {
+      entry: 'measureSilence',
+      on: {
+        'link.active': [
+          { guard: 'currentSocket', target: 'listening', actions: 'noteSilence' },
+          { actions: 'noteStale' },
+        ],
+        'link.silent': [
+          { guard: 'currentSocket', target: 'listening', actions: 'noteSilence' },
+          { actions: 'noteStale' },
+        ],
+        'heartbeat.overdue': [
+          {
+            guard: 'currentSocket',
+            target: absent,
+            actions: ['noteSilence', 'noteAbsent', 'terminateSocket'],
+          },
+          { actions: 'noteStale' },
+        ],
+      },
+    },
+  }) as const;
 
 export const sessionMachine = setup({
   types: {} as { context: SessionContext; events: SessionEvent; input: SessionInput },
@@ -153,6 +198,9 @@ export const sessionMachine = setup({
       event.type === 'registration.received' &&
       (event.epoch > control.epoch ||
         (event.epoch === control.epoch && event.registrationEpoch > control.registrationEpoch)),
+    /** It ended its socket as one does who does not come back. */
+    saidFarewell: ({ context, event }) =>
+      event.type === 'socket.closed' && event.epoch === context.control.epoch && event.how === 'farewell',
     olderSocket: ({ context, event }) => 'epoch' in event && event.epoch < context.control.epoch,
   },
   delays: {
@@ -191,18 +239,12 @@ export const sessionMachine = setup({
       on: {
         ...late,
         ...registrations,
+        ...orders,
         'sync.prepared': [{ guard: 'currentRegistration', target: 'syncing' }, { actions: 'noteStale' }],
         'socket.closed': [
           { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
           { actions: 'noteStale' },
         ],
-        'departure.announced': [
-          { guard: 'currentRegistration', target: 'draining' },
-          { actions: 'noteStale' },
-        ],
-        'session.replaced': 'superseded',
-        'drain.requested': { target: 'draining', actions: 'sendDrain' },
-        'disconnect.requested': { target: 'absent', actions: 'terminateSocket' },
       },
     },
     syncing: {
@@ -211,6 +253,7 @@ export const sessionMachine = setup({
       on: {
         ...late,
         ...registrations,
+        ...orders,
         'sync.acknowledged': [
           { guard: 'currentRegistration', target: 'online', actions: 'noteOnline' },
           { actions: 'noteStale' },
@@ -219,13 +262,6 @@ export const sessionMachine = setup({
           { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
           { actions: 'noteStale' },
         ],
-        'departure.announced': [
-          { guard: 'currentRegistration', target: 'draining' },
-          { actions: 'noteStale' },
-        ],
-        'session.replaced': 'superseded',
-        'drain.requested': { target: 'draining', actions: 'sendDrain' },
-        'disconnect.requested': { target: 'absent', actions: 'terminateSocket' },
       },
     },
     // Synced and heard from: work may go there.
@@ -235,17 +271,11 @@ export const sessionMachine = setup({
       on: {
         ...late,
         ...registrations,
+        ...orders,
         'socket.closed': [
           { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
           { actions: 'noteStale' },
         ],
-        'departure.announced': [
-          { guard: 'currentRegistration', target: 'draining' },
-          { actions: 'noteStale' },
-        ],
-        'session.replaced': 'superseded',
-        'drain.requested': { target: 'draining', actions: 'sendDrain' },
-        'disconnect.requested': { target: 'absent', actions: 'terminateSocket' },
       },
       states: {
         listening: { after: { suspicion: 'measuring' } },
@@ -279,6 +309,7 @@ export const sessionMachine = setup({
       on: {
         ...late,
         ...registrations,
+        ...orders,
         'link.active': [
           { guard: 'currentSocket', target: 'online', actions: 'noteSilence' },
           { actions: 'noteStale' },
@@ -287,13 +318,6 @@ export const sessionMachine = setup({
           { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
           { actions: 'noteStale' },
         ],
-        'departure.announced': [
-          { guard: 'currentRegistration', target: 'draining' },
-          { actions: 'noteStale' },
-        ],
-        'session.replaced': 'superseded',
-        'drain.requested': { target: 'draining', actions: 'sendDrain' },
-        'disconnect.requested': { target: 'absent', actions: 'terminateSocket' },
       },
       states: {
         listening: { after: { heartbeatDeadline: 'measuring' } },
@@ -324,47 +348,75 @@ export const sessionMachine = setup({
         ...late,
         ...registrations,
         'session.replaced': 'superseded',
-        'drain.requested': 'expired',
+        'drain.requested': 'draining.ordered.absent',
+        'undrain.requested': {},
         'disconnect.requested': {},
       },
     },
-    // One side said goodbye: no new work; what runs may finish. A link that ends now ends the session.
+    // No new work; what runs may finish, and a node that lost its link may come back to it.
     draining: {
-      entry: 'announceDraining',
-      initial: 'listening',
-      on: {
-        ...late,
-        ...registrations,
-        'socket.closed': [
-          { guard: 'currentSocket', target: 'expired', actions: 'noteAbsent' },
-          { actions: 'noteStale' },
-        ],
-        'departure.announced': {},
-        'session.replaced': 'superseded',
-        'drain.requested': {},
-        'disconnect.requested': { target: 'expired', actions: 'terminateSocket' },
-      },
+      on: { ...late, 'session.replaced': 'superseded', 'drain.requested': {} },
+      initial: 'ordered',
       states: {
-        listening: { after: { heartbeatDeadline: 'measuring' } },
-        measuring: {
-          entry: 'measureSilence',
+        // The hub's side said so. It stays so over links until it is let in again.
+        ordered: {
+          initial: 'present',
           on: {
-            'link.active': [
-              { guard: 'currentSocket', target: 'listening', actions: 'noteSilence' },
-              { actions: 'noteStale' },
-            ],
-            'link.silent': [
-              { guard: 'currentSocket', target: 'listening', actions: 'noteSilence' },
-              { actions: 'noteStale' },
-            ],
-            'heartbeat.overdue': [
+            'registration.received': [
               {
-                guard: 'currentSocket',
-                target: '#session.expired',
-                actions: ['noteSilence', 'noteAbsent', 'terminateSocket'],
+                guard: 'newerRegistration',
+                target: '.present',
+                actions: ['adopt', 'attachSocket', 'sendRegistered'],
               },
-              { actions: 'noteStale' },
+              ...knownRegistrations,
             ],
+          },
+          states: {
+            present: {
+              entry: ['sendDrain', 'announceDraining'],
+              initial: 'listening',
+              states: watched('#session.draining.ordered.absent'),
+              on: {
+                'socket.closed': [
+                  { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
+                  { actions: 'noteStale' },
+                ],
+                'departure.announced': orders['departure.announced'],
+                // What joiners must know may have changed meanwhile.
+                'undrain.requested': { target: '#session.joining', actions: 'prepareSync' },
+                'disconnect.requested': { target: 'absent', actions: 'terminateSocket' },
+              },
+            },
+            absent: {
+              entry: 'announceAbsent',
+              after: { sessionGrace: '#session.expired' },
+              on: { 'undrain.requested': '#session.absent', 'disconnect.requested': {} },
+            },
+          },
+        },
+        // The node said goodbye. It says so again when it had to register anew, or it changed its mind.
+        departing: {
+          initial: 'present',
+          on: { ...registrations, 'departure.announced': {}, 'undrain.requested': {} },
+          states: {
+            present: {
+              entry: 'announceDraining',
+              initial: 'listening',
+              states: watched('#session.draining.departing.absent'),
+              on: {
+                'socket.closed': [
+                  { guard: 'saidFarewell', target: '#session.expired', actions: 'noteAbsent' },
+                  { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
+                  { actions: 'noteStale' },
+                ],
+                'disconnect.requested': { target: 'absent', actions: 'terminateSocket' },
+              },
+            },
+            absent: {
+              entry: 'announceAbsent',
+              after: { sessionGrace: '#session.expired' },
+              on: { 'disconnect.requested': {} },
+            },
           },
         },
       },
@@ -420,12 +472,14 @@ export const sessionExamples: readonly SessionEvent[] = [
   { type: 'registration.received', epoch: 2, registrationEpoch: 2, at: 20 },
   { type: 'sync.prepared', ...registration },
   { type: 'sync.acknowledged', ...registration },
-  { type: 'socket.closed', ...socket, reason: 'link lost' },
+  { type: 'socket.closed', ...socket, how: 'loss', reason: 'link lost' },
+  { type: 'socket.closed', ...socket, how: 'farewell', reason: 'stopped' },
   { type: 'link.active', ...socket, silentMs: 100 },
   { type: 'link.silent', ...socket, silentMs: 10_000 },
   { type: 'heartbeat.overdue', ...socket, silentMs: 15_000 },
   { type: 'departure.announced', ...registration },
   { type: 'drain.requested', at: 1 },
+  { type: 'undrain.requested', at: 1 },
   { type: 'disconnect.requested', at: 1 },
   { type: 'session.replaced', at: 1 },
 ];

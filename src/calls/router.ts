@@ -266,24 +266,26 @@ export class Router {
 
   /** `registration`: whether it registered anew since it was last online, and so knows nobody. */
   nodeOnline(node: Running, outbox: Outbox, registration: 'new' | 'routed'): void {
-    node.outbox = outbox;
-    this.book.withdraw(node);
-    node.state = 'online';
-    if (registration === 'new') {
-      node.told = new Set();
-      this.book.payOwed(node);
-      this.#resumption.askClients(node);
-    }
+    this.#link(node, outbox, 'online', registration);
     const offers = [...node.functions.keys()].map((name) => this.book.offer(name));
     for (const offer of offers) offer.nodes.push(node);
     for (const offer of offers) this.#placement.unpark(offer);
   }
 
-  /** No new work, but what is there goes on. */
-  nodeLeaving(node: Running): void {
-    this.book.withdraw(node);
-    node.state = 'leaving';
+  /** No new work, but what is there goes on: also what a node brings back that lost its link while it finished. */
+  nodeLeaving(node: Running, outbox: Outbox, registration: 'new' | 'routed'): void {
+    this.#link(node, outbox, 'leaving', registration);
     this.#placement.replaceQueued(node);
+  }
+
+  #link(node: Running, outbox: Outbox, state: 'online' | 'leaving', registration: 'new' | 'routed'): void {
+    node.outbox = outbox;
+    this.book.withdraw(node);
+    node.state = state;
+    if (registration === 'routed') return;
+    node.told = new Set();
+    this.book.payOwed(node);
+    this.#resumption.askClients(node);
   }
 
   nodeAway(node: Running): void {

@@ -14,7 +14,8 @@ export interface Owner extends FrameHandler {
   /** A frame came from a link that had been silent for too long. */
   heard(): void;
   drained(): void;
-  closed(reason: string): void;
+  /** `farewell`: the peer ended it as one that is done. */
+  closed(how: 'farewell' | 'loss', reason: string): void;
 }
 
 export interface AcceptedOptions {
@@ -238,7 +239,7 @@ export class Accepted implements Omit<SocketHandlers, 'opened'>, OutboxPort, Out
     this.#state = 'closed';
     this.outbox.close();
     this.#clearTimer();
-    this.#owner?.closed(reason);
+    this.#owner?.closed(code === CloseCode.NORMAL ? 'farewell' : 'loss', reason);
     this.#options.closed(this);
   }
 

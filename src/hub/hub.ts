@@ -165,6 +165,10 @@ class RunningHub implements Hub {
     return this.#each(nodeId, (member) => member.drain());
   }
 
+  undrain(nodeId: string): boolean {
+    return this.#each(nodeId, (member) => member.undrain());
+  }
+
   disconnect(nodeId: string): boolean {
     return this.#each(nodeId, (member) => member.disconnect());
   }

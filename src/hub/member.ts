@@ -22,6 +22,7 @@ import type { Encoding } from '../protocol/values.ts';
 import type { Accepted, Owner } from './accepted.ts';
 import type { History } from './histories.ts';
 import type { Questions } from './questions.ts';
+import { noteSession } from './session-log.ts';
 import { encodeSync } from './sync.ts';
 
 /** What members need of the hub. */
@@ -143,6 +144,10 @@ export class Member implements Owner {
     this.#tell({ type: 'drain.requested' });
   }
 
+  undrain(): void {
+    this.#tell({ type: 'undrain.requested' });
+  }
+
   disconnect(): void {
     this.#tell({ type: 'disconnect.requested' });
   }
@@ -172,9 +177,9 @@ export class Member implements Owner {
     if (this.#node !== undefined) this.#home.router.nodeDrained(this.#node);
   }
 
-  closed(reason: string): void {
+  closed(how: 'farewell' | 'loss', reason: string): void {
     const link = this.#link;
-    if (link !== undefined) this.#tell({ type: 'socket.closed', epoch: link.epoch, reason });
+    if (link !== undefined) this.#tell({ type: 'socket.closed', epoch: link.epoch, how, reason });
   }
 
   frame(
@@ -246,16 +251,14 @@ export class Member implements Owner {
         announceOnline: () => this.#goOnline(),
         announceSuspect: ({ silentMs }) => {
           if (this.#link !== undefined) this.#link.liveness = 'suspect';
-          if (this.#node !== undefined) home.router.nodeLeaving(this.#node);
+          this.#takeNothingNew();
           home.log.warn(
             { [this.role]: this.id, silentMs },
             `${this.id} is silent for ${Math.round(silentMs)} ms`,
           );
         },
         announceAbsent: () => this.#detach(),
-        announceDraining: () => {
-          if (this.#node !== undefined) home.router.nodeLeaving(this.#node);
-        },
+        announceDraining: () => this.#takeNothingNew(),
         announceExpired: ({ reason }) => {
           this.#detach();
           this.#leave();
@@ -283,20 +286,8 @@ export class Member implements Owner {
       {
         // The number tells apart instances whose names begin alike, or that hold slashes.
         id: `session/${this.role}/${this.id}/${this.number}`,
-        input: {
-          ...times,
-          totalTasksExecuted: this.history.totalTasksExecuted,
-          firstSeenAt: this.history.firstSeenAt,
-        },
-        onTransition: ({ from, to, snapshot }) => {
-          const [[before], [after = '']] = [from.split('.'), to.split('.')];
-          if (before === after) return;
-          home.moved(this, after);
-          const { reason } = snapshot.context.ledger;
-          const why = after === 'absent' || after === 'expired' ? `: ${reason}` : '';
-          const fields = { [this.role]: this.id, from: before, to: after };
-          home.log[this.role === 'node' ? 'info' : 'debug'](fields, `${this.id} ${before} → ${after}${why}`);
-        },
+        input: { ...times, ...this.history },
+        onTransition: noteSession(home.log, this, (state) => home.moved(this, state)),
       },
     );
   }
@@ -383,6 +374,13 @@ export class Member implements Owner {
     link.liveness = 'fine';
     this.#home.online(this);
     if (this.#node !== undefined) this.#home.router.nodeOnline(this.#node, link.outbox, this.#registration);
+    this.#registration = 'routed';
+  }
+
+  /** What runs at the node goes on. After a new registration it is asked what that is. */
+  #takeNothingNew(): void {
+    if (this.#node === undefined || this.#link === undefined) return;
+    this.#home.router.nodeLeaving(this.#node, this.#link.outbox, this.#registration);
     this.#registration = 'routed';
   }
 

@@ -47,11 +47,16 @@ export interface Hub {
   /** Dials this hub from its own process, whatever the address, without a network and without a token. */
   readonly dialer: Dialer;
   /**
-   * Asks a node to finish and go: it gets no new work from now on. It stays so until it leaves, or its link ends: a node that
-   * you want back, once nothing runs there, is let in again by `disconnect`. @returns false when there is no such node
+   * Gives a node no new work from now on; what runs there goes on. It stays so, also when its link breaks and it comes back
+   * within `sessionGraceMs`, until it leaves or `undrain` lets it in again. @returns false when there is no such node
    */
   drain(nodeId: string): boolean;
-  /** Ends a node's link; it will come back. @returns false when there is no such node */
+  /**
+   * Lets a node that was drained work again, once it has acknowledged its sync anew; one that stops of its own accord goes on
+   * stopping. @returns false when there is no such node
+   */
+  undrain(nodeId: string): boolean;
+  /** Ends a node's link; it will come back, and a node that drains goes on draining. @returns false when there is no such node */
   disconnect(nodeId: string): boolean;
   /** Forgets a node's session, as a restart would; its socket stays, and it registers again. @returns false when there is none */
   forget(nodeId: string): boolean;

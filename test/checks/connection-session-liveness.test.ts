@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { connectionMachine } from '../../machines/connection.ts';
 import { check } from '../../src/checker/index.ts';
-import { fleet, twin, type FleetOptions } from './fleet.ts';
+import { fleet, type FleetOptions } from './fleet.ts';
+import { twin } from './twin.ts';
 import { recovery } from './properties.ts';
 import { closed } from './systems.ts';
 

@@ -6,8 +6,19 @@ import { sessionMachine } from '../../machines/session.ts';
 import type { CheckResult } from '../../src/checker/index.ts';
 import type { attach, cameOnline } from './directory.ts';
 import { registrationCame } from './directory.ts';
-import { twin } from './fleet.ts';
-import { explore, forgetful, handshake, kicks, swallowed, twoInstances, wild, wildly } from './systems.ts';
+import { twin } from './twin.ts';
+import {
+  drained,
+  explore,
+  forgetful,
+  handshake,
+  kept,
+  kicks,
+  swallowed,
+  twoInstances,
+  wild,
+  wildly,
+} from './systems.ts';
 
 /** The kind of the violation, the property, and how many steps lead to it. */
 const failure = ({ violation }: CheckResult) => [
@@ -34,6 +45,28 @@ describe('a broken twin', () => {
       'always',
       'a session is online only after its own registration was acknowledged',
       5,
+    ]);
+  });
+
+  it('that gives up a draining node with its link ends a session before its grace', () => {
+    const session = twin(sessionMachine, ({ states }) => {
+      states['draining']!.states['ordered']!.states['present']!.on['socket.closed'] = '#session.expired';
+    });
+    expect(failure(explore({ ...drained, session }, kept))).toEqual([
+      'always',
+      'no session ends before its grace',
+      7,
+    ]);
+  });
+
+  it('that forgets with the link that the node was drained gives it work when it is back', () => {
+    const session = twin(sessionMachine, ({ states }) => {
+      states['draining']!.states['ordered']!.states['present']!.on['socket.closed'] = '#session.absent';
+    });
+    expect(failure(explore({ ...drained, session }, kept))).toEqual([
+      'always',
+      'a node that was drained is not online before it is let in again',
+      17,
     ]);
   });
 

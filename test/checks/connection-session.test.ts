@@ -1,7 +1,18 @@
 // connection × session, explored to the end. The number of states is exact: it changes when a machine does, and then
 // a reviewer should know why. Where something is bounded, the title says what.
 import { describe, expect, it } from 'vitest';
-import { closed, explore, forgetful, handshake, operated, restarts, swallowed, tired } from './systems.ts';
+import {
+  closed,
+  drained,
+  explore,
+  forgetful,
+  handshake,
+  kept,
+  operated,
+  restarts,
+  swallowed,
+  tired,
+} from './systems.ts';
 
 describe('one node and its hub (at most two of its sockets at the hub; equal frames in flight are merged)', () => {
   it('find each other whatever dials are refused, links cut and deadlines missed, any number of times', () => {
@@ -21,7 +32,11 @@ describe('one node and its hub (at most two of its sockets at the hub; equal fra
   });
 
   it('obey operators at every moment (one order to the hub, one cut, one missed deadline; stop and wake at any time)', () => {
-    expect(closed(explore(operated))).toEqual({ complete: true, states: 147_864 });
+    expect(closed(explore(operated))).toEqual({ complete: true, states: 211_794 });
+  });
+
+  it('drain over every cut, and are let in again (two orders to the hub, two cuts, no missed deadline)', () => {
+    expect(closed(explore(drained, kept))).toEqual({ complete: true, states: 56_530 });
   });
 
   it('give up after two attempts and start over when asked, with health checks (one cut, one missed deadline)', () => {

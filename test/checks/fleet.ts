@@ -1,6 +1,6 @@
 // connection × session as one system: the machines of production, the sockets between them, the hub's directory.
 // Invariant: the machines are those of the registry; a broken twin differs by the one patch that its test names.
-import { createMachine, type AnyStateMachine } from 'xstate';
+import type { AnyStateMachine } from 'xstate';
 import { connectionEffects, connectionInput, connectionMachine } from '../../machines/connection.ts';
 import { sessionEffects, sessionInput, sessionMachine } from '../../machines/session.ts';
 import { defineSystem, sockets } from '../../src/checker/index.ts';
@@ -206,22 +206,4 @@ function ownOf<T extends { readonly instance: string }>(all: readonly T[], insta
   const found = all.find((one) => one.instance === instance);
   if (found === undefined) throw new Error(`no instance ${instance} in this system`);
   return found;
-}
-
-/** The machine of production with one patch to its config: a broken twin, never a copy. */
-export function twin(machine: AnyStateMachine, patch: (config: PatchableConfig) => void): AnyStateMachine {
-  const config = JSON.parse(JSON.stringify(machine.config)) as PatchableConfig;
-  patch(config);
-  return createMachine(
-    { ...config, context: machine.config.context } as never,
-    machine.implementations as never,
-  ) as AnyStateMachine;
-}
-
-/** As much of a machine's config as patches touch. */
-export interface PatchableConfig {
-  states: Record<string, PatchableConfig>;
-  on: Record<string, unknown>;
-  after: Record<string, unknown>;
-  entry: unknown;
 }

@@ -31,10 +31,10 @@ export function routeSession(instance: string, type: string, payload: object): O
     case 'measureSilence':
       return [{ tell: wire(instance), event: { type: 'measure', end: 'far', epoch } }];
     case 'terminateSocket':
-      return [toHub, lateClose(session(instance), epoch)];
+      return [toHub, lateClose(session(instance), epoch, { how: 'loss' })];
     case 'sendDrain':
-      // The hub waits for what runs, then ends the session.
-      return [toHub, { later: [{ event: { type: 'disconnect.requested' } }], key: 'drained' }];
+      // Some time the operator lets the node in again.
+      return [toHub, { later: [{ event: { type: 'undrain', instance }, to: HUB }], key: 'drained' }];
     case 'attachSocket':
     case 'dismissSocket':
     case 'sendRegistered':
@@ -84,7 +84,10 @@ export function hubModel(
           terminate(instance, 'far', order.epoch),
         ];
       case 'terminate':
-        return [terminate(instance, 'far', order.epoch), lateClose(session(instance), order.epoch)];
+        return [
+          terminate(instance, 'far', order.epoch),
+          lateClose(session(instance), order.epoch, { how: 'loss' }),
+        ];
     }
   }
 
@@ -138,7 +141,9 @@ export function hubModel(
     if (!keeps) return { state: rules.emptyDirectory(instances) };
     const state = directory.map((seat) => ({ ...seat, attachedEpoch: 0, sockets: [] }));
     const outputs = directory.flatMap(({ instance, attachedEpoch: epoch }): Output[] =>
-      epoch === 0 ? [] : [{ tell: session(instance), event: { type: 'socket.closed', epoch, reason: '' } }],
+      epoch === 0
+        ? []
+        : [{ tell: session(instance), event: { type: 'socket.closed', epoch, how: 'loss', reason: '' } }],
     );
     return { state, outputs };
   }
@@ -153,7 +158,7 @@ export function hubModel(
           return frameCame(state, instance, epoch, event['frame'] as Message);
         case 'closed': {
           const outputs: Output[] = rules.isAttached(state, instance, epoch)
-            ? [{ tell: session(instance), event: { type: 'socket.closed', epoch, reason: '' } }]
+            ? [{ tell: session(instance), event: { type: 'socket.closed', epoch, how: 'loss', reason: '' } }]
             : [];
           return { state: rules.detach(state, instance, epoch), outputs };
         }
@@ -179,7 +184,21 @@ export function hubModel(
         case 'sendSync':
           return { state, outputs: [frame(instance, epoch, 'sync', registrationEpoch)] };
         case 'sendDrain':
-          return { state, outputs: [frame(instance, epoch, 'draining')] };
+          return {
+            state,
+            outputs: [
+              frame(instance, epoch, 'draining'),
+              { tell: WITNESS, event: { type: 'drained', instance } },
+            ],
+          };
+        case 'undrain':
+          return {
+            state,
+            outputs: [
+              { tell: WITNESS, event: { type: 'undrained', instance } },
+              { tell: session(instance), event: { type: 'undrain.requested' } },
+            ],
+          };
         case 'sendReplaced':
           return {
             state: rules.detach(state, instance, epoch),
@@ -208,12 +227,18 @@ export interface Testimony extends Numbers {
   /** The newest dial that registered since the session began. */
   readonly registeredEpoch: number;
   readonly standing: 'never replaced' | 'replaced';
-  readonly verdict: 'fine' | 'online without acknowledgement' | 'online after it was replaced';
+  /** Whether it was drained, and not let in again. */
+  readonly order: 'none' | 'drain';
+  readonly verdict:
+    | 'fine'
+    | 'online without acknowledgement'
+    | 'online after it was replaced'
+    | 'online while it was drained';
 }
 
 /**
  * Watches that a session goes online (and so replaces others) only for an acknowledgement of its own registration,
- * and never after it was replaced. It forgets when the hub does.
+ * never after it was replaced, and not while it is drained. It forgets when the hub does.
  */
 export function witness(instances: readonly string[]): ModelActor {
   const silent = (instance: string): Testimony => ({
@@ -222,17 +247,22 @@ export function witness(instances: readonly string[]): ModelActor {
     registrationEpoch: 0,
     registeredEpoch: 0,
     standing: 'never replaced',
+    order: 'none',
     verdict: 'fine',
   });
   function changed(seen: Testimony, event: Message): Testimony {
     const { epoch, registrationEpoch } = numbersOf(event);
     if (event.type === 'registered')
       return { ...seen, registeredEpoch: Math.max(seen.registeredEpoch, epoch) };
-    if (event.type === 'expired') return { ...seen, epoch: 0, registrationEpoch: 0, registeredEpoch: 0 };
+    if (event.type === 'expired')
+      return { ...seen, epoch: 0, registrationEpoch: 0, registeredEpoch: 0, order: 'none' };
+    if (event.type === 'drained') return { ...seen, order: 'drain' };
+    if (event.type === 'undrained') return { ...seen, order: 'none' };
     if (event.type === 'attached') return { ...seen, epoch: 0, registrationEpoch: 0 };
     if (event.type === 'acknowledged') return { ...seen, epoch, registrationEpoch };
     if (event.type === 'replaced') return { ...seen, standing: 'replaced' };
     if (seen.standing === 'replaced') return { ...seen, verdict: 'online after it was replaced' };
+    if (seen.order === 'drain') return { ...seen, verdict: 'online while it was drained' };
     if (seen.epoch === epoch && seen.registrationEpoch === registrationEpoch) return seen;
     return { ...seen, verdict: 'online without acknowledgement' };
   }

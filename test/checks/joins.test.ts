@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { sessionMachine } from '../../machines/session.ts';
 import type { CheckResult } from '../../src/checker/index.ts';
-import { twin, type FleetOptions } from './fleet.ts';
+import type { FleetOptions } from './fleet.ts';
+import { twin } from './twin.ts';
 import { inTheEnd, join } from './joins.ts';
 import { closed, joins } from './systems.ts';
 

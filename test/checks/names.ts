@@ -32,8 +32,8 @@ export const terminate = (instance: string, end: 'near' | 'far', epoch: number):
 });
 
 /** The socket that was ended reports its end afterwards, at any time. */
-export const lateClose = (to: string, epoch: number): Output => ({
-  later: [{ event: { type: 'socket.closed', epoch, reason: '' } }],
+export const lateClose = (to: string, epoch: number, more: { how?: 'loss' } = {}): Output => ({
+  later: [{ event: { type: 'socket.closed', epoch, ...more, reason: '' } }],
   key: 'closed',
   to,
 });

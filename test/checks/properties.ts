@@ -42,6 +42,10 @@ export const sessionProperties = (instances: readonly string[] = ['a']): Record<
     instances,
     ({ testimony }) => testimony.verdict !== 'online without acknowledgement',
   ),
+  'a node that was drained is not online before it is let in again': each(
+    instances,
+    ({ testimony }) => testimony.verdict !== 'online while it was drained',
+  ),
   'at most one instance of a node id takes work': (view) =>
     instances.filter((instance) => {
       const { session } = look(view, instance);
@@ -57,6 +61,11 @@ export const kickProperties = (instances: readonly string[]): Record<string, Pre
   ),
   'not every instance is turned away': (view) =>
     !instances.every((instance) => look(view, instance).node.in('rejected')),
+});
+
+/** Where no time is ever over and nobody stops. */
+export const keptProperties = (instances: readonly string[] = ['a']): Record<string, Predicate> => ({
+  'no session ends before its grace': each(instances, ({ session }) => !session.in('expired')),
 });
 
 /** No trap: without another fault, some instance can get connected and online, or has ended for good. */

@@ -3,6 +3,7 @@
 import { check, type CheckOptions, type CheckResult } from '../../src/checker/index.ts';
 import { fleet, type FleetOptions } from './fleet.ts';
 import {
+  keptProperties,
   kickProperties,
   owed,
   recovery,
@@ -72,6 +73,18 @@ export const operated: FleetOptions = {
     'the hub drains a': 'operator',
   },
   fires: delays([...HEALTH, ...HEARTBEATS], TIMEOUTS),
+};
+
+/** Nobody stops, and no time is ever over. */
+export const drained: FleetOptions = {
+  breaks: { cut: 'cut' },
+  budgets: { cut: 2, timeout: 0, operator: 2 },
+  actions: { 'the hub drains a': 'operator', 'the operator disconnects a': 'operator' },
+  fires: delays([...HEALTH, ...HEARTBEATS], TIMEOUTS),
+};
+
+export const kept: CheckOptions = {
+  always: { ...socketProperties(), ...sessionProperties(), ...keptProperties() },
 };
 
 export const tired: FleetOptions = {

@@ -263,6 +263,43 @@ it('A node that the hub wants elsewhere hears DRAINING with the time to come bac
   expect(fleet.node.peer.seen(FrameType.CALL)).toEqual([]);
 });
 
+it('A drained node that registers anew hears DRAINING again and no SYNC, and SYNC when it is let in again', async () => {
+  const hub = await startHub();
+  const message = registration('node');
+  const { peer } = await join(hub, 'node', message);
+  const id = String(message['id']);
+  hub.drain(id);
+  await peer.take(FrameType.DRAINING);
+  peer.vanish();
+  await expect.poll(() => hub.nodes()[0]?.reason).not.toBe('');
+  expect(hub.nodes()).toMatchObject([{ state: 'draining' }]);
+  const again = await dial(hub);
+  again.json(FrameType.REGISTER, { ...message, epoch: 2, registrationEpoch: 2 });
+  await again.take(FrameType.REGISTERED);
+  await again.take(FrameType.DRAINING);
+  await again.barrier();
+  expect(again.seen(FrameType.SYNC)).toEqual([]);
+  expect(hub.undrain(id)).toBe(true);
+  expect(await again.take(FrameType.SYNC)).toMatchObject({ id: 2 });
+  again.json(FrameType.SYNCED, { epoch: 2, registrationEpoch: 2 });
+  await again.barrier();
+  expect(hub.nodes()).toMatchObject([{ state: 'online' }]);
+});
+
+it('A peer that departed and closes with 1000 is gone at once; one whose link breaks is held for its grace', async () => {
+  const hub = await startHub();
+  const [done, broken] = [await join(hub, 'node', { id: 'done' }), await join(hub, 'node', { id: 'broken' })];
+  for (const { peer } of [done, broken]) {
+    peer.json(FrameType.DEPARTING, epochs);
+    await peer.barrier();
+  }
+  await done.peer.close();
+  broken.peer.vanish();
+  await expect.poll(() => hub.nodes().map(({ id }) => id)).toEqual(['broken']);
+  await expect.poll(() => hub.nodes()[0]?.reason).not.toBe('');
+  expect(hub.nodes()).toMatchObject([{ id: 'broken', state: 'draining' }]);
+});
+
 it('A hub that stops tells everybody DRAINING, and gives waiting calls back as not started', async () => {
   const hub = await startHub({ drainTimeoutMs: 10_000, retryAfterMs: 9 });
   const fleet = await pair(hub, { maxConcurrent: 1 });

@@ -53,6 +53,7 @@ const unions: Readonly<Record<string, readonly string[]>> = {
     'heartbeat.overdue': 1,
     'departure.announced': 1,
     'drain.requested': 1,
+    'undrain.requested': 1,
     'disconnect.requested': 1,
     'session.replaced': 1,
   }),

@@ -38,6 +38,8 @@ class Member {
   }
 }
 
+const lost = { how: 'loss', reason: 'link lost' };
+
 describe('joining', () => {
   it('attaches the socket, answers, and asks for the sync of this registration', () => {
     const member = new Member().register();
@@ -114,7 +116,7 @@ describe('registration', () => {
     expect(member.hub.ledger).toMatchObject({ totalTasksExecuted: 41, firstSeenAt: 7, registrations: 3 });
   });
 
-  it.each(['suspect.listening', 'absent', 'draining.listening'])(
+  it.each(['suspect.listening', 'absent', 'draining.departing.present.listening'])(
     'brings a node back that was %s',
     (state) => {
       const member = new Member().join();
@@ -122,8 +124,8 @@ describe('registration', () => {
         member.hub.expire('suspicion');
         member.silent('link.silent', 10_000);
       }
-      if (state === 'absent') member.send('socket.closed', { reason: 'link lost' });
-      if (state === 'draining.listening') member.send('drain.requested');
+      if (state === 'absent') member.send('socket.closed', lost);
+      if (state.startsWith('draining')) member.send('departure.announced');
       expect(member.state).toBe(state);
       expect(member.register(2).state).toBe('joining');
     },
@@ -174,9 +176,7 @@ describe('liveness', () => {
 
 describe('absence', () => {
   it('keeps the session for sessionGraceMs, then lets it expire', () => {
-    const member = new Member({ sessionGraceMs: 60_000 })
-      .join()
-      .send('socket.closed', { reason: 'link lost' });
+    const member = new Member({ sessionGraceMs: 60_000 }).join().send('socket.closed', lost);
     expect([member.state, member.effects]).toEqual(['absent', ['announceAbsent']]);
     expect(member.hub.delayMs('sessionGrace')).toBe(60_000);
     member.hub.expire('sessionGrace');
@@ -184,12 +184,15 @@ describe('absence', () => {
   });
 
   it('is not caused by the end of a socket that was replaced before', () => {
-    const member = new Member().join(1).register(2).send('socket.closed', { epoch: 1, reason: 'replaced' });
+    const member = new Member()
+      .join(1)
+      .register(2)
+      .send('socket.closed', { ...lost, epoch: 1 });
     expect([member.state, member.hub.ledger['staleEvents']]).toEqual(['joining', 1]);
   });
 
   it('ends when the node registers again, and the grace timer with it', () => {
-    const member = new Member().join().send('socket.closed', { reason: 'link lost' }).register(2);
+    const member = new Member().join().send('socket.closed', lost).register(2);
     expect([member.state, member.hub.delayMs('sessionGrace')]).toEqual(['joining', -1]);
   });
 });
@@ -200,22 +203,104 @@ describe('the end', () => {
     expect([member.state, member.hub.done]).toEqual(['superseded', true]);
     expect(member.effects).toEqual(['sendReplaced', 'announceExpired']);
   });
+});
 
-  it('comes to a node that said goodbye when its socket closes, without a grace period', () => {
-    const member = new Member().join().send('departure.announced');
-    expect([member.state, member.effects]).toEqual(['draining.listening', ['announceDraining']]);
-    expect(member.send('socket.closed', { reason: 'bye' }).state).toBe('expired');
+/** A session that drains, and which of both kinds. */
+const draining = (why: 'ordered' | 'departing'): Member =>
+  new Member({ sessionGraceMs: 60_000 })
+    .join()
+    .send(why === 'ordered' ? 'drain.requested' : 'departure.announced');
+
+describe('draining', () => {
+  it('by order is told to the node, which gets no new work', () => {
+    const member = draining('ordered');
+    expect([member.state, member.effects]).toEqual([
+      'draining.ordered.present.listening',
+      ['sendDrain', 'announceDraining'],
+    ]);
   });
 
-  it('is asked for by a hub that drains: the node is told, and gets no new work', () => {
-    const member = new Member().join().send('drain.requested');
-    expect([member.state, member.effects]).toEqual(['draining.listening', ['sendDrain', 'announceDraining']]);
+  it('of a node that said goodbye ends with its farewell, without a grace period', () => {
+    const member = draining('departing');
+    expect([member.state, member.effects]).toEqual([
+      'draining.departing.present.listening',
+      ['announceDraining'],
+    ]);
+    member.send('socket.closed', { how: 'farewell', reason: 'stopped' });
+    expect([member.state, member.effects]).toEqual(['expired', ['announceExpired']]);
   });
 
-  it('comes to a draining node that falls silent', () => {
-    const member = new Member().join().send('departure.announced');
-    member.hub.expire('heartbeatDeadline');
-    member.silent('heartbeat.overdue', 15_000);
-    expect([member.state, member.effects]).toEqual(['expired', ['terminateSocket', 'announceExpired']]);
+  it.each(['ordered', 'departing'] as const)('outlasts a lost link for sessionGraceMs: %s', (why) => {
+    const member = draining(why).send('socket.closed', lost);
+    expect([member.state, member.effects]).toEqual([`draining.${why}.absent`, ['announceAbsent']]);
+    expect(member.hub.delayMs('sessionGrace')).toBe(60_000);
+    member.hub.expire('sessionGrace');
+    expect([member.state, member.effects]).toEqual(['expired', ['announceExpired']]);
+  });
+
+  it.each(['ordered', 'departing'] as const)(
+    'of a node that falls silent ends its socket alone: %s',
+    (why) => {
+      const member = draining(why);
+      member.hub.expire('heartbeatDeadline');
+      expect(member.effects).toEqual(['measureSilence']);
+      member.silent('heartbeat.overdue', 15_000);
+      expect([member.state, member.effects]).toEqual([
+        `draining.${why}.absent`,
+        ['terminateSocket', 'announceAbsent'],
+      ]);
+    },
+  );
+
+  it('by order goes on when the node comes back: it is told again, and not synced', () => {
+    const member = draining('ordered').send('socket.closed', lost).register(2);
+    expect([member.state, member.effects]).toEqual([
+      'draining.ordered.present.listening',
+      ['attachSocket', 'sendRegistered', 'sendDrain', 'announceDraining'],
+    ]);
+    expect(member.hub.delayMs('sessionGrace')).toBe(-1);
+    expect(member.register(1).effects).toEqual(['dismissSocket']);
+  });
+
+  it('by order survives a farewell that nobody announced, and an end of the link that was asked for', () => {
+    const farewell = draining('ordered').send('socket.closed', { how: 'farewell', reason: 'stopped' });
+    expect(farewell.state).toBe('draining.ordered.absent');
+    const ended = draining('ordered').send('disconnect.requested');
+    expect([ended.state, ended.effects]).toEqual([
+      'draining.ordered.absent',
+      ['terminateSocket', 'announceAbsent'],
+    ]);
+  });
+
+  it('of a node that is away waits for it', () => {
+    const member = new Member().join().send('socket.closed', lost).send('drain.requested');
+    expect(member.state).toBe('draining.ordered.absent');
+    expect(member.register(2).state).toBe('draining.ordered.present.listening');
+  });
+
+  it('ends when the node is let in again: it is synced anew, and works when it has acknowledged that', () => {
+    const member = draining('ordered').send('undrain.requested');
+    expect([member.state, member.effects]).toEqual(['joining', ['prepareSync']]);
+    member.send('sync.prepared').send('sync.acknowledged');
+    expect([member.state, member.effects]).toEqual(['online.listening', ['announceOnline']]);
+  });
+
+  it('of a node that is away may end before it is back', () => {
+    const member = draining('ordered').send('socket.closed', lost).send('undrain.requested');
+    expect(member.state).toBe('absent');
+    expect(member.register(2).state).toBe('joining');
+  });
+
+  it('of a node that says goodbye does not end by order of the hub', () => {
+    const member = draining('ordered').send('departure.announced').send('undrain.requested');
+    expect(member.state).toBe('draining.departing.present.listening');
+    expect(member.send('drain.requested').state).toBe('draining.departing.present.listening');
+  });
+
+  it('is not ended by the farewell of a socket that was replaced before', () => {
+    const member = draining('departing').register(2).send('departure.announced');
+    expect(member.send('socket.closed', { how: 'farewell', reason: 'stopped', epoch: 1 }).state).toBe(
+      'draining.departing.present.listening',
+    );
   });
 });

@@ -254,8 +254,8 @@ export class Fleet {
     this.sim.network.heal();
     this.calm();
     this.startHub();
-    // A node that was asked to leave, and that nobody stopped, is let in again when its link ends.
-    for (const { id, state } of this.hub?.nodes() ?? []) if (state === 'draining') this.hub?.disconnect(id);
+    // A node that was drained, and that nobody stopped, is let in again.
+    for (const { id } of this.hub?.nodes() ?? []) this.hub?.undrain(id);
     for (const seat of [...this.nodes, ...this.clients]) seat.start();
     this.revive();
   }

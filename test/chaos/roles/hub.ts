@@ -18,6 +18,7 @@ serve({
   },
   forget: (id: string) => hub.forget(id),
   drain: (id: string) => hub.drain(id),
+  undrain: (id: string) => hub.undrain(id),
   stop: async () => {
     await hub.stop();
     return hub.status().state;

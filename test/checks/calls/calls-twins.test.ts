@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { callMachine } from '../../../machines/call.ts';
 import { executionMachine } from '../../../machines/execution.ts';
 import type { CheckResult } from '../../../src/checker/index.ts';
-import { twin } from '../fleet.ts';
+import { twin } from '../twin.ts';
 import { Asking } from './client-side.ts';
 import type { Place, Routed } from './hub-records.ts';
 import { Routing } from './hub-side.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { assign } from 'xstate';
 import { keepaliveMachine } from '../../../machines/keepalive.ts';
 import { leaseMachine } from '../../../machines/lease.ts';
-import { twin } from '../fleet.ts';
+import { twin } from '../twin.ts';
 import { failure } from './failure.ts';
 import { endsInTheEnd, explore } from './leases.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { proposalMachine } from '../../../machines/proposal.ts';
 import type { View } from '../../../src/checker/index.ts';
 import { leaves } from '../../machines/machines.ts';
-import { twin } from '../fleet.ts';
+import { twin } from '../twin.ts';
 import { closed } from '../systems.ts';
 import { failure } from './failure.ts';
 import { endInTheEnd, explore, type ProposalsOptions } from './proposals.ts';

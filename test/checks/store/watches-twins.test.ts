@@ -2,7 +2,7 @@
 // way to the failure is known.
 import { describe, expect, it } from 'vitest';
 import { watchMachine } from '../../../machines/watch.ts';
-import { twin } from '../fleet.ts';
+import { twin } from '../twin.ts';
 import { failure } from './failure.ts';
 import { BACKLOG, READS, Watching } from './watch-shell.ts';
 import { explore } from './watches.ts';

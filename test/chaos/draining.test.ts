@@ -1,0 +1,94 @@
+// Nodes that drain and lose their link: they come back to what they run, and get nothing new.
+// Invariant of all: a call that runs at a node that lives gets its result, and runs once.
+import { expect, test } from 'vitest';
+import { eventually } from './eventually.ts';
+import { startClient, startHub, startNode } from './in-process.ts';
+import { startTcpProxy } from './tcp-proxy.ts';
+
+const FAST = { reconnectIntervalMs: 10, reconnectMaxMs: 20 };
+
+/** A hub, a node behind a proxy with one call that runs, and another node. */
+async function fleet(options: Parameters<typeof startHub>[0] = {}) {
+  const hub = await startHub(options);
+  const proxy = await startTcpProxy(hub.port);
+  const worker = await startNode(proxy.url, 'n1', { ...FAST, drainTimeoutMs: 20_000 });
+  const client = await startClient(hub.url);
+  const call = client.call('hold', ['k'], { node: 'n1' });
+  await eventually('it runs', () => worker.events.length === 1);
+  const other = await startNode(hub.url, 'n2');
+  const stateOf = (id: string) => hub.nodes().find((node) => node.id === id)?.state;
+  return { hub, proxy, worker, client, call, other, stateOf };
+}
+
+test('a node that is drained and loses its link goes on draining, and its call gets its result', async () => {
+  const { hub, proxy, worker, client, call, stateOf } = await fleet();
+  expect(hub.drain('n1')).toBe(true);
+  for (const reconnects of [1, 2]) {
+    proxy.cut();
+    await eventually('it is back', () => worker.node.status().reconnects === reconnects);
+    await eventually('it is registered', () => worker.node.status().state === 'connected');
+    expect(stateOf('n1')).toBe('draining');
+  }
+  for (let i = 0; i < 10; i++) expect(await client.call('who')).toBe('n2');
+  worker.release('k');
+  expect(await call).toBe('k from n1');
+  expect(worker.counts()).toEqual({ k: 1 });
+  expect(stateOf('n1')).toBe('draining');
+  await eventually('its outcome was acknowledged', () => worker.node.status().retainedResults === 0);
+});
+
+test('a node that finishes its call while its link is lost brings the result along', async () => {
+  const { hub, proxy, worker, call } = await fleet();
+  hub.drain('n1');
+  proxy.refuse();
+  proxy.cut();
+  await eventually('it is away', () => worker.node.status().state !== 'connected');
+  worker.release('k');
+  await eventually('it has finished', () => worker.node.status().activeExecutions === 0);
+  proxy.heal();
+  expect(await call).toBe('k from n1');
+  expect(worker.counts()).toEqual({ k: 1 });
+});
+
+test('a node that is let in again works again, whether it is here or away, and what it runs goes on', async () => {
+  const { hub, proxy, worker, client, call, stateOf } = await fleet();
+  expect(hub.undrain('nobody')).toBe(false);
+  hub.drain('n1');
+  expect(stateOf('n1')).toBe('draining');
+  expect(hub.undrain('n1')).toBe(true);
+  expect(await client.call('who', [], { node: 'n1' })).toBe('n1');
+  hub.drain('n1');
+  proxy.refuse();
+  proxy.cut();
+  await eventually('it is away', () => worker.node.status().state !== 'connected');
+  await eventually('the hub knows', () => hub.nodes().some(({ reason }) => reason !== ''));
+  hub.undrain('n1');
+  expect(stateOf('n1')).toBe('absent');
+  proxy.heal();
+  expect(await client.call('who', [], { node: 'n1' })).toBe('n1');
+  worker.release('k');
+  expect(await call).toBe('k from n1');
+  expect(worker.counts()).toEqual({ k: 1 });
+});
+
+test('a drained node whose link the operator ends comes back, and goes on draining', async () => {
+  const { hub, worker, client, call, stateOf } = await fleet();
+  hub.drain('n1');
+  hub.disconnect('n1');
+  await eventually('it is back', () => worker.node.status().reconnects === 1);
+  await eventually('it is registered', () => worker.node.status().state === 'connected');
+  expect(stateOf('n1')).toBe('draining');
+  expect(await client.call('who')).toBe('n2');
+  worker.release('k');
+  expect(await call).toBe('k from n1');
+});
+
+test('a drained node that does not come back is given up after its grace, and its call is lost', async () => {
+  const { hub, proxy, call } = await fleet({ sessionGraceMs: 200 });
+  const outcome = call.catch((error: unknown) => error);
+  hub.drain('n1');
+  proxy.refuse();
+  proxy.cut();
+  expect(await outcome).toMatchObject({ code: 'lost', started: 'unknown' });
+  await eventually('its session is over', () => hub.nodes().every(({ id }) => id !== 'n1'));
+});
