@@ -1,7 +1,14 @@
 // The registry of machines: tests, checker, visualizer and docs iterate it.
 import { callEffects, callExamples, callInput, callMachine } from './call.ts';
 import { connectionEffects, connectionExamples, connectionInput, connectionMachine } from './connection.ts';
+import { endpointEffects, endpointExamples, endpointInput, endpointMachine } from './endpoint.ts';
 import { executionEffects, executionExamples, executionInput, executionMachine } from './execution.ts';
+import {
+  failureQueueEffects,
+  failureQueueExamples,
+  failureQueueInput,
+  failureQueueMachine,
+} from './failure-queue.ts';
 import { gateEffects, gateExamples, gateInput, gateMachine } from './gate.ts';
 import { keepaliveEffects, keepaliveExamples, keepaliveInput, keepaliveMachine } from './keepalive.ts';
 import { leaseEffects, leaseExamples, leaseInput, leaseMachine } from './lease.ts';
@@ -12,7 +19,9 @@ import { watchEffects, watchExamples, watchInput, watchMachine } from './watch.t
 
 export * from './call.ts';
 export * from './connection.ts';
+export * from './endpoint.ts';
 export * from './execution.ts';
+export * from './failure-queue.ts';
 export * from './gate.ts';
 export * from './keepalive.ts';
 export * from './lease.ts';
@@ -60,4 +69,16 @@ export const registry = {
   },
   gate: { machine: gateMachine, effects: gateEffects, examples: gateExamples, input: gateInput },
   round: { machine: roundMachine, effects: roundEffects, examples: roundExamples, input: roundInput },
+  endpoint: {
+    machine: endpointMachine,
+    effects: endpointEffects,
+    examples: endpointExamples,
+    input: endpointInput,
+  },
+  'failure-queue': {
+    machine: failureQueueMachine,
+    effects: failureQueueEffects,
+    examples: failureQueueExamples,
+    input: failureQueueInput,
+  },
 } as const;

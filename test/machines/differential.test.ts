@@ -146,6 +146,8 @@ const depths: Readonly<Record<string, number>> = {
   execution: 10,
   gate: 4,
   round: 6,
+  endpoint: 2,
+  'failure-queue': 4,
 };
 
 describe.each(tried)('the machine $id, on all engines', (entry) => {

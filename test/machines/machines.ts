@@ -29,9 +29,12 @@ export const entries: readonly Entry[] = Object.entries(registry).map(
   ([id, entry]) => ({ id, ...entry }) as unknown as Entry,
 );
 
-/** The machines that the table compiler is for: no state has children. */
+/** The machines that the table compiler is for: no state has children, or is entered anew. */
 export const flatEntries = entries.filter(({ machine }) =>
-  Object.values(machine.root.states).every(({ type }) => type === 'atomic' || type === 'final'),
+  Object.values(machine.root.states).every(
+    ({ type, transitions }) =>
+      (type === 'atomic' || type === 'final') && ![...transitions.values()].flat().some((one) => one.reenter),
+  ),
 );
 
 /** A control part without its epochs, those of the members of its sets included. */

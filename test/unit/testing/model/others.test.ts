@@ -120,6 +120,17 @@ const uncovered: Readonly<Record<string, readonly string[]>> = {
   ],
   // The input is that of a first start, with a limit to gathering.
   gate: ['starting: training.started [wasOpen] → paused', 'gathering: after gatherTimeout → gathering'],
+  // The examples' endpoint may fail more than once.
+  endpoint: ['healthy: attempt.failed [lastStraw] → ejected'],
+  // The examples' queue starts with somebody in it, who comes in with one epoch and is never held.
+  'failure-queue': [
+    'starting: queue.opened → idle',
+    'idle: endpoint.ejected → idle',
+    'idle: endpoint.recovered',
+    'waiting: endpoint.ejected → idle',
+    'waiting: endpoint.recovered [someoneWaits] → waiting',
+    'waiting: endpoint.recovered → idle',
+  ],
 };
 
 describe('our own machines', () => {

@@ -1,0 +1,415 @@
+// The endpoints that failed: who is in, in what order, how many there were, and whose turn it is to be probed.
+// Invariant: an endpoint is in it at most once; no more are probed at a time than there are slots.
+import { assign, setup } from 'xstate';
+import type { Context, EffectArgs } from './types.ts';
+
+/**
+ * - `waiting`: for its time.
+ * - `due`: for a slot.
+ * - `probing`: has a slot.
+ * - `held`: was verified as often as it may be; an operator decides.
+ * - `out`: is healthy, as far as the queue heard. It is remembered for its epoch alone.
+ */
+export type QueuePhase = 'waiting' | 'due' | 'probing' | 'held' | 'out';
+
+interface Entry {
+  readonly endpoint: string;
+  /** The newest epoch that was heard of. */
+  readonly epoch: number;
+  readonly phase: QueuePhase;
+  /** Verifications that failed, up to the maximum; 0 where there is none. */
+  readonly verifications: number;
+}
+
+export interface QueueTotals {
+  /** Endpoints that came in. One that fails again while it is in does not come in again. */
+  readonly totalFailed: number;
+  readonly totalRecovered: number;
+  /** Slots that were granted. */
+  readonly totalProbes: number;
+  /** Endpoints that an operator put back into service. */
+  readonly totalCleared: number;
+}
+
+/** What survives a restart: durations, never deadlines, so downtime does not count. */
+export interface FailureQueueRecord extends QueueTotals {
+  /** In the order of the queue. */
+  readonly entries: readonly {
+    readonly endpoint: string;
+    readonly epoch: number;
+    readonly held: 0 | 1;
+    readonly verifications: number;
+    readonly remainingMs: number;
+    readonly ejections: number;
+  }[];
+}
+
+export interface FailureQueueInput {
+  /** Endpoints that may be probed at a time. */
+  readonly slots: number;
+  /** Verifications of one endpoint that may fail in a row, until it is held; 0 = any number. */
+  readonly maxVerifications: number;
+  /** What is left of all times is written down this often, in milliseconds. */
+  readonly checkpointMs: number;
+  readonly record: FailureQueueRecord;
+}
+
+interface Control {
+  readonly slots: number;
+  readonly maxVerifications: number;
+  readonly entries: readonly Entry[];
+}
+
+interface Ledger extends QueueTotals {
+  readonly checkpointMs: number;
+  /** What was left of their times at `armedAt`, by endpoint. */
+  readonly remainingMs: Readonly<Record<string, number>>;
+  readonly armedAt: number;
+  /** What the endpoints said of themselves. */
+  readonly ejections: Readonly<Record<string, number>>;
+  readonly staleEvents: number;
+}
+
+export type FailureQueueContext = Context<Control, Ledger>;
+
+export type FailureQueueEvent =
+  /** It serves from now on: times run. */
+  | { type: 'queue.opened'; at: number }
+  | {
+      type: 'endpoint.ejected';
+      endpoint: string;
+      epoch: number;
+      waitMs: number;
+      ejections: number;
+      at: number;
+    }
+  | { type: 'endpoint.recovered'; endpoint: string; epoch: number; at: number }
+  /** It does not exist any more. */
+  | { type: 'endpoint.removed'; endpoint: string; at: number }
+  /** Somebody looked how much time has passed. */
+  | { type: 'time.read'; at: number }
+  | { type: 'wait.elapsed'; endpoint: string; epoch: number; at: number }
+  /** An operator has an endpoint probed as soon as a slot is free. */
+  | { type: 'retry.requested'; endpoint: string; at: number }
+  /** An operator puts all of them back into service. */
+  | { type: 'clear.requested'; at: number }
+  | { type: 'stop.requested'; at: number };
+
+const isIn = ({ phase }: Entry): boolean => phase !== 'out';
+const isWaiting = ({ phase }: Entry): boolean => phase === 'waiting';
+const find = ({ entries }: Control, endpoint: string): Entry | undefined =>
+  entries.find((entry) => entry.endpoint === endpoint);
+const without = ({ entries }: Control, endpoint: string): readonly Entry[] =>
+  entries.filter((entry) => entry.endpoint !== endpoint);
+
+function ejected(control: Control, { endpoint, epoch }: { endpoint: string; epoch: number }): Entry[] {
+  const { entries, maxVerifications } = control;
+  const known = find(control, endpoint);
+  if (known === undefined || !isIn(known))
+    return [...without(control, endpoint), { endpoint, epoch, phase: 'waiting', verifications: 0 }];
+  // It keeps its place.
+  const more = known.phase === 'probing' ? 1 : 0;
+  const verifications = Math.min(maxVerifications, known.verifications + more);
+  const phase = maxVerifications > 0 && verifications === maxVerifications ? 'held' : 'waiting';
+  return entries.map((entry) => (entry === known ? { endpoint, epoch, phase, verifications } : entry));
+}
+
+/** The entries after an event that is not stale; slots are granted afterwards. */
+function changed(control: Control, event: FailureQueueEvent): readonly Entry[] {
+  const { entries } = control;
+  switch (event.type) {
+    case 'endpoint.ejected':
+      return ejected(control, event);
+    case 'endpoint.recovered':
+      return entries.map((entry) =>
+        entry.endpoint === event.endpoint
+          ? { ...entry, epoch: event.epoch, phase: 'out', verifications: 0 }
+          : entry,
+      );
+    case 'endpoint.removed':
+      return without(control, event.endpoint);
+    case 'wait.elapsed': {
+      // Behind those that are due already.
+      const due = find(control, event.endpoint);
+      return due === undefined ? entries : [...without(control, event.endpoint), { ...due, phase: 'due' }];
+    }
+    case 'retry.requested': {
+      const wanted = find(control, event.endpoint);
+      if (wanted === undefined || (!isWaiting(wanted) && wanted.phase !== 'held')) return entries;
+      return [{ ...wanted, phase: 'due', verifications: 0 }, ...without(control, event.endpoint)];
+    }
+    case 'clear.requested':
+      return entries.map((entry) => ({ ...entry, phase: 'out', verifications: 0 }));
+    default:
+      return entries;
+  }
+}
+
+/** Those that are due and for which there is a slot. */
+function granted({ entries, slots }: Control): readonly Entry[] {
+  const taken = entries.filter(({ phase }) => phase === 'probing').length;
+  return entries.filter(({ phase }) => phase === 'due').slice(0, Math.max(0, slots - taken));
+}
+
+/** Their times after `passedMs` more. */
+const after = (remainingMs: Ledger['remainingMs'], passedMs: number): Ledger['remainingMs'] =>
+  Object.fromEntries(
+    Object.entries(remainingMs).map(([endpoint, leftMs]) => [endpoint, Math.max(0, leftMs - passedMs)]),
+  );
+
+function recounted(ledger: Ledger, control: Control, event: FailureQueueEvent): Ledger {
+  const { totalFailed, totalRecovered, totalCleared } = ledger;
+  switch (event.type) {
+    case 'endpoint.ejected': {
+      const { endpoint, waitMs } = event;
+      const known = find(control, endpoint);
+      const isNew = known === undefined || !isIn(known);
+      return {
+        ...ledger,
+        remainingMs: { ...ledger.remainingMs, [endpoint]: waitMs },
+        ejections: { ...ledger.ejections, [endpoint]: event.ejections },
+        totalFailed: totalFailed + (isNew ? 1 : 0),
+      };
+    }
+    case 'endpoint.recovered':
+      return { ...ledger, totalRecovered: totalRecovered + 1 };
+    case 'clear.requested':
+      return { ...ledger, totalCleared: totalCleared + control.entries.filter(isIn).length };
+    default:
+      return ledger;
+  }
+}
+
+const change = ['spend', 'apply', 'grantSlots', 'takeSlots', 'saveRecord'] as const;
+
+/** What changes who is in: those that are due get the slots that are free, and the rest of the times runs on. */
+const changes = [
+  { guard: 'someoneWaits', target: 'waiting', reenter: true, actions: change },
+  { target: 'idle', actions: change },
+] as const;
+
+const fencedChanges = [{ guard: 'stale', actions: 'noteStale' }, ...changes] as const;
+
+const always = {
+  'queue.opened': {},
+  'endpoint.ejected': fencedChanges,
+  'clear.requested': { target: 'idle', actions: ['releaseEndpoints', ...change] },
+  'stop.requested': { target: 'closed', actions: ['spend', 'saveRecord'] },
+} as const;
+
+export const failureQueueMachine = setup({
+  types: {} as { context: FailureQueueContext; events: FailureQueueEvent; input: FailureQueueInput },
+  actions: {
+    // effects
+    grantSlots: () => {},
+    releaseEndpoints: () => {},
+    readTime: () => {},
+    reportElapsed: () => {},
+    saveRecord: () => {},
+    // assigns
+    spend: assign({
+      ledger: ({ context: { ledger }, event }) =>
+        'at' in event
+          ? {
+              ...ledger,
+              remainingMs: after(ledger.remainingMs, event.at - ledger.armedAt),
+              armedAt: event.at,
+            }
+          : ledger,
+    }),
+    arm: assign({
+      ledger: ({ context: { ledger }, event }) => ('at' in event ? { ...ledger, armedAt: event.at } : ledger),
+    }),
+    apply: assign({
+      control: ({ context: { control }, event }) => ({ ...control, entries: changed(control, event) }),
+      ledger: ({ context: { control, ledger }, event }) => recounted(ledger, control, event),
+    }),
+    takeSlots: assign({
+      control: ({ context: { control } }) => {
+        const grants = granted(control);
+        const entries = control.entries.map((entry): Entry =>
+          grants.includes(entry) ? { ...entry, phase: 'probing' } : entry,
+        );
+        return { ...control, entries };
+      },
+      ledger: ({ context: { control, ledger } }) => ({
+        ...ledger,
+        totalProbes: ledger.totalProbes + granted(control).length,
+      }),
+    }),
+    noteStale: assign({
+      ledger: ({ context: { ledger } }) => ({ ...ledger, staleEvents: ledger.staleEvents + 1 }),
+    }),
+  },
+  guards: {
+    someoneWaits: ({ context: { control }, event }) => changed(control, event).some(isWaiting),
+    // Of an endpoint that was never heard of, the first ejection has epoch 1.
+    stale: ({ context: { control }, event }) => {
+      if (!('epoch' in event)) return false;
+      const known = find(control, event.endpoint);
+      if (event.type === 'wait.elapsed')
+        return known === undefined || known.epoch !== event.epoch || !isWaiting(known);
+      if (event.type === 'endpoint.recovered' && (known === undefined || !isIn(known))) return true;
+      return event.epoch <= (known?.epoch ?? 0);
+    },
+  },
+  delays: {
+    /** Until the first of them is due, or until what is left is to be written down. */
+    lookInterval: ({ context: { control, ledger } }) =>
+      control.entries
+        .filter(isWaiting)
+        .reduce(
+          (leastMs, { endpoint }) => Math.min(leastMs, ledger.remainingMs[endpoint] ?? 0),
+          ledger.checkpointMs,
+        ),
+  },
+}).createMachine({
+  id: 'failure-queue',
+  context: ({ input: { record, ...options } }) => ({
+    control: {
+      slots: options.slots,
+      maxVerifications: options.maxVerifications,
+      entries: record.entries.map(({ endpoint, epoch, held, verifications }) => ({
+        endpoint,
+        epoch,
+        phase: held === 1 ? 'held' : 'waiting',
+        verifications,
+      })),
+    },
+    ledger: {
+      checkpointMs: options.checkpointMs,
+      remainingMs: Object.fromEntries(record.entries.map((entry) => [entry.endpoint, entry.remainingMs])),
+      armedAt: 0,
+      ejections: Object.fromEntries(record.entries.map((entry) => [entry.endpoint, entry.ejections])),
+      totalFailed: record.totalFailed,
+      totalRecovered: record.totalRecovered,
+      totalProbes: record.totalProbes,
+      totalCleared: record.totalCleared,
+      staleEvents: 0,
+    },
+  }),
+  initial: 'starting',
+  states: {
+    // Times do not run: its pool does not serve yet.
+    starting: {
+      on: {
+        'queue.opened': [
+          { guard: 'someoneWaits', target: 'waiting', actions: 'arm' },
+          { target: 'idle', actions: 'arm' },
+        ],
+        'endpoint.ejected': { actions: 'noteStale' },
+        'endpoint.recovered': { actions: 'noteStale' },
+        'endpoint.removed': {},
+        'time.read': {},
+        'wait.elapsed': { actions: 'noteStale' },
+        'retry.requested': {},
+        'clear.requested': {},
+        'stop.requested': 'closed',
+      },
+    },
+    // No time runs: all that are in are due, are probed, or are held.
+    idle: {
+      on: {
+        ...always,
+        'endpoint.recovered': [{ guard: 'stale', actions: 'noteStale' }, { actions: change }],
+        'endpoint.removed': { actions: change },
+        'time.read': {},
+        'wait.elapsed': { actions: 'noteStale' },
+        'retry.requested': { actions: change },
+      },
+    },
+    waiting: {
+      // The expiry of a delay carries no time, and may come late: what has passed is asked for.
+      after: { lookInterval: { actions: 'readTime' } },
+      on: {
+        ...always,
+        'endpoint.recovered': fencedChanges,
+        'endpoint.removed': changes,
+        'wait.elapsed': fencedChanges,
+        'retry.requested': changes,
+        'time.read': {
+          target: 'waiting',
+          reenter: true,
+          actions: ['spend', 'saveRecord', 'reportElapsed'],
+        },
+      },
+    },
+    closed: { type: 'final' },
+  },
+});
+
+type Args = EffectArgs<FailureQueueContext>;
+const named = ({ endpoint, epoch }: Entry) => ({ endpoint, epoch });
+
+/** What is written down of it. */
+export const failureQueueRecord = ({ control, ledger }: FailureQueueContext): FailureQueueRecord => ({
+  totalFailed: ledger.totalFailed,
+  totalRecovered: ledger.totalRecovered,
+  totalProbes: ledger.totalProbes,
+  totalCleared: ledger.totalCleared,
+  entries: control.entries.filter(isIn).map(({ endpoint, epoch, phase, verifications }) => ({
+    endpoint,
+    epoch,
+    held: phase === 'held' ? 1 : 0,
+    verifications,
+    // A probe that was under way is gone with its process: it is due again at once.
+    remainingMs: phase === 'waiting' ? (ledger.remainingMs[endpoint] ?? 0) : 0,
+    ejections: ledger.ejections[endpoint] ?? 0,
+  })),
+});
+
+export const failureQueueEffects = {
+  /** Tell each of these that it is to be probed now: `slot.granted` with its epoch. */
+  grantSlots: ({ context: { control } }: Args) => ({ grants: granted(control).map(named) }),
+  /** Tell each of these that it serves again: `release.requested`. */
+  releaseEndpoints: ({ context: { control } }: Args) => ({
+    endpoints: control.entries.filter(isIn).map(({ endpoint }) => endpoint),
+  }),
+  /** Answer with `time.read`. */
+  readTime: (_: Args) => ({}),
+  /** Answer with `wait.elapsed` for each of these of which nothing is left. */
+  reportElapsed: ({ context: { control, ledger } }: Args) => ({
+    waiting: control.entries
+      .filter(isWaiting)
+      .map((entry) => ({ ...named(entry), remainingMs: ledger.remainingMs[entry.endpoint] ?? 0 })),
+  }),
+  /** Keep the record; only the newest counts. */
+  saveRecord: ({ context }: Args) => failureQueueRecord(context),
+};
+
+const ofA = { endpoint: 'a', epoch: 1, at: 10 };
+const ofB = { endpoint: 'b', epoch: 1, at: 10 };
+
+export const failureQueueExamples: readonly FailureQueueEvent[] = [
+  { type: 'queue.opened', at: 5 },
+  { type: 'endpoint.ejected', ...ofA, waitMs: 30_000, ejections: 1 },
+  { type: 'endpoint.recovered', ...ofA },
+  { type: 'endpoint.removed', endpoint: 'a', at: 10 },
+  { type: 'endpoint.removed', endpoint: 'b', at: 10 },
+  { type: 'time.read', at: 10 },
+  { type: 'wait.elapsed', ...ofA },
+  { type: 'wait.elapsed', ...ofB },
+  { type: 'retry.requested', endpoint: 'a', at: 10 },
+  { type: 'clear.requested', at: 10 },
+  { type: 'stop.requested', at: 10 },
+];
+
+/** The record of a queue in which nobody ever was. */
+export const noFailures: FailureQueueRecord = {
+  totalFailed: 0,
+  totalRecovered: 0,
+  totalProbes: 0,
+  totalCleared: 0,
+  entries: [],
+};
+
+export const failureQueueInput: FailureQueueInput = {
+  slots: 1,
+  maxVerifications: 2,
+  checkpointMs: 1_000,
+  record: {
+    ...noFailures,
+    totalFailed: 1,
+    entries: [{ endpoint: 'b', epoch: 1, held: 0, verifications: 0, remainingMs: 1_500, ejections: 1 }],
+  },
+};
