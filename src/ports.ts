@@ -104,6 +104,11 @@ export interface Random {
   uint32(): number;
 }
 
+export interface Digest {
+  /** SHA-256 (FIPS 180-4) of the parts, one after the other, as 64 lower-case hexadecimal digits. */
+  sha256(parts: readonly Uint8Array[]): Promise<string>;
+}
+
 /** Structured logs: fields first, then a sentence. */
 export interface Log {
   debug(fields: object, message: string): void;

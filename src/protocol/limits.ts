@@ -98,6 +98,16 @@ export const limits = {
   maxHistoryRevisions: 16_384,
   maxHistoryChanges: 1_024,
   maxHistoryBytes: 1_048_576,
+  /** Numbers of one model, all its tensors together: it travels as one value, beside which there is room for the rest. */
+  maxModelBytes: 134_217_728,
+  maxTensors: 4_096,
+  maxTensorDimensions: 32,
+  /** Metrics of one update. */
+  maxUpdateMetrics: 64,
+  /** One piece of a checkpoint; with its key it fits into one request to any store. */
+  checkpointPieceBytes: 1_048_576,
+  /** Bytes of superseded checkpoints that an embedded store keeps in its history before a trainer has it forget them. */
+  keptCheckpointBytes: 67_108_864,
 } as const;
 
 /** Defaults that all roles share; DESIGN table. */

@@ -1,0 +1,14 @@
+// Federated averaging.
+// Invariant: keeps no state between rounds.
+import { weightedMean } from '../aggregate.ts';
+import type { Strategy } from '../contract.ts';
+
+/**
+ * FedAvg: the next model is the mean of the nodes' weights, weighted by their samples.
+ *
+ * McMahan, Moore, Ramage, Hampson, Agüera y Arcas: "Communication-Efficient Learning of Deep Networks from Decentralized
+ * Data", AISTATS 2017, algorithm 1. Of the nodes that were asked, those that answered count.
+ */
+export function fedAvg(): Strategy {
+  return { name: 'fed-avg', aggregate: ({ updates }) => ({ weights: weightedMean(updates), state: [] }) };
+}
