@@ -176,6 +176,7 @@ export const plants: readonly Plant[] = [
   importing('src/store', 'src/training'),
   importing('src/training', 'src/calls'),
   naming('src/store/etcd', `../../calls/${TARGET}`, 'target'),
+  naming('src/training/strategies', `../../calls/${TARGET}`, 'target'),
   naming('src/store/etcd', '@grpc/grpc-js', 'Client'),
   importing('src/links', 'src/hub'),
   importing('src/calls', 'src/adapters'),
