@@ -167,7 +167,8 @@ function measured(ledger: Ledger, at: number): Ledger {
   return {
     ...ledger,
     runningSince: at,
-    consumedMs: ledger.consumedMs + passedMs,
+    // A timer that is late spends no more than there is.
+    consumedMs: Math.min(ledger.times.terminateAfterMs, ledger.consumedMs + passedMs),
     pausedMs: ledger.pausedMs + passedMs,
   };
 }
