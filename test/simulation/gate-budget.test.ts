@@ -4,7 +4,7 @@ import { assign } from 'xstate';
 import type { AnyStateMachine } from 'xstate';
 import { describe, expect, it } from 'vitest';
 import { budgetRecordIntervalMs, type GateContext, gateMachine } from '../../machines/index.ts';
-import { twin } from '../checks/fleet.ts';
+import { twin } from '../checks/twin.ts';
 import { run, type Trial } from './gate-budget.ts';
 
 const base = { terminateAfterMs: 300_000, kills: 0, pauses: 0, latenessMs: 4 } as const;
