@@ -136,7 +136,7 @@ export async function openStore(
     log: options.log ?? defaultLog(),
   };
   if (url === 'memory:') return openMemoryStore(ports, options);
-  if (url.startsWith('file:')) {
+  if (String(url).startsWith('file:')) {
     const directory = storeDirectory(url);
     return openLocalStore(await openSqliteBackend({ directory }), ports, options);
   }
@@ -156,7 +156,7 @@ export async function openStore(
  * @throws HoldfastError `invalid_option` where there is none; `unsupported` and `store_failed` as `openStore` does
  */
 export async function checkStore(url: string): Promise<readonly string[]> {
-  if (url.startsWith('file:')) return directoryProblems(storeDirectory(url));
+  if (String(url).startsWith('file:')) return directoryProblems(storeDirectory(url));
   const message = `${JSON.stringify(url)} has no file to look over; give file:DIRECTORY`;
   throw new HoldfastError(message, { code: 'invalid_option' });
 }

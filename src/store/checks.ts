@@ -45,7 +45,7 @@ const MAX_ID = 2n ** 63n;
 
 /** @throws HoldfastError `invalid_argument` for anything but an int64 other than 0, in its shortest form */
 export function checkLeaseId(id: LeaseId): void {
-  if (/^-?[1-9][0-9]{0,18}$/.test(id)) {
+  if (typeof id === 'string' && /^-?[1-9][0-9]{0,18}$/.test(id)) {
     const number = BigInt(id);
     if (number < MAX_ID && number >= -MAX_ID) return;
   }
@@ -57,12 +57,19 @@ export function checkTtl(ttlSeconds: number): void {
     refuse(`ttlSeconds is ${shown(ttlSeconds)}; give whole seconds from 1 to ${limits.maxLeaseSeconds}`);
 }
 
+const revisionFilters = [
+  'minModRevision',
+  'maxModRevision',
+  'minCreateRevision',
+  'maxCreateRevision',
+] as const;
 const sortable = ['key', 'version', 'createRevision', 'modRevision', 'value'];
 
 export function checkRange(request: RangeRequest): void {
   checkKey(request);
   checkRevision('revision', request.revision);
   checkRevision('limit', request.limit);
+  for (const name of revisionFilters) checkRevision(name, request[name]);
   if (request.sort !== undefined) checkOneOf('sort.by', request.sort.by, sortable);
 }
 

@@ -169,7 +169,7 @@ export type WatchEnd =
 
 /** What a watch tells its owner. Nothing is called before `ready` (except `ended`) or after `ended`. */
 export interface WatchSink {
-  /** Every change from `startRevision`, or after `revision`, will be told. Once, first. */
+  /** The store is at `revision`. Every change from `startRevision`, or without one after `revision`, will be told. Once, first. */
   ready(revision: Revision): void;
   /**
    * All changes of one or more whole revisions within the range, in order; never some of one revision, never one twice.

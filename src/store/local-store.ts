@@ -73,7 +73,7 @@ export interface LocalStore extends Store {
 }
 
 /**
- * Opens a store over a backend, which it closes when it is closed itself.
+ * Opens a store over a backend, which it closes when it is closed itself, or cannot be opened.
  *
  * @throws HoldfastError `invalid_option`; what the backend throws when it cannot read its leases
  */
@@ -82,7 +82,13 @@ export async function openLocalStore(
   ports: StorePorts,
   options: StoreOptions = {},
 ): Promise<LocalStore> {
-  const store = new EmbeddedStore(backend, ports, options);
+  let store: EmbeddedStore;
+  try {
+    store = new EmbeddedStore(backend, ports, options);
+  } catch (error) {
+    await backend.close();
+    throw error;
+  }
   await store.open();
   return store;
 }

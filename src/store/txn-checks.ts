@@ -39,6 +39,11 @@ export function checkTxn(request: TxnRequest): void {
   if (mayWriteTwice(request.failure)) writesOf(request.failure);
 }
 
+/** What makes no sense wherever the store is; how much it takes is left to a server that has limits of its own. */
+export function checkTxnSense(request: TxnRequest): void {
+  checkTxnWithin(request, Infinity);
+}
+
 /** One operation by itself does not, and most transactions have no more. */
 function mayWriteTwice(operations: readonly Operation[] = []): boolean {
   return operations.length > 1 || operations[0]?.type === 'txn';

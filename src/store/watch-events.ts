@@ -17,7 +17,7 @@ export interface WatchEventsOptions {
 
 /**
  * Follows a range of a store: `for await (const { revision, events } of watchEvents(store, { key, end }))`. The first
- * batch is empty: it tells the revision from which on nothing is missed. A loop that is slow makes the store wait, and
+ * batch is empty: it tells the revision after which nothing is missed. A loop that is slow makes the store wait, and
  * then reads from history; it never makes memory grow. To go on later, watch from the last batch's `revision + 1`.
  *
  * @throws HoldfastError `compacted`, with the floor as `revision`, when history that is needed is gone; what else ends
@@ -40,7 +40,8 @@ export async function* watchEvents(
     news.resolve();
   };
   const handle: WatchHandle = store.watch(request, {
-    ready: (revision) => take({ revision, events: [] }),
+    // Of a watch on the past all is still to be told, of one on the future too.
+    ready: (revision) => take({ revision: (request.startRevision ?? revision + 1) - 1, events: [] }),
     events: (events, revision) => {
       take({ revision, events });
       full = held >= limits.maxHeldEvents;

@@ -1,14 +1,12 @@
 // Leases of the cluster.
 // Invariant: an answer about a lease that etcd does not know any more is `lease_not_found`, whichever request it was.
 import { HoldfastError } from '../../protocol/errors.ts';
+import { checkLeaseId, checkTtl } from '../checks.ts';
 import type { LeaseId, Leases, ProposalOptions } from '../contract.ts';
 import type { KeepaliveMessage, Keepalives } from './keepalives.ts';
 import { revisionOf, type HeaderMessage, type Int64 } from './messages.ts';
 import type { Kind, Requests } from './requests.ts';
 import type { UnaryMethod } from './transport.ts';
-
-/** etcd's own limit (server/lease: MaxLeaseTTL). */
-const LONGEST_TTL_SECONDS = 9_000_000_000;
 
 interface GrantMessage extends HeaderMessage {
   readonly ID: Int64;
@@ -36,14 +34,10 @@ export function etcdLeases(requests: Requests, keepalives: Keepalives): Leases {
       channel.unary(method, message, metadata, handlers),
     );
   return {
-    async grant({ ttlSeconds, id = '0' }, options) {
-      if (!(Number.isInteger(ttlSeconds) && ttlSeconds >= 1 && ttlSeconds <= LONGEST_TTL_SECONDS)) {
-        throw new HoldfastError(
-          `grant of a lease: ttlSeconds is ${ttlSeconds}; give a whole number from 1 to ${LONGEST_TTL_SECONDS}`,
-          { code: 'invalid_argument' },
-        );
-      }
-      const message = { TTL: ttlSeconds, ID: id };
+    async grant({ ttlSeconds, id }, options) {
+      checkTtl(ttlSeconds);
+      if (id !== undefined) checkLeaseId(id);
+      const message = { TTL: ttlSeconds, ID: id ?? '0' };
       const answer = (await run(
         'Lease.LeaseGrant',
         message,
@@ -54,6 +48,7 @@ export function etcdLeases(requests: Requests, keepalives: Keepalives): Leases {
       return { revision: revisionOf(answer), id: answer.ID.toString(), ttlSeconds: answer.TTL.toNumber() };
     },
     async keepAlive(id, options = {}) {
+      checkLeaseId(id);
       const what = `keepalive of lease ${id}`;
       // Made twice it does no harm.
       const answer = (await requests.run(what, 'read', options, (channel, metadata, handlers) =>
@@ -64,6 +59,7 @@ export function etcdLeases(requests: Requests, keepalives: Keepalives): Leases {
       return { revision: revisionOf(answer), id, ttlSeconds };
     },
     async timeToLive(id, { keys = false } = {}, options) {
+      checkLeaseId(id);
       const what = `time to live of lease ${id}`;
       const answer = (await run(
         'Lease.LeaseTimeToLive',
@@ -83,6 +79,7 @@ export function etcdLeases(requests: Requests, keepalives: Keepalives): Leases {
       };
     },
     async revoke(id, options) {
+      checkLeaseId(id);
       const answer = await run(
         'Lease.LeaseRevoke',
         { ID: id },

@@ -27,7 +27,9 @@ import type {
   WatchSink,
 } from '../contract.ts';
 import type { StoreOptions } from '../local-store.ts';
-import { checkWatch } from '../checks.ts';
+import { checkDelete, checkPut, checkRange, checkRevision, checkWatch } from '../checks.ts';
+import { senseless } from '../failure.ts';
+import { checkTxnSense } from '../txn-checks.ts';
 import { Keepalives } from './keepalives.ts';
 import { etcdLeases } from './leases.ts';
 import { Members } from './members.ts';
@@ -119,34 +121,38 @@ class EtcdStore implements Store {
   }
 
   async range(request: RangeRequest, options?: ProposalOptions): Promise<RangeResponse> {
+    const message = encoded(checkRange, rangeRequest, request);
     const what = `range from ${named(request)}`;
-    return rangeResponse(
-      (await this.#run('KV.Range', rangeRequest(request), what, 'read', options)) as RangeMessage,
-    );
+    return rangeResponse((await this.#run('KV.Range', message, what, 'read', options)) as RangeMessage);
   }
 
   async put(request: PutRequest, options?: ProposalOptions): Promise<PutResponse> {
+    const message = encoded(checkPut, putRequest, request);
     const what = `put of ${named(request)}`;
-    return putResponse(
-      (await this.#run('KV.Put', putRequest(request), what, 'write', options)) as PutMessage,
-    );
+    return putResponse((await this.#run('KV.Put', message, what, 'write', options)) as PutMessage);
   }
 
   async delete(request: DeleteRequest, options?: ProposalOptions): Promise<DeleteResponse> {
+    const message = encoded(checkDelete, deleteRequest, request);
     const what = `delete from ${named(request)}`;
     return deleteResponse(
-      (await this.#run('KV.DeleteRange', deleteRequest(request), what, 'write', options)) as DeleteMessage,
+      (await this.#run('KV.DeleteRange', message, what, 'write', options)) as DeleteMessage,
     );
   }
 
   async txn(request: TxnRequest, options?: ProposalOptions): Promise<TxnResponse> {
+    const message = encoded(checkTxnSense, txnRequest, request);
     const kind = changesNothing(request) ? 'read' : 'write';
-    return txnResponse((await this.#run('KV.Txn', txnRequest(request), 'txn', kind, options)) as TxnMessage);
+    return txnResponse((await this.#run('KV.Txn', message, 'txn', kind, options)) as TxnMessage);
   }
 
   watch(request: WatchRequest, sink: WatchSink): WatchHandle {
     if (this.#state === 'closed') throw closed('watch');
-    checkWatch(request);
+    try {
+      checkWatch(request);
+    } catch (error) {
+      throw senseless(error);
+    }
     this.#watchCount += 1;
     const watch: EtcdWatch = new EtcdWatch(request, sink, {
       system: this.#system,
@@ -161,6 +167,7 @@ class EtcdStore implements Store {
   }
 
   async compact(revision: number, options?: ProposalOptions): Promise<Answer> {
+    checkRevision('revision', revision ?? NaN);
     const what = `compact to ${revision}`;
     const message = await this.#run('KV.Compact', { revision }, what, 'write', options);
     return { revision: revisionOf(message as HeaderMessage) };
@@ -270,6 +277,25 @@ class EtcdStore implements Store {
 }
 
 const firstKey = Uint8Array.of(0);
+
+/**
+ * The request as a message. Looked at first: the encoding of messages makes something else of what it is not meant for
+ * (of a text where bytes belong, what it is the base64 of).
+ *
+ * @throws HoldfastError `invalid_argument`
+ */
+function encoded<Request>(
+  check: (request: Request) => void,
+  encode: (request: Request) => object,
+  request: Request,
+): object {
+  try {
+    check(request);
+    return encode(request);
+  } catch (error) {
+    throw senseless(error);
+  }
+}
 
 function changesNothing({ success = [], failure = [] }: TxnRequest): boolean {
   return [...success, ...failure].every(

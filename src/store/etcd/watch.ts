@@ -40,6 +40,8 @@ export class EtcdWatch implements WatchHandle {
   readonly #actor: Actor<typeof watchMachine>;
   /** Undefined until the first attachment of a watch "from now on". */
   #next: number | undefined;
+  /** The store's revision when a member took it. */
+  #attachedAt = 0;
   #feed: Feed | undefined;
   #epoch = 0;
   #delivery: 'held' | 'live' | 'ended' = 'held';
@@ -69,7 +71,7 @@ export class EtcdWatch implements WatchHandle {
         attachFeed: ({ epoch }) => this.#attach(epoch),
         detachFeed: () => this.#detach(),
         announceReady: () => {
-          this.#sink.ready((this.#next ?? 1) - 1);
+          this.#sink.ready(this.#attachedAt);
           this.#actor.send({ type: 'ready.reported' });
         },
         // The server reads history itself and puts it before what is new.
@@ -116,6 +118,7 @@ export class EtcdWatch implements WatchHandle {
     this.#feed = this.#streams.attach({ ...this.#request, progressNotify: true }, this.#next, {
       attached: (revision) => {
         if (!isCurrent()) return;
+        this.#attachedAt = revision;
         this.#next ??= revision + 1;
         this.#refusals = 0;
         this.#actor.send({ type: 'feed.attached', epoch });

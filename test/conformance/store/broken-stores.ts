@@ -223,3 +223,13 @@ function answeringEarly(store: Store): Store {
 
 /** The linearizability check must find what each does to histories. */
 export const brokenRegisters = { answeringStale, comparingApart, answeringEarly };
+
+/** Takes a text where bytes belong, and what it is the base64 of, as encodings of messages do. */
+export function bendingText(store: Store): Store {
+  const bent = (part: unknown): Uint8Array | undefined =>
+    typeof part === 'string' ? Buffer.from(part, 'base64') : (part as Uint8Array | undefined);
+  return altered(store, {
+    put: async (request, options) =>
+      store.put({ ...request, key: bent(request?.key)!, value: bent(request?.value) }, options),
+  });
+}

@@ -5,6 +5,7 @@ import { describeConcurrency } from './concurrency.ts';
 import { describeKeys } from './keys.ts';
 import { describeLeases } from './leases.ts';
 import { describeClosing, describeCompaction, describeReopening } from './lifecycle.ts';
+import { describeRequests } from './requests.ts';
 import { describeTransactions } from './transactions.ts';
 import type { StoreUnderTest } from './under-test.ts';
 import { describeWatches } from './watches.ts';
@@ -13,6 +14,9 @@ import { describeWatches } from './watches.ts';
 export function describeStore(under: StoreUnderTest): void {
   describe('keys', () => {
     describeKeys(under);
+  });
+  describe('requests', () => {
+    describeRequests(under);
   });
   describe('transactions', () => {
     describeTransactions(under);

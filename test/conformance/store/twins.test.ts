@@ -2,10 +2,11 @@
 // Invariant: the same work on the sound store has no fault.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Store } from '../../../src/store/contract.ts';
-import { brokenRegisters, brokenWatches } from './broken-stores.ts';
+import { bendingText, brokenRegisters, brokenWatches } from './broken-stores.ts';
 import { notLinearizable, recordRegisters } from './concurrency.ts';
 import { etcdClient } from './etcd-under-test.ts';
 import { startEtcd, type EtcdServer } from './etcd-server.ts';
+import { takenRequests } from './requests.ts';
 import { bytes, everything, key, put, revisionOf } from './under-test.ts';
 import { begin, caughtUp } from './watch-record.ts';
 import { validate } from './watch-validator.ts';
@@ -68,5 +69,15 @@ describe('the check of linearizability', () => {
     await sound.delete(everything);
     const events = await recordRegisters(breaking(sound), { seed: 4, keys: 1 });
     expect(notLinearizable(events)).toContain('not linearizable');
+  });
+});
+
+describe('the look at senseless requests', () => {
+  test('finds nothing in a sound store', async () => {
+    expect(await takenRequests(sound)).toEqual([]);
+  });
+
+  test('finds the texts that a store takes for bytes', async () => {
+    expect((await takenRequests(bendingText(sound))).length).toBe(2);
   });
 });

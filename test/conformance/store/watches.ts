@@ -74,6 +74,8 @@ function describeStarts(under: StoreUnderTest): void {
     await one.record.untilSeen(6);
     await store.put(put('a', '4'));
     await one.record.untilSeen(7);
+    // It tells where the store is, not where the watch begins.
+    expect(one.record.readyAt).toBe(6);
     expect(one.record.lines).toEqual(['put a=2@4', 'delete a@5', 'put a=3@6', 'put a=4@7']);
     await sound(store, one, 7);
   });
@@ -81,6 +83,7 @@ function describeStarts(under: StoreUnderTest): void {
   test('from a revision to come on: nothing of what comes before it', async () => {
     const store = await openStore(under);
     const one = await watching(store, { ...everything, startRevision: 5 });
+    expect(one.record.readyAt).toBe(1);
     await someHistory(store);
     await one.record.untilSeen(6);
     expect(one.record.lines).toEqual(['delete a@5', 'put a=3@6']);

@@ -1,7 +1,10 @@
 // What opening a store by URL loads, and what it refuses.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { noLog, openStore } from '../../../src/index.ts';
 
 const index = fileURLToPath(new URL('../../../src/index.ts', import.meta.url));
@@ -35,4 +38,22 @@ test.each([
   await expect(openStore(url, { log: noLog(), ...options })).rejects.toMatchObject({
     code: 'invalid_option',
   });
+});
+
+test.each(['', 'memory', 'memory:x', './data', 'sqlite:./data', 'http://127.0.0.1:2379', undefined, 5])(
+  '%o names no engine, and those that there are are named',
+  async (url) => {
+    await expect(openStore(url as string, { log: noLog() })).rejects.toMatchObject({
+      code: 'invalid_option',
+      message: expect.stringMatching(/memory:, file:DIRECTORY or etcd:/) as string,
+    });
+  },
+);
+
+test('a store that cannot be opened with its options leaves the directory to the next', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-options-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const opening = openStore(`file:${directory}`, { log: noLog(), proposeTimeoutMs: 0 });
+  await expect(opening).rejects.toMatchObject({ code: 'invalid_option' });
+  await (await openStore(`file:${directory}`, { log: noLog() })).close();
 });

@@ -62,8 +62,13 @@ test('the store keeps nothing of a watch that ended, however it ended', async ()
   const ended = Array.from({ length: 200 }, () => begin((handle) => handle.cancel()));
   const alive = begin(() => {});
   await simulation.run(1_000);
-  collect();
-  expect(ended.filter((notes) => notes.deref() !== undefined)).toHaveLength(0);
+  const left = (): number => ended.filter((notes) => notes.deref() !== undefined).length;
+  // The last one may still lie on the stack of whoever ran it.
+  for (let turn = 0; turn < 20 && left() > 0; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+  }
+  expect(left()).toBe(0);
   // What is watched still is kept: the reference is a real one.
   expect(alive.deref()).toBeDefined();
   await store.close();

@@ -32,6 +32,37 @@ test('a loop gets the revision that it begins at, and then every change; leaving
   await on.store.close();
 });
 
+test('a loop that ends at any batch goes on after its revision, and misses nothing', async () => {
+  const on = await simulatedStore(6);
+  await puts(on, 3);
+  const heard: number[] = [];
+  const starts: number[] = [];
+  const follow = async (): Promise<void> => {
+    for (let startRevision = 2; startRevision <= 4;) {
+      starts.push(startRevision);
+      for await (const { revision, events } of watchEvents(on.store, { ...everything, startRevision })) {
+        heard.push(...events.map(({ entry }) => entry.modRevision));
+        startRevision = revision + 1;
+        // The first batch, of which the store says only that the watch is ready, or the one after it.
+        if (starts.length === 1 || events.length > 0) break;
+      }
+    }
+  };
+  await on.simulation.settle(follow(), 1_000);
+  expect([heard, starts]).toEqual([
+    [2, 3, 4],
+    [2, 2],
+  ]);
+  // A watch on what is still to come tells nothing before it, and goes on with it.
+  const next = watchEvents(on.store, { ...everything, startRevision: 9 })[Symbol.asyncIterator]();
+  expect(await on.simulation.settle(next.next(), 1_000)).toEqual({
+    done: false,
+    value: { revision: 8, events: [] },
+  });
+  await next.return?.();
+  await on.store.close();
+});
+
 test('a loop that is slow makes the store wait, and misses nothing', async () => {
   const on = await simulatedStore(2);
   let held = 0;
