@@ -1,6 +1,8 @@
-// The fleet of the demo: a hub and its nodes, their links as they report them, and the faults that are done to them.
+// The fleet of a demo: a hub and its nodes, their links as they report them, and the faults that are done to them.
 // Invariant: every process that was started is known here until it was waited for.
+import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { Member } from './member.ts';
 import type { LogReport, Report } from './role.ts';
 
@@ -27,14 +29,20 @@ export interface Reconnect {
 }
 
 export interface FleetOptions {
-  readonly root: string;
-  readonly ledgers: string;
+  /** The demo's own module, as `import.meta.url`: its `hub-role` and `node-role` lie beside it. */
+  readonly demo: string;
+  /** What its hub is told beyond the port. @default nothing */
+  readonly hubConfig?: object;
+  /** What a node is told beyond its id and its hub. */
+  nodeConfig(id: string): object;
   /** Monotonic milliseconds. */
   now(): number;
   /** A line for the view: whose, and what. */
   said(who: string, message: string): void;
   /** A process ended that nobody had asked to. */
   died(who: string, how: string): void;
+  /** What a process told that only this demo knows. @default nothing */
+  told?(told: unknown, who: string): void;
 }
 
 export class Fleet {
@@ -63,9 +71,9 @@ export class Fleet {
     return sum;
   }
 
-  /** A hub without any memory, on the port of the one before it. Resolves with whether it listens. */
+  /** A hub on the port of the one before it. Resolves with whether it listens. */
   startHub(signal: AbortSignal): Promise<boolean> {
-    const hub = this.#spawn('hub', 'hub', { port: this.#port });
+    const hub = this.#spawn('hub', 'hub', { port: this.#port, ...this.#options.hubConfig });
     this.hub = hub;
     return this.until(() => this.#listening === hub || hub.life === 'gone', START_MS, signal).then(
       () => this.#listening === hub,
@@ -73,8 +81,8 @@ export class Fleet {
   }
 
   startNode(id: string): void {
-    const { root, ledgers, now } = this.#options;
-    const member = this.#spawn('node', id, { id, hub: this.url, root, ledgers });
+    const { nodeConfig, now } = this.#options;
+    const member = this.#spawn('node', id, { id, hub: this.url, ...nodeConfig(id) });
     const station = this.stations.get(id);
     if (station === undefined) {
       this.stations.set(id, { id, member, link: 'starting', since: now(), active: 0, executed: 0 });
@@ -86,9 +94,11 @@ export class Fleet {
   }
 
   #spawn(role: 'hub' | 'node', name: string, config: object): Member {
+    const { demo } = this.#options;
+    const file = fileURLToPath(new URL(`${role}-role${extname(fileURLToPath(demo))}`, demo));
     const heard = (report: Report, member: Member): void => this.#heard(report, member);
     const died = (member: Member, how: string): void => this.#options.died(member.name, how);
-    const member = new Member(role, name, config, heard, died);
+    const member = new Member(file, name, config, heard, died);
     this.#all.add(member);
     return member;
   }
@@ -112,7 +122,8 @@ export class Fleet {
       this.url = report.url;
       this.#port = report.port;
       this.#listening = member;
-    } else {
+    } else if (report.kind === 'told') this.#options.told?.(report.told, member.name);
+    else {
       this.#unexpected.set(member, report.unexpectedEvents);
       const station = this.stations.get(member.name);
       if (station?.member === member)

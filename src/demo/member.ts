@@ -1,8 +1,6 @@
-// One process of the fleet, as the demo holds it: start, signals, what it reports.
+// One process of the fleet, as its demo holds it: start, signals, what it reports.
 // Invariant: signals go to the process id of a child that has not been waited for yet, so they never hit a stranger.
 import { fork, type ChildProcess } from 'node:child_process';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Report, Ward } from './role.ts';
 
 /** `gone`: the process has ended and was waited for. */
@@ -19,15 +17,14 @@ export class Member {
   #errors = '';
 
   constructor(
-    role: 'hub' | 'node',
+    /** The role's module. */
+    file: string,
     name: string,
     config: object,
     heard: (report: Report, member: Member) => void,
     died: (member: Member, how: string) => void,
   ) {
     this.name = name;
-    const self = fileURLToPath(import.meta.url);
-    const file = fileURLToPath(new URL(`${role}-role${extname(self)}`, import.meta.url));
     this.#child = fork(file, [JSON.stringify(config)], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -1,8 +1,8 @@
-// What a process of the fleet and the demo tell each other: its configuration on the command line, its life over IPC.
+// What a process of a fleet and its demo tell each other: its configuration on the command line, its life over IPC.
 // Invariant: a role ends when the demo does, however the demo ends.
 import type { Log } from '../index.ts';
 
-/** Times of the demo's fleet: shorter than the defaults, so that a minute holds many faults. */
+/** Times of a demo's fleet: shorter than the defaults, so that a minute holds many faults. */
 export const times = {
   heartbeatIntervalMs: 1_000,
   heartbeatTimeoutMs: 3_000,
@@ -14,17 +14,16 @@ export const times = {
   maxRetryAttempts: 0,
 } as const;
 
+/** What every hub of a demo is told. */
 export interface HubConfig {
   /** 0 chooses a free one. */
   readonly port: number;
 }
 
+/** What every node of a demo is told. */
 export interface NodeConfig {
   readonly id: string;
   readonly hub: string;
-  /** Folder of the documents. */
-  readonly root: string;
-  readonly ledgers: string;
 }
 
 /** A line of a role's log. */
@@ -42,7 +41,9 @@ export type Report =
       readonly active: number;
       readonly executed: number;
       readonly unexpectedEvents: number;
-    };
+    }
+  /** What only one of the demos has to tell. */
+  | { readonly kind: 'told'; readonly told: unknown };
 
 export function configOf<T>(): T {
   return JSON.parse(process.argv[2] ?? '{}') as T;

@@ -1,8 +1,7 @@
-// What the demo shows while it runs: a progress bar and the fleet's states on a terminal, plain lines elsewhere.
+// What a demo shows while it runs: a picture that is drawn again on a terminal, plain lines elsewhere.
 // Invariant: showing changes nothing, and without a terminal no control character is written.
-import type { Fleet, Station } from './fleet.ts';
+import type { Station } from './fleet.ts';
 import { Screen } from './screen.ts';
-import type { Work } from './work.ts';
 
 const BAR = 32;
 const REDRAW_MS = 100;
@@ -12,25 +11,26 @@ const PLAIN_MS = 2_000;
 const WORTH =
   /^(connected → transient_failure|reconnecting in|registering → connected|gave up|\S+ (online|suspect) → (suspect|absent))/;
 
-export interface ViewOptions {
-  readonly elapsedMs: () => number;
-  readonly totalFiles: number;
+/** What goes on, as one line and as a picture of several. */
+export interface Scene {
+  line(): string;
+  picture(): string[];
 }
 
 export class View {
-  readonly #options: ViewOptions;
+  readonly #elapsedMs: () => number;
   readonly #screen: Screen | undefined;
   #timer: NodeJS.Timeout | undefined;
   #phase: 'open' | 'closed' = 'open';
 
-  constructor(options: ViewOptions) {
-    this.#options = options;
+  constructor(elapsedMs: () => number) {
+    this.#elapsedMs = elapsedMs;
     this.#screen = process.stdout.isTTY ? new Screen(process.stdout) : undefined;
   }
 
   /** A line that stays. */
   say(message: string): void {
-    const line = `${(this.#options.elapsedMs() / 1_000).toFixed(1).padStart(5)} s  ${message}`;
+    const line = `${(this.#elapsedMs() / 1_000).toFixed(1).padStart(5)} s  ${message}`;
     if (this.#screen === undefined) process.stdout.write(`${line}\n`);
     else this.#screen.print(line);
   }
@@ -40,20 +40,11 @@ export class View {
     if (this.#phase === 'open' && WORTH.test(message)) this.say(`${who.padEnd(6)} ${message}`);
   }
 
-  /** Shows progress and fleet until `close`. */
-  watch(fleet: Fleet, work: Work, clientState: () => string): void {
-    const show = (): void => {
-      const { filesDone, inFlight } = work;
-      if (this.#screen === undefined) {
-        const nodes = [...fleet.stations.values()].map((it) => `${it.id} ${stateOf(it)}`).join(', ');
-        this.say(
-          `${filesDone}/${this.#options.totalFiles} files, ${inFlight} calls in flight; ${nodes}; client ${clientState()}`,
-        );
-      } else {
-        this.#screen.draw(this.#picture(fleet, work, clientState()));
-      }
-    };
-    this.#timer = setInterval(show, this.#screen === undefined ? PLAIN_MS : REDRAW_MS);
+  /** Shows the scene until `close`. */
+  watch(scene: Scene): void {
+    const screen = this.#screen;
+    if (screen === undefined) this.#timer = setInterval(() => this.say(scene.line()), PLAIN_MS);
+    else this.#timer = setInterval(() => screen.draw(scene.picture()), REDRAW_MS);
   }
 
   close(): void {
@@ -61,29 +52,15 @@ export class View {
     clearInterval(this.#timer);
     this.#screen?.close();
   }
-
-  #picture(fleet: Fleet, { filesDone, inFlight }: Work, client: string): string[] {
-    const { totalFiles, elapsedMs } = this.#options;
-    const done = Math.floor((BAR * filesDone) / Math.max(1, totalFiles));
-    const bar = '█'.repeat(done) + '░'.repeat(BAR - done);
-    const hub = fleet.hub?.life === 'running' ? `process ${fleet.hub.pid}` : 'killed';
-    return [
-      '',
-      `${bar} ${filesDone}/${totalFiles} files  ${(elapsedMs() / 1_000).toFixed(1)} s`,
-      `hub     ${hub}`,
-      `client  ${client.padEnd(18)} ${inFlight} calls in flight`,
-      ...[...fleet.stations.values()].map((it) => rowOf(it)),
-    ];
-  }
 }
 
-function stateOf({ member, link }: Station): string {
+export function bar(done: number, all: number): string {
+  const full = Math.floor((BAR * done) / Math.max(1, all));
+  return '█'.repeat(full) + '░'.repeat(BAR - full);
+}
+
+/** Of a node: its link, or what was done to its process. */
+export function stateOf({ member, link }: Station): string {
   if (member.life === 'gone') return 'KILLED';
   return member.life === 'stopped' ? 'STOPPED' : link;
-}
-
-function rowOf(station: Station): string {
-  const { id, active, executed, member } = station;
-  const numbers = `${String(active).padStart(3)} running  ${String(executed).padStart(5)} executed`;
-  return `${id}  ${stateOf(station).padEnd(18)} ${numbers}  process ${member.pid}`;
 }

@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listDocuments } from '../../../src/demo/documents.ts';
-import { appendEntry, ledgerName, readLedgers } from '../../../src/demo/ledger.ts';
-import { hashOf, statisticsOf, Tally } from '../../../src/demo/statistics.ts';
-import { executedTwice } from '../../../src/demo/verdict.ts';
+import { listDocuments } from '../../../src/demo/words/documents.ts';
+import { appendEntry, ledgerName, readLedgers } from '../../../src/demo/words/ledger.ts';
+import { hashOf, statisticsOf, Tally } from '../../../src/demo/words/statistics.ts';
+import { executedTwice } from '../../../src/demo/words/verdict.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 

@@ -1,6 +1,6 @@
 // The job of the demo: for each file one idempotent call and one that is not, with a bounded number in flight.
 // Invariant: each call is counted exactly once, by how it ended.
-import { HoldfastError, type Client } from '../index.ts';
+import { HoldfastError, type Client } from '../../index.ts';
 import type { Receipt } from './ledger.ts';
 import { Tally, type Statistics } from './statistics.ts';
 

@@ -1,26 +1,24 @@
-// The demo: a fleet of processes does a real job while its processes are killed, stopped and restarted.
-// Invariant: whatever way it ends, no process and no temporary file of it is left.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createClient, type Client } from '../index.ts';
+// The demo `words`: a fleet of processes does a real job while its processes are killed, stopped and restarted.
+// Invariant: every process is known to the fleet, and the client is stopped before its hub.
+import { createClient, type Client } from '../../index.ts';
+import { Fleet } from '../fleet.ts';
+import { times } from '../role.ts';
+import { View } from '../view.ts';
+import { perform, type Act, type Stage, type Verdict } from '../stage.ts';
 import { listDocuments, nodeModules, type Documents } from './documents.ts';
 import { CLIENT, NODES, runFaults } from './faults.ts';
-import { Fleet } from './fleet.ts';
 import { readLedgers } from './ledger.ts';
-import { times } from './role.ts';
-import { judge, plainRun, type Verdict } from './verdict.ts';
-import { View } from './view.ts';
+import type { DocumentsConfig } from './node-role.ts';
+import { wordsScene } from './scene.ts';
+import { judge, plainRun } from './verdict.ts';
 import { Work } from './work.ts';
 
-export interface DemoOptions {
+export interface WordsOptions {
   /** Folder whose text files are worked on. @default the project's node_modules */
   readonly input?: string;
   readonly maxFiles: number;
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-const INTERRUPTED = 130;
 const LIMIT_MS = 60_000;
 /** Calls that have not ended by then are cancelled: the summary still comes within the limit. */
 const GIVE_UP_MS = 52_000;
@@ -28,78 +26,45 @@ const START_MS = 15_000;
 const SPAN_MS = 34_000;
 
 /** Runs it and prints its summary. Resolves with the exit status: 0 only if everything held, 130 if interrupted. */
-export async function runDemo(options: DemoOptions): Promise<number> {
-  const startedAt = performance.now();
-  const stop = new AbortController();
-  const giveUp = setTimeout(() => stop.abort('time'), GIVE_UP_MS);
-  const interrupt = (): void => {
-    if (stop.signal.reason === 'interrupted') process.exit(INTERRUPTED);
-    stop.abort('interrupted');
-  };
-  for (const signal of SIGNALS) process.on(signal, interrupt);
-  const ledgers = mkdtempSync(join(tmpdir(), 'holdfast-demo-'));
-  const run = new Run({ ledgers, startedAt, signal: stop.signal });
-  const leaveNothing = (): void => run.leaveNothing();
-  process.once('exit', leaveNothing);
-  try {
-    const verdict = await run.complete(listDocuments(options.input ?? nodeModules(), options.maxFiles));
-    if (verdict !== undefined) return print(verdict);
-    process.stderr.write('interrupted: the processes of the demo are ended\n');
-    return INTERRUPTED;
-  } finally {
-    await run.cleanUp();
-    clearTimeout(giveUp);
-    for (const signal of SIGNALS) process.off(signal, interrupt);
-    process.off('exit', leaveNothing);
-  }
+export function runWords({ input, maxFiles }: WordsOptions): Promise<number> {
+  const documents = listDocuments(input ?? nodeModules(), maxFiles);
+  return perform({
+    giveUpMs: GIVE_UP_MS,
+    applause:
+      'All of it holds: every call ended once, nothing was lost that must not be, the result is right.',
+    begin: (stage) => new Run(stage, documents),
+  });
 }
 
-function print({ lines, broken }: Verdict): number {
-  process.stdout.write(`\nSummary\n${lines.map((line) => `  ${line}\n`).join('')}`);
-  if (broken.length === 0) {
-    process.stdout.write(
-      'All of it holds: every call ended once, nothing was lost that must not be, the result is right.\n',
-    );
-    return 0;
-  }
-  process.stdout.write(`\nDoes NOT hold:\n${broken.map((claim) => `  ${claim}\n`).join('')}`);
-  return 1;
-}
-
-interface RunOptions {
-  /** A folder for the ledgers, which is removed in the end. */
-  readonly ledgers: string;
-  readonly startedAt: number;
-  readonly signal: AbortSignal;
-}
-
-class Run {
+class Run implements Act {
   readonly #ledgers: string;
   readonly #startedAt: number;
   readonly #signal: AbortSignal;
+  readonly #documents: Documents;
   readonly #mishaps: string[] = [];
   #fleet: Fleet | undefined;
   #view: View | undefined;
   #client: Client | undefined;
   #workStartedAt: number;
 
-  constructor({ ledgers, startedAt, signal }: RunOptions) {
-    this.#ledgers = ledgers;
+  constructor({ scratch, startedAt, signal }: Stage, documents: Documents) {
+    this.#ledgers = scratch;
     this.#startedAt = startedAt;
     this.#signal = signal;
+    this.#documents = documents;
     this.#workStartedAt = startedAt;
   }
 
-  /** Undefined when it was interrupted. */
-  async complete(documents: Documents): Promise<Verdict | undefined> {
+  async complete(): Promise<Verdict | undefined> {
+    const documents = this.#documents;
     const { paths, found, root } = documents;
     if (paths.length === 0)
       throw new Error(`there are no text files below ${root}; name another folder with --input`);
     const elapsedMs = (): number => performance.now() - this.#workStartedAt;
-    const view = (this.#view = new View({ elapsedMs, totalFiles: paths.length }));
+    const view = (this.#view = new View(elapsedMs));
     const fleet = (this.#fleet = new Fleet({
-      root,
-      ledgers: this.#ledgers,
+      demo: import.meta.url,
+      nodeConfig: (): DocumentsConfig => ({ root, ledgers: this.#ledgers }),
       now: elapsedMs,
       said: (who, message) => view.heard(who, message),
       died: (who, how) => {
@@ -116,7 +81,15 @@ class Run {
 
     this.#workStartedAt = performance.now();
     const work = new Work({ client, paths, spanMs: SPAN_MS, elapsedMs, signal: this.#signal });
-    view.watch(fleet, work, () => client.status().state);
+    view.watch(
+      wordsScene({
+        fleet,
+        work,
+        totalFiles: paths.length,
+        elapsedMs,
+        clientState: () => client.status().state,
+      }),
+    );
     const done = work.run();
     const faults = await runFaults({
       fleet,
@@ -179,17 +152,13 @@ class Run {
     return client;
   }
 
-  /** Ends what is left: nothing, when all went well. */
   async cleanUp(): Promise<void> {
     this.#view?.close();
     await this.#fleet?.kill();
     await this.#client?.stop();
-    this.leaveNothing();
   }
 
-  /** The same, for a process that ends now. */
   leaveNothing(): void {
     this.#fleet?.killNow();
-    rmSync(this.#ledgers, { recursive: true, force: true });
   }
 }

@@ -11,7 +11,8 @@ import {
   schedule,
   type FaultReport,
 } from './faults.ts';
-import type { Reconnect } from './fleet.ts';
+import type { Reconnect } from '../fleet.ts';
+import type { Verdict } from '../stage.ts';
 import type { Receipt } from './ledger.ts';
 import { statisticsOf, Tally } from './statistics.ts';
 import type { Failure, Work } from './work.ts';
@@ -33,12 +34,6 @@ export interface Evidence {
   readonly mishaps: readonly string[];
   readonly tookMs: number;
   readonly limitMs: number;
-}
-
-export interface Verdict {
-  readonly lines: readonly string[];
-  /** What does not hold; empty when all is well. */
-  readonly broken: readonly string[];
 }
 
 /** The same job in this process, without hub, nodes or calls. */

@@ -3,15 +3,21 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { createNode, withCall } from '../index.ts';
+import { createNode, withCall } from '../../index.ts';
 import { appendEntry, ledgerName, type Receipt } from './ledger.ts';
-import { configOf, liveAsRole, report, reportingLog, times, type NodeConfig } from './role.ts';
+import { configOf, liveAsRole, report, reportingLog, times, type NodeConfig } from '../role.ts';
 import { hashOf, statisticsOf, type Statistics } from './statistics.ts';
 
 /** Each function takes at least this long, so that a fault finds work in progress: before, at and after the write. */
 const PAUSE_MS = 40;
 
-const { id, hub, root, ledgers } = configOf<NodeConfig>();
+export interface DocumentsConfig {
+  /** Folder of the documents. */
+  readonly root: string;
+  readonly ledgers: string;
+}
+
+const { id, hub, root, ledgers } = configOf<NodeConfig & DocumentsConfig>();
 const ledger = ledgerName(id, process.pid);
 
 async function stats(path: string): Promise<Statistics> {

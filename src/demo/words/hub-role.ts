@@ -1,7 +1,7 @@
 // The demo's hub, a process of its own.
 // Invariant: it keeps nothing on disk: after SIGKILL its successor knows only what nodes and clients tell it.
-import { createHub } from '../index.ts';
-import { configOf, liveAsRole, report, reportingLog, times, type HubConfig } from './role.ts';
+import { createHub } from '../../index.ts';
+import { configOf, liveAsRole, report, reportingLog, times, type HubConfig } from '../role.ts';
 
 const { port } = configOf<HubConfig>();
 const hub = await createHub({

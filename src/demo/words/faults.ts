@@ -1,8 +1,8 @@
 // The faults of the demo, on a fixed schedule, while work goes on.
 // Invariant: a fault is over only when the fleet has recovered from it, or the demo says that it did not.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Fleet } from './fleet.ts';
-import { times } from './role.ts';
+import type { Fleet } from '../fleet.ts';
+import { times } from '../role.ts';
 
 export const NODES = ['node-1', 'node-2', 'node-3', 'node-4', 'node-5'];
 /** The demo's own client. */

@@ -20,7 +20,7 @@ interface Demo {
 
 /** In a process group of its own, so that whoever is left of it can be seen. */
 function startDemo(): Demo {
-  const child = spawn(process.execPath, ['--no-warnings', MAIN, 'demo'], {
+  const child = spawn(process.execPath, ['--no-warnings', MAIN, 'demo', 'words'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
     env: { ...process.env, TMPDIR: temporary },
@@ -37,7 +37,7 @@ function expectNothingLeft({ pid }: Demo): void {
   expect(readdirSync(temporary)).toEqual([]);
 }
 
-test('the demo ends all its processes when it is interrupted', { timeout: 40_000 }, async () => {
+test('the demo of words ends all its processes when it is interrupted', { timeout: 40_000 }, async () => {
   const demo = startDemo();
   await expect.poll(demo.output, { timeout: 30_000 }).toMatch(/node-5 connected; client connected/);
   process.kill(demo.pid, 'SIGINT');
@@ -47,7 +47,7 @@ test('the demo ends all its processes when it is interrupted', { timeout: 40_000
 });
 
 test(
-  'the demo survives kills of hub and node and a stopped node, and is right',
+  'the demo of words survives kills of hub and node and a stopped node, and is right',
   { timeout: 90_000 },
   async () => {
     const demo = startDemo();
