@@ -104,6 +104,8 @@ export const limits = {
   maxTensorDimensions: 32,
   /** Metrics of one update. */
   maxUpdateMetrics: 64,
+  /** Rounds of one run whose records are kept, the newest. */
+  maxKeptRounds: 100_000,
   /** One piece of a checkpoint; with its key it fits into one request to any store. */
   checkpointPieceBytes: 1_048_576,
   /** Bytes of superseded checkpoints that an embedded store keeps in its history before a trainer has it forget them. */

@@ -3,6 +3,7 @@
 // is finite.
 import { HoldfastError } from '../protocol/errors.ts';
 import type { AcceptedUpdate, Tensor, Weights } from './contract.ts';
+import { compareIds } from './participants.ts';
 import { likeData } from './weights.ts';
 
 type TensorData = Tensor['data'];
@@ -14,9 +15,7 @@ const TILE = 2_048;
 export function inOrder(updates: readonly AcceptedUpdate[]): readonly AcceptedUpdate[] {
   if (updates.length === 0)
     throw new HoldfastError('no updates: a round needs at least one', { code: 'invalid_argument' });
-  const sorted = [...updates].sort((one, other) =>
-    one.node < other.node ? -1 : one.node > other.node ? 1 : 0,
-  );
+  const sorted = [...updates].sort((one, other) => compareIds(one.node, other.node));
   for (let at = 1; at < sorted.length; at += 1)
     if (sorted[at]?.node === sorted[at - 1]?.node)
       throw new HoldfastError(`two updates of node ${sorted[at]?.node}; one counts`, {
