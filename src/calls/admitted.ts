@@ -66,6 +66,7 @@ export function readCall(
     result: 'none',
     idempotent: (flags & Flag.IDEMPOTENT) !== 0,
     whereabouts: 'sure',
-    durable: (flags & Flag.DURABLE) === 0 ? undefined : { frames: NO_FRAMES, node: undefined },
+    durable:
+      (flags & Flag.DURABLE) === 0 ? undefined : { frames: NO_FRAMES, node: undefined, write: undefined },
   };
 }

@@ -5,6 +5,7 @@ import { limits } from '../protocol/limits.ts';
 import { writeFates, writeIds } from '../protocol/lists.ts';
 import type { FailureCode } from '../protocol/messages.ts';
 import { NO_FRAMES, type Asking, type Offer, type Routed, type Running } from './roster.ts';
+import { isTakenUp } from './taken-up.ts';
 
 /** Instances known to be gone for good. */
 const MAX_GONE = 10_000;
@@ -13,7 +14,7 @@ const MAX_REMEMBERED = 10_000;
 
 /** What becomes of calls that are journaled, when others would be forgotten. */
 export interface DurableCalls {
-  /** It finds another node. */
+  /** It is with no node, and finds another. */
   again(call: Routed): void;
   left(call: Routed): void;
 }
@@ -200,6 +201,7 @@ export class Book {
 
   /** Whether it was executed cannot be known. A client that does not hear so, for its link is lost, hears it when it asks. */
   vanish(call: Routed): void {
+    if (call.idempotent && isTakenUp(call)) return this.again(call);
     this.leave(call);
     this.ended.vanished += 1;
     this.rememberVanished(call);
@@ -220,12 +222,18 @@ export class Book {
 
   /** Assigned, never sent, and now its node or its client is away: a client that is away asks when it is back. */
   release(call: Routed): void {
-    if (call.durable !== undefined) {
-      this.free(call);
-      call.node = undefined;
-      this.#durables.again(call);
-    } else if (call.client.outbox === undefined) this.leave(call);
+    if (call.durable !== undefined) this.again(call);
+    else if (call.client.outbox === undefined) this.leave(call);
     else this.giveBack(call, 'its node went away before it was sent');
+  }
+
+  /** A journaled call finds another node. The one that had it, if it is back some time, need not keep what came of it. */
+  again(call: Routed): void {
+    const { client, node, attempt } = call;
+    if (node !== undefined && call.state !== 'held') this.acknowledge(node, client, [attempt]);
+    this.free(call);
+    call.node = undefined;
+    this.#durables.again(call);
   }
 
   /** Arguments that arrived in part will not be completed: the node forgets them, and the call was not started. */

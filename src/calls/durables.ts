@@ -83,16 +83,42 @@ export class Durables {
 
   /** It is assigned: `kept` is called when the journal says so. */
   assign(call: Routed, node: Running, kept: () => void): void {
-    const isStill = (): boolean => call.state === 'held' && call.node === node;
-    this.#journal?.keep(this.#keptOf(call, node)).then(
+    const { durable } = call;
+    if (durable === undefined) return;
+    const write = this.#journal?.keep(this.#keptOf(call, node));
+    durable.write = write;
+    // It may have left, and have been assigned to the same node again: then the journal must say so again.
+    const isStill = (): boolean => call.state === 'held' && call.node === node && durable.write === write;
+    write?.then(
       () => {
-        if (call.durable !== undefined) call.durable.node = node;
-        if (isStill()) kept();
+        if (!isStill()) return;
+        durable.node = node;
+        kept();
       },
       (error: unknown) => {
         if (isStill()) this.#book.giveBack(call, `it could not be journaled: ${String(error)}`);
       },
     );
+  }
+
+  /** It is with no node any more: the journal says so, and it is placed as if it were new. */
+  again(call: Routed): void {
+    const { durable } = call;
+    if (durable === undefined) return;
+    durable.node = undefined;
+    durable.write = this.#journal?.keep(this.#keptOf(call, undefined));
+    // If that fails, the next start of the hub asks the node that the journal names.
+    durable.write?.catch(() => undefined);
+    call.state = 'parked';
+    call.since = this.#options.clock.now();
+    call.presumed = 0;
+    call.passing = 'no';
+    call.awaits = 0;
+    call.downBytes = 0;
+    call.result = 'none';
+    if (call.frames.length === 0)
+      for (const { type, flags, bytes } of durable.frames) this.#book.keep(call, type, flags, bytes);
+    this.#options.place(call);
   }
 
   left(call: Routed): void {
@@ -168,7 +194,7 @@ export class Durables {
       result: 'none',
       idempotent: (flags & Flag.IDEMPOTENT) !== 0,
       whereabouts: 'sure',
-      durable: { frames, node: undefined },
+      durable: { frames, node: undefined, write: undefined },
     };
     client.calls.set(call);
     if (node !== undefined) return this.#options.expect(call, node.id, node.instance);

@@ -8,6 +8,7 @@ import type { Announcements } from './announcements.ts';
 import type { Balance, Choose } from './balance.ts';
 import { bytesOf, type Book } from './book.ts';
 import { suits, type Asking, type Offer, type Routed, type Running } from './roster.ts';
+import { isTakenUp } from './taken-up.ts';
 import { Turn } from './turn.ts';
 import { copyBytes } from '../protocol/read.ts';
 
@@ -53,22 +54,24 @@ export class Placement {
     if (call.offer?.state === 'forgotten') call.offer = this.#book.offer(call.offer.name);
     const { offer, target, client } = call;
     if (offer === undefined) return;
+    // Where a call is that the hub goes on with stands in the journal.
+    const heardUpTo = isTakenUp(call) ? Infinity : client.heardUpTo;
     let candidates = target === undefined ? offer.nodes : offer.nodes.filter((node) => suits(node, target));
     let chosen = this.#options.choose(candidates);
     if (chosen === undefined) return this.#park(call, offer);
     if (client.toldVersion !== this.#announcements.version) this.#announcements.tellSoon(client, now);
-    if (chosen.ordinal > client.heardUpTo) {
-      candidates = candidates.filter(({ ordinal }) => ordinal <= client.heardUpTo);
+    if (chosen.ordinal > heardUpTo) {
+      candidates = candidates.filter(({ ordinal }) => ordinal <= heardUpTo);
       chosen = this.#options.choose(candidates);
       if (chosen === undefined) return this.#awaitRoster(call);
     }
     chosen = this.#prefer(call, chosen);
     if (hasPlace(chosen, call)) return this.#assign(call, chosen, now);
     // The chosen one is the least loaded or the next in turn; another may still have room.
-    const free = candidates.find((node) => node.ordinal <= client.heardUpTo && hasPlace(node, call));
+    const free = candidates.find((node) => node.ordinal <= heardUpTo && hasPlace(node, call));
     if (free !== undefined) return this.#assign(call, free, now);
     const hasRoom = (node: Running): boolean =>
-      node.ordinal <= client.heardUpTo &&
+      node.ordinal <= heardUpTo &&
       node.queue.length < this.#options.maxQueueSize &&
       node.queuedBytes < limits.maxQueueBytes;
     const node = hasRoom(chosen) ? chosen : candidates.find(hasRoom);

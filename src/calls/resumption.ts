@@ -9,6 +9,7 @@ import { readResume } from '../protocol/messages.ts';
 import type { Book } from './book.ts';
 import { NO_FRAMES, Running, type Asking, type Rosters, type Routed } from './roster.ts';
 import { Search } from './search.ts';
+import { isTakenUp, takenUpAt } from './taken-up.ts';
 
 export interface ResumptionOptions {
   readonly clock: Clock;
@@ -23,6 +24,7 @@ export interface ResumptionOptions {
 type Query = [attempt: number, received: number, windowBytes: number];
 
 const SWEEP_MS = 250;
+const WINDOW_BYTES = limits.creditWindowBytes;
 
 export class Resumption {
   readonly #book: Book;
@@ -55,7 +57,11 @@ export class Resumption {
     node.askedBy = undefined;
     for (const { client } of [...node.assigned, ...(node.unpassed ?? [])]) clients.add(client);
     for (const client of clients) {
-      if (client.outbox === undefined) continue;
+      if (client.outbox === undefined) {
+        const theirs = takenUpAt(node, client).map(({ attempt }): Query => [attempt, 0, WINDOW_BYTES]);
+        this.#query(node, client, theirs);
+        continue;
+      }
       this.#book.tellClient(client, node);
       // From the journal: the client may never have heard where they are.
       for (const { durable, client: its, attempt } of node.assigned)
@@ -154,8 +160,11 @@ export class Resumption {
         this.#book.free(call);
         return this.#search.add(call);
       }
+      if (isTakenUp(call) && (fate === Fate.UNSTARTED || (fate === Fate.VANISHED && call.idempotent)))
+        return this.#book.again(call);
       told.push([attempt, fate]);
-      call.passing = 'yes';
+      // A client that is away asks when it is back.
+      call.passing = client?.outbox === undefined ? 'no' : 'yes';
       call.awaits = 0;
       call.downBytes = 0;
       if (fate !== Fate.UNSTARTED && fate !== Fate.VANISHED) return;
@@ -181,6 +190,7 @@ export class Resumption {
   adopt(node: Running): void {
     const expected = this.#expected.get(node.instance);
     this.#expected.delete(node.instance);
+    node.owed = expected?.node.owed;
     for (const call of expected?.node.assigned ?? []) {
       call.node = node;
       node.assigned.add(call);
@@ -242,7 +252,7 @@ export class Resumption {
     this.#book.tellClient(client, node);
     client.outbox?.frame(FrameType.ASSIGNED, 0, node.number, attempt);
     // A question would overtake a call that is held.
-    if (call.state !== 'held') this.#query(node, client, [[attempt, 0, limits.creditWindowBytes]]);
+    if (call.state !== 'held') this.#query(node, client, [[attempt, 0, WINDOW_BYTES]]);
   }
 
   /** Nobody knew what became of it. A node may have said since that it has it, and the client did not hear the one or the other. */
@@ -336,14 +346,7 @@ export class Resumption {
     for (const node of this.#book.nodes.values())
       if (node.id === id && node.state === 'online') return undefined;
     const now = this.#options.clock.now();
-    const node = new Running({
-      number: 0,
-      id,
-      instance,
-      functions: new Map(),
-      labels: {},
-      maxConcurrent: 0,
-    });
+    const node = new Running({ number: 0, id, instance, functions: new Map(), labels: {}, maxConcurrent: 0 });
     node.awaySince = now;
     this.#expected.set(instance, { node, until: now + this.#options.sessionGraceMs });
     return node;

@@ -134,7 +134,7 @@ export interface Routed {
   readonly flags: number;
   readonly target: { readonly node?: string; readonly labels?: Readonly<Record<string, string>> } | undefined;
   readonly deadlineAt: number;
-  readonly since: number;
+  since: number;
   /** Number of the node that the client presumes: it need not be told of that one. */
   presumed: number;
   node: Running | undefined;
@@ -168,8 +168,10 @@ export interface Routed {
   idempotent: boolean;
   /** `unsure`: another hub handed it out, and its client only presumed the node that it names. */
   whereabouts: 'sure' | 'unsure';
-  /** Of a call that is journaled: all its frames, and the node that the journal knows it to be with. */
-  durable: { frames: readonly Frame[]; node: Running | undefined } | undefined;
+  /** Of a call that is journaled: all its frames, the node that the journal knows it to be with, and the newest of its writes. */
+  durable:
+    | { frames: readonly Frame[]; node: Running | undefined; write: Promise<void> | undefined }
+    | undefined;
 }
 
 export function createAsking(

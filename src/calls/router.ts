@@ -16,6 +16,7 @@ import { Durables } from './durables.ts';
 import { Placement, type PlacementOptions } from './placement.ts';
 import { Resumption, type ResumptionOptions } from './resumption.ts';
 import { keepUnpassed, owesAnswer, stopPassing, Running, type Asking, type Routed } from './roster.ts';
+import { isTakenUp } from './taken-up.ts';
 import type { Turn } from './turn.ts';
 
 export interface RouterOptions extends Omit<PlacementOptions, 'choose' | 'journal'>, ResumptionOptions {
@@ -44,7 +45,7 @@ export class Router {
     this.#clock = options.clock;
     this.#hub = options.hub;
     this.book = new Book((node) => this.#placement.advance(node), {
-      again: (call) => this.#placement.place(call),
+      again: (call) => this.durables.again(call),
       left: (call) => this.durables.left(call),
     });
     this.#announcements = new Announcements(options.clock, this.book.clients);
@@ -56,7 +57,8 @@ export class Router {
     this.#resumption = new Resumption(this.book, options);
     this.durables = new Durables(this.book, {
       clock: options.clock,
-      place: (call) => this.#placement.place(call),
+      // One that a hub which stops has not placed is the next one's.
+      place: (call) => void (this.#accepting === 'yes' && this.#placement.place(call)),
       expect: (call, id, instance) => this.#resumption.expect(call, id, instance),
     });
   }
@@ -69,7 +71,8 @@ export class Router {
   stopAccepting(): void {
     this.#accepting = 'no';
     this.#resumption.stop();
-    for (const call of this.book.waitingCalls()) this.book.giveBack(call, 'the hub drains');
+    for (const call of this.book.waitingCalls())
+      if (!isTakenUp(call)) this.book.giveBack(call, 'the hub drains');
   }
 
   stop(): void {
