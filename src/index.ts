@@ -4,6 +4,7 @@ import { openLineFile } from './adapters/line-file.ts';
 import type { EtcdOptions } from './adapters/etcd-store.ts';
 import type { EtcdServer, EtcdServerOptions } from './adapters/etcd-server.ts';
 import { createNodeClock } from './adapters/node-clock.ts';
+import { createNodeDigest } from './adapters/node-digest.ts';
 import { createNodeRandom } from './adapters/node-random.ts';
 import { createPinoLog } from './adapters/pino-log.ts';
 import { createPromMetrics } from './adapters/prom-metrics.ts';
@@ -13,6 +14,8 @@ import { storeDirectory } from './adapters/store-url.ts';
 import { createWsDialer } from './adapters/ws-dialer.ts';
 import { createWsListener } from './adapters/ws-listener.ts';
 import { startClient, type Client, type ClientOptions } from './client/client.ts';
+import { withCall, type NodeFunctions } from './calls/functions.ts';
+import { HubFleet } from './client/hub-fleet.ts';
 import { startHub } from './hub/hub.ts';
 import type { HubOptions } from './hub/options.ts';
 import type { Hub } from './hub/status.ts';
@@ -31,6 +34,10 @@ import { startCompaction } from './store/compaction.ts';
 import type { Store } from './store/contract.ts';
 import { openLocalStore, type StoreOptions } from './store/local-store.ts';
 import { openMemoryStore } from './store/memory-store.ts';
+import type { Trainer } from './training/events.ts';
+import type { TrainerOptions } from './training/options.ts';
+import { createTrainee, type TraineeOptions } from './training/trainee.ts';
+import { createTrainerOver } from './training/trainer.ts';
 
 export type { EtcdServer, EtcdServerOptions } from './adapters/etcd-server.ts';
 export { createNodeClock } from './adapters/node-clock.ts';
@@ -56,6 +63,9 @@ export { holdLease, type HeldLease, type HoldLeaseOptions } from './store/hold-l
 export { prefixEnd } from './store/bytes.ts';
 export { weightedMean } from './training/aggregate.ts';
 export type * from './training/contract.ts';
+export type * from './training/events.ts';
+export type { GateOptions, TrainerOptions } from './training/options.ts';
+export type { TraineeOptions } from './training/trainee.ts';
 export type { AdaptiveOptions } from './training/strategies/adaptive.ts';
 export { fedAdam } from './training/strategies/fed-adam.ts';
 export { fedAvg } from './training/strategies/fed-avg.ts';
@@ -200,6 +210,44 @@ export function createClient(options: ClientOptions & TlsClientOptions): Client 
     dialer: createWsDialer(options.ca === undefined ? {} : { ca: options.ca }),
     random: createNodeRandom(),
     log: options.log ?? defaultLog(),
+  });
+}
+
+/**
+ * Functions for a node that takes part in training: `createNode({ functions: trainable({ train }) })`, or, for `holdfast node`,
+ * a module with `export default trainable({ train })`.
+ *
+ * @throws HoldfastError `invalid_option`
+ */
+export function trainable(options: TraineeOptions): NodeFunctions {
+  const functions = Object.entries(createTrainee(options, createNodeDigest()));
+  return Object.fromEntries(functions.map(([name, fn]) => [name, withCall(fn)]));
+}
+
+/**
+ * A trainer over the nodes of a hub in this process. It begins with `start`, and `done` tells how it ended:
+ *
+ *     const trainer = createTrainer({ hub, store, model, rounds: 20, gate: { minNodes: 6 } });
+ *     await trainer.start();
+ *     const { end, round, weights } = await trainer.done;
+ *
+ * Stop it before its hub. One trainer has a run at a time: a second one that takes it up ends the first.
+ *
+ * @throws HoldfastError `invalid_option`
+ */
+export function createTrainer(options: TrainerOptions & { readonly hub: Hub }): Trainer {
+  const clock = createNodeClock();
+  const random = createNodeRandom();
+  const log = options.log ?? defaultLog();
+  const fleet = new HubFleet(options.hub, `trainer ${options.run ?? 'default'}`, { clock, random, log });
+  return createTrainerOver(options, {
+    fleet,
+    clock,
+    random,
+    log,
+    digest: createNodeDigest(),
+    closeFleet: () => fleet.close(),
+    fleetStopped: options.hub.stopped,
   });
 }
 

@@ -93,6 +93,8 @@ export interface NodeChange {
 export interface FleetCallOptions {
   readonly deadlineMs: number;
   readonly signal?: AbortSignal;
+  /** Of the arguments or the answer, whichever is more, as far as is known: large calls are spread over links. @default 0 */
+  readonly bytes?: number;
 }
 
 /** The fleet that is to be trained. */

@@ -1,0 +1,121 @@
+// Training by the public API: a hub, nodes and a trainer over real sockets.
+// Invariant of all: what is started ends with the test.
+import { expect, onTestFinished, test } from 'vitest';
+import {
+  createTrainer,
+  noLog,
+  openStore,
+  trainable,
+  type Store,
+  type TrainerOptions,
+  type Weights,
+} from '../../../src/index.ts';
+import { eventually } from '../../chaos/eventually.ts';
+import { startHub, startNode, type Hub } from '../../chaos/in-process.ts';
+
+const model: Weights = [{ shape: [3], data: new Float32Array([1, 2, 3]) }];
+
+/** Pulls the model towards its own number. */
+const towards = (goal: number) =>
+  trainable({
+    train: ({ weights, config }) => ({
+      delta: weights.map(({ shape, data }) => ({
+        shape,
+        data: data.map((value) => (goal - value) * Number(config['rate'])),
+      })),
+      samples: 10,
+    }),
+  });
+
+async function memory(): Promise<Store> {
+  const store = await openStore('memory:', { log: noLog() });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+async function trainer(hub: Hub, options: Partial<TrainerOptions> = {}) {
+  const store = options.store ?? (await memory());
+  const made = createTrainer({
+    hub,
+    store,
+    model,
+    rounds: 30,
+    log: noLog(),
+    config: { rate: 0.5 },
+    ...options,
+  });
+  onTestFinished(() => made[Symbol.asyncDispose]());
+  return made;
+}
+
+test('nodes train a model together, behind a token', async () => {
+  const hub = await startHub({ token: 'secret' });
+  for (const [id, goal] of [
+    ['a', 1],
+    ['b', 2],
+    ['c', 6],
+  ] as const)
+    await startNode(hub.url, id, { token: 'secret', functions: towards(goal) });
+  const run = await trainer(hub, { gate: { minNodes: 3 } });
+  expect(run.status()).toMatchObject({ state: 'idle', round: 0, rounds: 30 });
+  await run.start();
+  const { end, round, weights } = await run.done;
+  expect([end, round]).toEqual(['completed', 30]);
+  expect([...(weights[0]?.data ?? [])]).toEqual([3, 3, 3]);
+  expect(run.status()).toMatchObject({ state: 'ended', round: 30 });
+  await eventually('its client is gone', () => hub.clients().length === 0);
+});
+
+test('a run that was stopped goes on where it was left, and only if it is asked to', async () => {
+  const hub = await startHub();
+  const store = await memory();
+  await startNode(hub.url, 'a', { functions: towards(3) });
+  const stopped = await trainer(hub, {
+    store,
+    rounds: 1_000,
+    onRound: ({ round }) => void (round === 3 && stopped.stop('enough for today')),
+  });
+  await stopped.start();
+  const first = await stopped.done;
+  expect(first).toMatchObject({ end: 'requested', reason: 'enough for today', delivery: 'delivered' });
+  const fresh = await trainer(hub, { store });
+  await expect(fresh.start()).rejects.toMatchObject({ code: 'invalid_option' });
+  const second = await trainer(hub, { store, rounds: first.round + 2, resume: true });
+  await second.start();
+  expect(second.status()).toMatchObject({ round: first.round, model: first.model });
+  expect((await second.done).round).toBe(first.round + 2);
+  expect((await second.history()).map(({ round }) => round)).toEqual(
+    Array.from({ length: first.round + 2 }, (_, at) => at + 1),
+  );
+});
+
+test('a hub that stops ends its trainer, which may be resumed', async () => {
+  const hub = await startHub();
+  const store = await memory();
+  await startNode(hub.url, 'a', { functions: towards(3) });
+  const run = await trainer(hub, { store, rounds: 100_000 });
+  await run.start();
+  await hub.stop();
+  await expect(run.done).rejects.toMatchObject({ code: 'stopped' });
+  expect(run.status().state).toBe('failed');
+});
+
+test.each([
+  [{ rounds: 0 }, 'rounds is 0'],
+  [{ fraction: 1.5 }, 'fraction is 1.5'],
+  [{ run: 'a/b' }, 'run is a/b'],
+  [{ minNodes: 4, maxNodes: 3 }, 'maxNodes is 3'],
+  [{ roundQuorum: 4, maxNodes: 3 }, 'roundQuorum is 4'],
+  [{ gate: { minNodes: 3, resumeNodes: 2 } }, 'gate.resumeNodes is 2'],
+  [{ gate: { terminateAfterMs: 0 } }, 'gate.terminateAfterMs is 0'],
+  [{ gate: { budget: 'weekly' as 'cumulative' } }, 'gate.budget is weekly'],
+  [{ model: [{ shape: [2], data: new Float32Array(3) }] }, 'option model'],
+  [{ deadlineMs: Number.NaN }, 'deadlineMs is NaN'],
+  [{ seed: 0.5 }, 'seed is 0.5'],
+] as [Partial<TrainerOptions>, string][])('the options %o are refused: %s', async (options, message) => {
+  const hub = await startHub();
+  const store = await memory();
+  const make = () => createTrainer({ hub, store, model, rounds: 1, ...options });
+  expect(make).toThrow(message);
+  expect(make).toThrow(expect.objectContaining({ code: 'invalid_option' }));
+});
