@@ -1,61 +1,17 @@
 // What checkpoints must do on every engine.
 // Invariant: no test knows which engine it is.
 import { expect, test } from 'vitest';
-import { createNodeDigest } from '../../../src/adapters/node-digest.ts';
-import { createNodeRandom } from '../../../src/adapters/node-random.ts';
-import { fedAdam, noLog } from '../../../src/index.ts';
+import { fedAdam } from '../../../src/index.ts';
 import { limits } from '../../../src/protocol/limits.ts';
-import { checkpointKey, piecesPrefix } from '../../../src/protocol/training-records.ts';
-import type { Store } from '../../../src/store/contract.ts';
-import { Checkpoints, type Checkpoint } from '../../../src/training/checkpoint.ts';
+import { checkpointKey } from '../../../src/protocol/training-records.ts';
+import type { Checkpoint } from '../../../src/training/checkpoint.ts';
 import type { Weights } from '../../../src/training/contract.ts';
-import { hashOf } from '../../../src/training/layout.ts';
-import { Prng } from '../../../src/testing/index.ts';
-import { bitsOf } from '../../unit/training/models.ts';
-import {
-  key,
-  names,
-  opened,
-  openStore,
-  prefix,
-  put,
-  text,
-  type StoreUnderTest,
-} from '../store/under-test.ts';
+import { key, opened, openStore, put, text, type StoreUnderTest } from '../store/under-test.ts';
+import { checkpointAt, checkpointsOf, facts, pieces } from './made.ts';
 
-export const checkpointsOf = (store: Store, run = 'run 1'): Checkpoints =>
-  new Checkpoints({ store, run, digest: createNodeDigest(), random: createNodeRandom(), log: noLog() });
-
-/** A model of so many bytes that nothing else looks like, and moments of the same size beside it. */
-export async function checkpointAt(round: number, bytes = 1_000): Promise<Checkpoint> {
-  const dice = new Prng(round);
-  const tensor = (): Weights => [
-    { shape: [bytes / 4], data: Float32Array.from({ length: bytes / 4 }, () => dice.fraction()) },
-  ];
-  const weights = tensor();
-  return {
-    round,
-    epoch: round + 1,
-    weights,
-    model: await hashOf(weights, createNodeDigest()),
-    state: [...tensor(), { shape: [], data: Float64Array.of(dice.fraction()) }],
-    strategy: 'fed-adam',
-    seed: 7,
-    members: ['n1', 'n/2'],
-  };
-}
-
-const facts = (checkpoint: Checkpoint | undefined): unknown =>
-  checkpoint === undefined
-    ? undefined
-    : { ...checkpoint, weights: bitsOf(checkpoint.weights), state: bitsOf(checkpoint.state) };
-
-export function expectSame(found: Checkpoint | undefined, expected: Checkpoint): void {
+function expectSame(found: Checkpoint | undefined, expected: Checkpoint): void {
   expect(facts(found)).toEqual(facts(expected));
 }
-
-const pieces = async (store: Store, run = 'run 1'): Promise<string[]> =>
-  names((await store.range({ ...prefix(piecesPrefix(run)), keysOnly: true })).entries);
 
 export function describeCheckpoints(under: StoreUnderTest): void {
   test('a run without one has none', async () => {
