@@ -1,6 +1,16 @@
 // The file of a store: how it is opened, recognized, locked and brought to the present form.
 // Invariant: one process holds it at a time; what is not ours is never changed.
-import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
@@ -13,8 +23,11 @@ const APPLICATION_ID = 0x48_46_53_54;
 /** A commit flushes whole pages, and keys lie scattered over them: with 4 KiB it writes half as much again. */
 const PAGE_BYTES = 2_048;
 
-/** Pages of the write-ahead log after which its changes move into the main file: 16 MiB. */
-const CHECKPOINT_PAGES = 8_192;
+/** Pages of the write-ahead log after which its changes move into the main file: 4 MiB. */
+const CHECKPOINT_PAGES = 2_048;
+
+/** The log as long as it is between two checkpoints. A page has a header of 24 bytes there, and the log one of 32. */
+const LOG_BYTES = 32 + CHECKPOINT_PAGES * (24 + PAGE_BYTES);
 
 /** What a large transaction leaves of the write-ahead log, in bytes. */
 const LOG_LIMIT_BYTES = 67_108_864;
@@ -28,7 +41,8 @@ const CACHE_KIB = 65_536;
  *
  * `history`: every change. `previous` is the change of the same key before it, `age` how many those are; a deletion has
  * version 0. `newest`: the last change of each key. `milestones`: every 16th change of a key, so that an old one is found
- * without walking back through all. `progress`: one row.
+ * without walking back through all. `progress`: one row; `newest` and `milestones` know the changes up to `indexed`, and
+ * follow the others later.
  */
 const migrations: readonly string[] = [
   `CREATE TABLE history(
@@ -43,6 +57,8 @@ const migrations: readonly string[] = [
      id TEXT PRIMARY KEY, granted_seconds INTEGER NOT NULL, remaining_ms REAL NOT NULL) STRICT, WITHOUT ROWID;
    CREATE TABLE progress(compacted INTEGER NOT NULL, swept INTEGER NOT NULL) STRICT;
    INSERT INTO progress VALUES(-1, 0);`,
+  `ALTER TABLE progress ADD COLUMN indexed INTEGER NOT NULL DEFAULT 0;
+   UPDATE progress SET indexed = (SELECT coalesce(max(id), 0) FROM history);`,
 ];
 
 /** Where the store of a directory lies. */
@@ -82,6 +98,24 @@ export function migrate(database: DatabaseSync): void {
   database.exec('COMMIT');
 }
 
+/**
+ * A transaction of which nobody is told, so it need not be flushed: the next writer's flush takes it along.
+ *
+ * @throws what `work` throws, and what SQLite says when it cannot be committed; nothing of it was written then
+ */
+export function unflushed(database: DatabaseSync, work: () => void): void {
+  database.exec('PRAGMA synchronous = NORMAL; BEGIN');
+  try {
+    work();
+    database.exec('COMMIT');
+  } catch (failure) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw failure;
+  } finally {
+    database.exec('PRAGMA synchronous = FULL');
+  }
+}
+
 function mayWrite(path: string): boolean {
   try {
     accessSync(path, constants.W_OK);
@@ -118,7 +152,28 @@ export function openDatabase(directory: string): DatabaseSync {
        PRAGMA temp_store = MEMORY`,
     );
     migrate(database);
+    lengthenLog(`${file}-wal`);
   });
+}
+
+/**
+ * Writes zeros behind the end of the log. To flush what was written over is half the work of flushing a file that grew, and
+ * without this it would grow with each commit until the first checkpoint. SQLite ends reading at what is no page of its own.
+ * To be called while the lock is held and no transaction is open.
+ */
+function lengthenLog(log: string): void {
+  try {
+    const file = openSync(log, 'r+');
+    try {
+      const { size } = fstatSync(file);
+      if (size < LOG_BYTES) writeSync(file, new Uint8Array(LOG_BYTES - size), 0, undefined, size);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    // A disk that is full, most likely: then it is only slower.
+  }
 }
 
 /** Without a lock, for which it would need the right to write; whoever writes has a log beside the file. */

@@ -1,5 +1,6 @@
 // An entry that knows where it lies in the history, so that the change after it need not look that up.
 // Invariant: to everyone else it is a plain entry.
+import { noBytes } from '../store/bytes.ts';
 import type { KeyValue, LeaseId, Revision } from '../store/contract.ts';
 
 /** A row of `history`, as `ENTRY_COLUMNS` orders it. */
@@ -36,6 +37,12 @@ export class StoredEntry implements KeyValue {
     if (row[4] !== null) this.lease = row[4];
     this.#id = row[0];
     this.#age = row[5];
+  }
+
+  /** For those who do not want its value. */
+  keyOnly(): StoredEntry {
+    const { key, createRevision, modRevision, version, lease = null } = this;
+    return new StoredEntry([this.#id, modRevision, createRevision, version, lease, this.#age, key, noBytes]);
   }
 
   /** Where it lies; undefined for an entry of another origin. */

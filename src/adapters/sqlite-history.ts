@@ -17,6 +17,9 @@ export function hasMilestone(age: number): boolean {
   return age % MILESTONE_EVERY === MILESTONE_EVERY - 1;
 }
 
+/** The same as a condition on rows of the history. */
+export const HAS_MILESTONE = `age % ${MILESTONE_EVERY} = ${MILESTONE_EVERY - 1}`;
+
 /** The conditions of a range on a column, and what they are bound to. */
 export function rangeCondition(column: string, { key, end }: KeyRange): [sql: string, bytes: Uint8Array[]] {
   if (end === undefined) return [`${column} = ?`, [key]];
@@ -24,8 +27,10 @@ export function rangeCondition(column: string, { key, end }: KeyRange): [sql: st
   return [`${column} >= ? AND ${column} < ?`, [key, end]];
 }
 
+export type Prepare = (sql: string) => StatementSync;
+
 /** Prepares each text once. Rows come as arrays, in the order of the columns. */
-export function statements(database: DatabaseSync): (sql: string) => StatementSync {
+export function statements(database: DatabaseSync): Prepare {
   const prepared = new Map<string, StatementSync>();
   return (sql) => {
     const known = prepared.get(sql);
@@ -40,18 +45,16 @@ export function statements(database: DatabaseSync): (sql: string) => StatementSy
 export class SqliteHistory {
   /** Of the next change. */
   nextId: number;
-  readonly #prepare: (sql: string) => StatementSync;
+  readonly #prepare: Prepare;
   readonly #insert: StatementSync;
-  readonly #addMilestone: StatementSync;
   readonly #entry: StatementSync;
   readonly #revisionFrom: StatementSync;
   readonly #previous: StatementSync;
   readonly #milestone: StatementSync;
 
-  constructor(prepare: (sql: string) => StatementSync) {
+  constructor(prepare: Prepare) {
     this.#prepare = prepare;
     this.#insert = prepare('INSERT INTO history VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
-    this.#addMilestone = prepare('INSERT INTO milestones VALUES(?, ?)');
     this.#entry = prepare(`SELECT ${ENTRY_COLUMNS}, h.value FROM history h WHERE h.id = ?`);
     this.#revisionFrom = prepare('SELECT revision FROM history WHERE id >= ? ORDER BY id LIMIT 1');
     this.#previous = prepare('SELECT previous FROM history WHERE id = ?');
@@ -64,16 +67,15 @@ export class SqliteHistory {
     return this.#number(this.#revisionFrom, this.nextId - 1) || 1;
   }
 
-  /** Adds a change, which comes after `previous` of the same key, and tells its id. */
-  append({ sub, entry }: Change, revision: Revision, previous: Place | undefined): number {
+  /** Adds a change, which comes after `previous` of the same key, and tells its place. */
+  append({ sub, entry }: Change, revision: Revision, previous: Place | undefined): Place {
     const id = this.nextId;
     const age = previous === undefined ? 0 : previous.age + 1;
     const { key, value, createRevision, version, lease } = entry;
     const before = previous?.id ?? null;
     this.#insert.run(id, revision, sub, createRevision, version, lease ?? null, before, age, key, value);
-    if (hasMilestone(age)) this.#addMilestone.run(key, id);
     this.nextId = id + 1;
-    return id;
+    return { id, age };
   }
 
   /** The entry of a change; undefined for a deletion, and for what is compacted. */

@@ -11,7 +11,13 @@ const laws: readonly [problem: string, query: string][] = [
   ],
   [
     'a change that its index entry does not lead to',
-    `SELECT h.id FROM history h LEFT JOIN newest n ON n.key = h.key WHERE n.id IS NULL OR n.id < h.id`,
+    `SELECT h.id FROM history h LEFT JOIN newest n ON n.key = h.key
+      WHERE h.id <= (SELECT indexed FROM progress) AND (n.id IS NULL OR n.id < h.id)`,
+  ],
+  [
+    'an index that is ahead of the history',
+    `SELECT indexed FROM progress WHERE indexed > (SELECT coalesce(max(id), 0) FROM history)
+      OR indexed < (SELECT coalesce(max(id), 0) FROM newest)`,
   ],
   [
     'a change out of order',

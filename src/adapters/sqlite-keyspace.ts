@@ -1,17 +1,13 @@
 // A keyspace in a file: what the engine `file:` keeps.
-// Invariant: `newest` names the last change of each key, deletions too until they are swept; `history` holds the rest.
+// Invariant: index and recent changes together name the last change of each key, deletions too until they are swept;
+// `history` holds the rest.
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { KeyRange, KeyValue, LeaseId, Revision } from '../store/contract.ts';
 import type { Change, ChangesThrough, Keyspace, LeaseRecord, Page } from '../store/keyspace.ts';
-import { ENTRY_COLUMNS, StoredEntry, type EntryRow, type Place } from './sqlite-entry.ts';
 import { storeFailure } from './sqlite-failure.ts';
-import { rangeCondition, SqliteHistory, statements } from './sqlite-history.ts';
+import { SqliteHistory, statements, type Prepare } from './sqlite-history.ts';
+import { SqliteIndex } from './sqlite-index.ts';
 import { SqliteSweep } from './sqlite-sweep.ts';
-
-/** Entries that a scan reads at once: few first, because many ask for few; then as many as these bytes. */
-const FIRST_PAGE = 16;
-const LARGEST_PAGE = 1_024;
-const PAGE_BYTES = 4_194_304;
 
 type LeaseRow = [id: string, grantedSeconds: number, remainingMs: number];
 
@@ -28,14 +24,12 @@ export class SqliteKeyspace implements Keyspace {
   commits = 0;
   readonly #database: DatabaseSync;
   readonly #directory: string;
-  readonly #prepare: (sql: string) => StatementSync;
+  readonly #prepare: Prepare;
   readonly #history: SqliteHistory;
+  readonly #index: SqliteIndex;
   readonly #sweep: SqliteSweep;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
-  readonly #get: StatementSync;
-  readonly #place: StatementSync;
-  readonly #setNewest: StatementSync;
   /** How it was when the transaction began. */
   #before: { revision: Revision; compactRevision: Revision; nextId: number };
 
@@ -46,19 +40,10 @@ export class SqliteKeyspace implements Keyspace {
     const prepare = statements(database);
     this.#prepare = prepare;
     this.#history = new SqliteHistory(prepare);
+    this.#index = new SqliteIndex(database, prepare, this.#history);
     this.#sweep = new SqliteSweep(database, prepare, this.#history);
     this.#begin = prepare('BEGIN');
     this.#commit = prepare('COMMIT');
-    this.#get = prepare(
-      `SELECT ${ENTRY_COLUMNS}, h.value FROM newest n CROSS JOIN history h ON h.id = n.id WHERE n.key = ? AND n.live = 1`,
-    );
-    this.#place = prepare(
-      'SELECT n.id, h.age FROM newest n CROSS JOIN history h ON h.id = n.id WHERE n.key = ?',
-    );
-    this.#setNewest = prepare(
-      `INSERT INTO newest VALUES(?, ?, ?, ?)
-       ON CONFLICT(key) DO UPDATE SET id = excluded.id, live = excluded.live, lease = excluded.lease`,
-    );
     this.revision = this.#history.revision();
     this.compactRevision = this.#number('SELECT compacted FROM progress');
     this.#before = { revision: this.revision, compactRevision: this.compactRevision, nextId: 0 };
@@ -76,6 +61,7 @@ export class SqliteKeyspace implements Keyspace {
   begin(): void {
     const { revision, compactRevision } = this;
     this.#before = { revision, compactRevision, nextId: this.#history.nextId };
+    this.#index.begin();
     this.#begin.run();
   }
 
@@ -92,55 +78,31 @@ export class SqliteKeyspace implements Keyspace {
     this.revision = this.#before.revision;
     this.compactRevision = this.#before.compactRevision;
     this.#history.nextId = this.#before.nextId;
+    this.#index.rollback();
     // Some failures end the transaction by themselves.
     if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
   }
 
   get(key: Uint8Array, at?: Revision): KeyValue | undefined {
-    if (at !== undefined && at < this.revision) return this.#getAt(key, at);
-    const row = this.#get.get(key) as EntryRow | undefined;
-    return row === undefined ? undefined : new StoredEntry(row);
+    return this.#index.get(key, this.#beyond(at));
   }
 
-  *scan(
+  scan(
     range: KeyRange,
     at: Revision | undefined,
-    { keysOnly, descending }: { readonly keysOnly: boolean; readonly descending: boolean },
+    options: { readonly keysOnly: boolean; readonly descending: boolean },
   ): Iterable<KeyValue> {
-    const beyond = this.#beyond(at);
-    // Of the past, keys that are deleted now count too.
-    const alive = beyond === undefined ? 'AND n.live = 1' : '';
-    for (const row of this.#newestOf(range, alive, keysOnly, descending)) {
-      if (beyond === undefined || row[0] < beyond) {
-        if (row[3] !== 0) yield new StoredEntry(row);
-        continue;
-      }
-      const id = this.#history.before(row[6], row[0], beyond);
-      const entry = id === undefined ? undefined : this.#history.entry(id, keysOnly);
-      if (entry !== undefined) yield entry;
-    }
+    return this.#index.scan(range, this.#beyond(at), options);
   }
 
   count(range: KeyRange, at?: Revision): number {
-    const beyond = this.#beyond(at);
-    const [where, bytes] = rangeCondition('key', range);
-    if (beyond === undefined) {
-      return this.#number(`SELECT count(*) FROM newest WHERE ${where} AND live = 1`, ...bytes);
-    }
-    const untouched = `SELECT count(*) FROM newest WHERE ${where} AND live = 1 AND id < ?`;
-    let count = this.#number(untouched, ...bytes, beyond);
-    const changed = this.#prepare(`SELECT key, id FROM newest WHERE ${where} AND id >= ?`);
-    for (const [key, newest] of changed.all(...bytes, beyond) as unknown as [Uint8Array, number][]) {
-      const id = this.#history.before(key, newest, beyond);
-      if (id !== undefined && this.#history.entry(id) !== undefined) count += 1;
-    }
-    return count;
+    return this.#index.count(range, this.#beyond(at));
   }
 
   write(revision: Revision, changes: readonly Change[]): void {
     this.revision = revision;
     try {
-      for (const change of changes) this.#write(revision, change);
+      for (const change of changes) this.#index.append(change, revision);
     } catch (cause) {
       throw storeFailure(this.#directory, cause);
     }
@@ -158,14 +120,26 @@ export class SqliteKeyspace implements Keyspace {
     this.#prepare('UPDATE progress SET compacted = ?').run(revision);
   }
 
+  /** Whether the index should follow, lest opening takes long and memory grows. */
+  get lags(): boolean {
+    return this.#index.lags;
+  }
+
+  /** Lets the index follow the history, outside of transactions. @throws what SQLite says; then nothing has changed */
+  follow(): void {
+    this.#index.follow();
+  }
+
   /** Frees a slice of what compaction left, outside of transactions; tells whether more is left. */
   sweep(changes: number): 'more' | 'done' {
+    // What is not in the index yet is not swept.
+    if (this.#index.indexed + 1 < this.#history.firstId(this.compactRevision, this.revision))
+      this.#index.follow();
     return this.#sweep.slice(this.compactRevision, this.revision, changes);
   }
 
   keysOf(lease: LeaseId): readonly Uint8Array[] {
-    const rows = this.#prepare('SELECT key FROM newest WHERE lease = ? ORDER BY key').all(lease);
-    return (rows as unknown as [Uint8Array][]).map(([key]) => key);
+    return this.#index.keysOf(lease);
   }
 
   leases(): readonly LeaseRecord[] {
@@ -187,6 +161,11 @@ export class SqliteKeyspace implements Keyspace {
   }
 
   close(): void {
+    try {
+      this.#index.follow();
+    } catch {
+      // A disk that is full, or a file that may only be read. Whoever opens it next reads what the index lacks.
+    }
     this.#database.close();
   }
 
@@ -198,44 +177,5 @@ export class SqliteKeyspace implements Keyspace {
   /** The first id that is later than a revision; undefined when none is. */
   #beyond(at: Revision | undefined): number | undefined {
     return at === undefined || at >= this.revision ? undefined : this.#history.firstId(at + 1, this.revision);
-  }
-
-  #write(revision: Revision, change: Change): void {
-    const { entry, previous, type } = change;
-    const place = StoredEntry.place(previous) ?? this.#placeOf(entry.key);
-    const id = this.#history.append(change, revision, place);
-    this.#setNewest.run(entry.key, id, type === 'put' ? 1 : 0, entry.lease ?? null);
-  }
-
-  #placeOf(key: Uint8Array): Place | undefined {
-    const row = this.#place.get(key) as unknown as [id: number, age: number] | undefined;
-    return row === undefined ? undefined : { id: row[0], age: row[1] };
-  }
-
-  #getAt(key: Uint8Array, at: Revision): KeyValue | undefined {
-    const place = this.#placeOf(key);
-    if (place === undefined) return undefined;
-    const beyond = this.#history.firstId(at + 1, this.revision);
-    const id = this.#history.before(key, place.id, beyond);
-    return id === undefined ? undefined : this.#history.entry(id);
-  }
-
-  /** The last change of each key, page by page, so that nothing stays open while the caller does other things. */
-  *#newestOf(range: KeyRange, alive: string, keysOnly: boolean, descending: boolean): Iterable<EntryRow> {
-    const [where, bytes] = rangeCondition('n.key', range);
-    const value = keysOnly ? "x''" : 'h.value';
-    const select = (condition: string): StatementSync =>
-      this.#prepare(`SELECT ${ENTRY_COLUMNS}, ${value} FROM newest n CROSS JOIN history h ON h.id = n.id
-        WHERE ${condition} ${alive} ORDER BY n.key ${descending ? 'DESC' : ''} LIMIT ?`);
-    let rows = select(where).all(...bytes, FIRST_PAGE) as unknown as EntryRow[];
-    for (let size = FIRST_PAGE; ;) {
-      yield* rows;
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < size) return;
-      const pageBytes = rows.reduce((sum, row) => sum + row[6].length + row[7].length, 0);
-      size = Math.max(1, Math.min(LARGEST_PAGE, size * 4, Math.floor((PAGE_BYTES * size) / (pageBytes + 1))));
-      const further = `${where} AND n.key ${descending ? '<' : '>'} ?`;
-      rows = select(further).all(...bytes, last[6], size) as unknown as EntryRow[];
-    }
   }
 }

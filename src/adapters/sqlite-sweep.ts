@@ -1,8 +1,9 @@
 // Takes what compaction freed out of the file, a slice at a time, so that writers never wait long.
 // Invariant: before and after each slice reads at and above the floor answer the same; a crash costs one slice of work.
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { Revision } from '../store/contract.ts';
-import { hasMilestone, type SqliteHistory } from './sqlite-history.ts';
+import { unflushed } from './sqlite-database.ts';
+import { hasMilestone, type Prepare, type SqliteHistory } from './sqlite-history.ts';
 
 /** Share of free pages that stays in the file for what is written next. */
 const SPARE_SHARE = 0.25;
@@ -13,12 +14,12 @@ type SweptRow = [id: number, version: number, previous: number | null, age: numb
 
 export class SqliteSweep {
   readonly #database: DatabaseSync;
-  readonly #prepare: (sql: string) => StatementSync;
+  readonly #prepare: Prepare;
   readonly #history: SqliteHistory;
   /** Changes with a smaller id were looked at. */
   #swept: number;
 
-  constructor(database: DatabaseSync, prepare: (sql: string) => StatementSync, history: SqliteHistory) {
+  constructor(database: DatabaseSync, prepare: Prepare, history: SqliteHistory) {
     this.#database = database;
     this.#prepare = prepare;
     this.#history = history;
@@ -36,18 +37,10 @@ export class SqliteSweep {
     ).all(this.#swept, beyond, changes) as unknown as SweptRow[];
     const last = rows.at(-1);
     if (last === undefined) return this.#giveBack();
-    // Nobody is told of it, so it need not be flushed: the next writer's flush takes it along.
-    this.#database.exec('PRAGMA synchronous = NORMAL; BEGIN');
-    try {
+    unflushed(this.#database, () => {
       for (const row of rows) this.#sweep(row);
       this.#prepare('UPDATE progress SET swept = ?').run(last[0] + 1);
-      this.#database.exec('COMMIT');
-    } catch (failure) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw failure;
-    } finally {
-      this.#database.exec('PRAGMA synchronous = FULL');
-    }
+    });
     this.#swept = last[0] + 1;
     return 'more';
   }

@@ -13,7 +13,7 @@ const SLICE_CHANGES = 256;
 
 const { directory, told } = workerData as WorkerStart;
 const packer = new Packer();
-const unpacker = new Unpacker('view');
+const unpacker = new Unpacker('copy');
 
 function post(message: FromWorker): void {
   parentPort?.postMessage(packer.pack(message));
@@ -26,6 +26,14 @@ function open(): SqliteKeyspace | undefined {
     post({ type: 'refused', message: storeFailure(directory, failure).message });
     parentPort?.close();
     return undefined;
+  }
+}
+
+function follow(keyspace: SqliteKeyspace): void {
+  try {
+    if (keyspace.lags) keyspace.follow();
+  } catch {
+    // A full disk, most likely, which writers hear of. It is tried again after the next batch.
   }
 }
 
@@ -52,6 +60,7 @@ function serve(keyspace: SqliteKeyspace): void {
     }
     const answer = writer.run(message.commands);
     post(answer);
+    follow(keyspace);
     // Not before: what was not told yet must not be swept.
     if (answer.type === 'done' && swept !== keyspace.compactRevision) {
       swept = keyspace.compactRevision;

@@ -82,7 +82,7 @@ describe('a disk that takes nothing more', () => {
     expect(acknowledged.length).toBeGreaterThan(3);
     const database = openDatabase(directory);
     expect(integrityProblems(database)).toEqual([]);
-    const found = database.prepare('SELECT CAST(key AS TEXT) AS key FROM newest ORDER BY id').all();
+    const found = database.prepare('SELECT CAST(key AS TEXT) AS key FROM history ORDER BY id').all();
     expect(found.map(({ key }) => key)).toEqual(acknowledged);
     database.close();
   });

@@ -1,6 +1,15 @@
 // Opening the file of a store: what is there stays, one process at a time, and nothing of others is touched.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -38,6 +47,27 @@ test('a directory is made, and what was committed is there when it is opened aga
   second.close();
 });
 
+test('the log is as long as it gets from the start, and what lies in it is found by whoever comes after a crash', () => {
+  const database = openDatabase(directory);
+  const log = `${databasePath(directory)}-wal`;
+  const { size } = statSync(log);
+  expect(size).toBeGreaterThan(4_000_000);
+  const keyspace = new SqliteKeyspace(database, directory);
+  const entry = { key: bytes('k'), value: bytes('v'), createRevision: 2, modRevision: 2, version: 1 };
+  keyspace.begin();
+  keyspace.write(2, [{ type: 'put', sub: 0, entry, previous: undefined }]);
+  keyspace.commit();
+  expect(statSync(log).size).toBe(size);
+  const crashed = join(directory, 'crashed');
+  mkdirSync(crashed);
+  copyFileSync(databasePath(directory), databasePath(crashed));
+  copyFileSync(log, `${databasePath(crashed)}-wal`);
+  const other = new SqliteKeyspace(openDatabase(crashed), crashed);
+  expect(other.get(bytes('k'))).toEqual(entry);
+  other.close();
+  keyspace.close();
+});
+
 test('whoever opens it second is refused, in this process and in another', () => {
   const database = openDatabase(directory);
   expect(() => openDatabase(directory)).toThrow('database is locked');
@@ -71,5 +101,5 @@ test('a file of a newer form is refused, with both numbers', () => {
   const newer = openDatabase(directory);
   newer.exec('PRAGMA user_version = 99');
   newer.close();
-  expect(() => openDatabase(directory)).toThrow(/its form is 99 and this Holdfast knows up to 1/);
+  expect(() => openDatabase(directory)).toThrow(/its form is 99 and this Holdfast knows up to 2/);
 });

@@ -33,6 +33,32 @@ class Sweeping extends SqliteKeyspace {
   }
 }
 
+/** Its index follows after every other transaction. */
+class Following extends SqliteKeyspace {
+  override commit(): void {
+    super.commit();
+    if (this.commits % 2 === 0) this.follow();
+  }
+}
+
+/** Opened anew after each transaction, with what lies in the file; `damage` comes in between. */
+function reopening(database: DatabaseSync, damage = ''): Keyspace {
+  let opened = new SqliteKeyspace(database, 'memory');
+  const ended = (end: 'commit' | 'rollback') => () => {
+    opened[end]();
+    database.exec(damage);
+    opened = new SqliteKeyspace(database, 'memory');
+  };
+  const ends = { commit: ended('commit'), rollback: ended('rollback') };
+  return new Proxy(opened, {
+    get(_, name) {
+      if (name === 'commit' || name === 'rollback') return ends[name];
+      const value: unknown = Reflect.get(opened, name, opened);
+      return typeof value === 'function' ? value.bind(opened) : value;
+    },
+  });
+}
+
 const key = (name: string): Uint8Array => new TextEncoder().encode(name);
 
 /** One change of a key at the revision after the newest; a number is the value, undefined deletes. */
@@ -61,6 +87,12 @@ const valueAt = (keyspace: Keyspace, name: string, revision: number): string | u
 
 describe('keyspace over SQLite', () => {
   keyspaceBehaves(() => new SqliteKeyspace(inMemory(), 'memory'), 300);
+  describe('whose index follows every now and then', () => {
+    keyspaceBehaves(() => new Following(inMemory(), 'memory'), 300);
+  });
+  describe('that is opened again after each transaction', () => {
+    keyspaceBehaves(() => reopening(inMemory()), 300);
+  });
   describe('while it sweeps', () => {
     keyspaceBehaves(() => new Sweeping(inMemory()), 300);
   });
@@ -105,6 +137,7 @@ describe('keyspace over SQLite', () => {
     keyspace.compact(keyspace.revision);
     keyspace.commit();
     while (keyspace.sweep(16) === 'more');
+    keyspace.follow();
     expect(database.prepare('SELECT count(*) AS n FROM newest').get()).toEqual({ n: 1 });
     expect(database.prepare('SELECT count(*) AS n FROM history').get()).toEqual({ n: 1 });
     expect(integrityProblems(database)).toEqual([]);
@@ -117,14 +150,76 @@ describe('keyspace over SQLite', () => {
     ['a revision that is not whole', 'UPDATE history SET sub = 1 WHERE id = 2'],
     ['a gap between revisions', 'UPDATE history SET revision = revision + 5 WHERE id = 3'],
     ['a version that does not follow', 'UPDATE history SET version = 9 WHERE id = 3'],
+    ['an index that is ahead of the history', 'UPDATE progress SET indexed = 9'],
+    ['an index that is ahead of the history', 'UPDATE progress SET indexed = 2'],
     ['a milestone without its change', "INSERT INTO milestones VALUES(x'61', 77)"],
   ])('integrity finds %s', (problem, damage) => {
     const database = inMemory();
     const keyspace = new SqliteKeyspace(database, 'memory');
     for (const n of [1, 2, 3]) change(keyspace, 'a', n);
+    keyspace.follow();
     expect(integrityProblems(database)).toEqual([]);
     database.exec(damage);
     expect(integrityProblems(database).join()).toContain(problem);
+  });
+
+  test('an index that follows late has the same answers, and opening reads what it lacks', () => {
+    const database = inMemory();
+    const keyspace = new SqliteKeyspace(database, 'memory');
+    for (let n = 0; n < 5_000; n++) {
+      change(keyspace, `key${n % 700}`, n % 13 === 0 ? undefined : n);
+      if (keyspace.lags) keyspace.follow();
+    }
+    const { indexed } = database.prepare('SELECT indexed FROM progress').get() as { indexed: number };
+    expect(indexed).toBeGreaterThan(4_000);
+    expect(indexed).toBeLessThan(5_000);
+    expect(integrityProblems(database)).toEqual([]);
+    const all = { key: key('\0'), end: key('') };
+    const contents = (of: Keyspace, at?: number) => [
+      of.count(all, at),
+      ...of.scan(all, at, { keysOnly: false, descending: false }),
+    ];
+    const times = [undefined, 5_001, indexed + 50, indexed + 1, indexed, indexed - 1, 900, 2];
+    const before = times.map((at) => contents(keyspace, at));
+    const opened = new SqliteKeyspace(database, 'memory');
+    expect(times.map((at) => contents(opened, at))).toEqual(before);
+    keyspace.follow();
+    expect(times.map((at) => contents(keyspace, at))).toEqual(before);
+    expect(database.prepare('SELECT indexed FROM progress').get()).toEqual({
+      indexed: keyspace.revision - 1,
+    });
+    expect(integrityProblems(database)).toEqual([]);
+  });
+
+  test('an index that cannot be written changes nothing, and follows once it can', () => {
+    const database = inMemory();
+    const keyspace = new SqliteKeyspace(database, 'memory');
+    for (const n of [1, 2, 3]) change(keyspace, 'a', n);
+    database.exec("CREATE TRIGGER full BEFORE INSERT ON newest BEGIN SELECT raise(ABORT, 'full'); END");
+    expect(() => keyspace.follow()).toThrow('full');
+    expect(valueAt(keyspace, 'a', 4)).toBe('3');
+    expect(valueAt(new SqliteKeyspace(database, 'memory'), 'a', 4)).toBe('3');
+    database.exec('DROP TRIGGER full');
+    keyspace.follow();
+    expect(valueAt(new SqliteKeyspace(database, 'memory'), 'a', 4)).toBe('3');
+    expect(integrityProblems(database)).toEqual([]);
+  });
+
+  test('what an older form had in its index is there, and its index is up to date', () => {
+    const database = inMemory();
+    const keyspace = new SqliteKeyspace(database, 'memory');
+    for (const n of [1, 2, 3]) change(keyspace, 'a', n);
+    keyspace.follow();
+    database.exec('ALTER TABLE progress DROP COLUMN indexed; PRAGMA user_version = 1');
+    migrate(database);
+    expect(integrityProblems(database)).toEqual([]);
+    expect(database.prepare('SELECT indexed FROM progress').get()).toEqual({ indexed: 3 });
+    expect(valueAt(new SqliteKeyspace(database, 'memory'), 'a', 4)).toBe('3');
+  });
+
+  test('the model notices an index that takes for known what it does not have', () => {
+    const damage = 'UPDATE progress SET indexed = (SELECT coalesce(max(id), 0) FROM history)';
+    expect(fails(() => reopening(inMemory(), damage))).toBe(true);
   });
 
   test('the model notices a sweep beyond the floor', () => {
