@@ -441,38 +441,126 @@ export const connectionMachine = setup({
         'wake.hinted': {},
       },
     },
+    // What still runs is finished, within one time for all of it, and over as many links as that takes.
     draining: {
-      entry: 'announceDrain',
-      initial: 'announced',
-      // What still runs may take longer than the hub is patient with a link that says nothing.
-      states: {
-        announced: { after: { heartbeatInterval: 'pinging' } },
-        pinging: { entry: 'sendPing', after: { heartbeatInterval: { target: 'pinging', reenter: true } } },
-      },
+      initial: 'linked',
       after: { drainTimeout: { target: 'shutdown', actions: 'settleInFlight' } },
       on: {
         ...late,
         'drain.finished': 'shutdown',
         'socket.closed': [
+          { guard: 'currentSocket', target: '.broken', actions: 'noteReason' },
+          { actions: 'noteStale' },
+        ],
+        'node.replaced': [
           { guard: 'currentSocket', target: 'shutdown', actions: ['noteReason', 'settleInFlight'] },
           { actions: 'noteStale' },
         ],
-        // What still runs must find its way home, so a hub that forgot us gets to know us again.
-        'node.unknown': [
-          { guard: 'currentRegistration', actions: ['advanceRegistration', 'sendRegister'] },
-          { actions: 'noteStale' },
-        ],
-        'registration.accepted': [
-          { guard: 'currentRegistration', actions: 'announceDrain' },
-          { actions: 'noteStale' },
-        ],
-        'sync.received': [
-          { guard: 'currentRegistration', actions: 'acknowledgeSync' },
-          { actions: 'noteStale' },
-        ],
+        'hub.draining': [{ guard: 'currentSocket', actions: 'noteRetryAfter' }, { actions: 'noteStale' }],
         'stop.requested': {},
         'connect.requested': {},
         'wake.hinted': {},
+      },
+      states: {
+        linked: {
+          entry: 'announceDrain',
+          on: {
+            // What still runs must find its way home, so a hub that forgot us gets to know us again.
+            'node.unknown': [
+              { guard: 'currentRegistration', target: 'establishing.registering' },
+              { actions: 'noteStale' },
+            ],
+            'sync.received': [
+              { guard: 'currentRegistration', actions: 'acknowledgeSync' },
+              { actions: 'noteStale' },
+            ],
+          },
+          initial: 'announced',
+          // It may take longer than the hub is patient with a link that says nothing.
+          states: {
+            announced: { after: { heartbeatInterval: 'pinging' } },
+            pinging: {
+              entry: ['sendPing', 'measureSilence'],
+              after: { heartbeatInterval: { target: 'pinging', reenter: true } },
+              on: {
+                'link.active': [{ guard: 'currentSocket', actions: 'noteSilence' }, { actions: 'noteStale' }],
+                'link.silent': [{ guard: 'currentSocket', actions: 'noteSilence' }, { actions: 'noteStale' }],
+                'heartbeat.overdue': [
+                  {
+                    guard: 'currentSocket',
+                    target: '#connection.draining.broken',
+                    actions: ['noteSilence', 'noteReason'],
+                  },
+                  { actions: 'noteStale' },
+                ],
+              },
+            },
+          },
+        },
+        broken: {
+          entry: ['terminateSocket', 'settleInFlight'],
+          on: {
+            'socket.closed': { actions: 'noteStale' },
+            'socket.released': [
+              { guard: 'mayRetry', target: 'waiting' },
+              { guard: 'currentSocket', target: '#connection.shutdown' },
+              { actions: 'noteStale' },
+            ],
+          },
+        },
+        waiting: {
+          entry: 'announceBackoff',
+          after: { backoffDelay: 'establishing' },
+          on: {
+            'socket.closed': { actions: 'noteStale' },
+            'wake.hinted': 'establishing',
+            'connect.requested': 'establishing',
+          },
+        },
+        establishing: {
+          initial: 'reconnecting',
+          after: { connectionTimeout: { target: 'broken', actions: 'noteTimeout' } },
+          states: {
+            reconnecting: {
+              entry: ['countAttempt', 'advanceEpoch', 'openSocket'],
+              on: {
+                'socket.opened': [
+                  { guard: 'currentSocket', target: 'registering' },
+                  { actions: 'noteStale' },
+                ],
+              },
+            },
+            registering: {
+              entry: ['advanceRegistration', 'sendRegister'],
+              on: {
+                'registration.accepted': [
+                  {
+                    guard: 'currentRegistration',
+                    target: '#connection.draining.linked',
+                    actions: 'noteConnected',
+                  },
+                  { actions: 'noteStale' },
+                ],
+                'registration.refused': [
+                  {
+                    guard: 'currentRegistration',
+                    target: '#connection.draining.broken',
+                    actions: ['noteRetryAfter', 'noteReason'],
+                  },
+                  { actions: 'noteStale' },
+                ],
+                'registration.forbidden': [
+                  {
+                    guard: 'currentRegistration',
+                    target: '#connection.shutdown',
+                    actions: ['noteReason', 'settleInFlight'],
+                  },
+                  { actions: 'noteStale' },
+                ],
+              },
+            },
+          },
+        },
       },
     },
     rejected: { type: 'final', entry: ['terminateSocket', 'settleInFlight', 'announceRejected'] },

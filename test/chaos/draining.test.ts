@@ -1,8 +1,9 @@
 // Nodes that drain and lose their link: they come back to what they run, and get nothing new.
 // Invariant of all: a call that runs at a node that lives gets its result, and runs once.
 import { expect, test } from 'vitest';
-import { eventually } from './eventually.ts';
+import { eventually, within } from './eventually.ts';
 import { startClient, startHub, startNode } from './in-process.ts';
+import { forkHub } from './processes.ts';
 import { startTcpProxy } from './tcp-proxy.ts';
 
 const FAST = { reconnectIntervalMs: 10, reconnectMaxMs: 20 };
@@ -91,4 +92,49 @@ test('a drained node that does not come back is given up after its grace, and it
   proxy.cut();
   expect(await outcome).toMatchObject({ code: 'lost', started: 'unknown' });
   await eventually('its session is over', () => hub.nodes().every(({ id }) => id !== 'n1'));
+});
+
+test('a node that stops and loses its link comes back to finish what it runs, and then leaves', async () => {
+  const { proxy, worker, client, call, stateOf } = await fleet();
+  const stop = worker.node.stop();
+  await eventually('the hub knows', () => stateOf('n1') === 'draining');
+  proxy.cut();
+  await eventually('it is back', () => worker.node.status().reconnects === 1);
+  for (let i = 0; i < 5; i++) expect(await client.call('who')).toBe('n2');
+  expect(worker.node.status().state).toBe('draining');
+  worker.release('k');
+  expect(await call).toBe('k from n1');
+  await within('it stops', stop, 5_000);
+  expect(worker.counts()).toEqual({ k: 1 });
+  await eventually('the hub forgets it at once', () => stateOf('n1') === undefined, 2_000);
+});
+
+test('a client that stops and loses its link comes back for its result', async () => {
+  const hub = await startHub();
+  const proxy = await startTcpProxy(hub.port);
+  const worker = await startNode(hub.url, 'n1');
+  const client = await startClient(proxy.url, { ...FAST, drainTimeoutMs: 20_000 });
+  const call = client.call('hold', ['k']);
+  await eventually('it runs', () => worker.events.length === 1);
+  const stop = client.stop();
+  proxy.cut();
+  await eventually('it is back', () => client.status().reconnects === 1);
+  worker.release('k');
+  expect(await call).toBe('k from n1');
+  await within('it stops', stop, 5_000);
+});
+
+test('a hub that is killed while a node stops is replaced by one that gets the result', async () => {
+  const hub = await forkHub();
+  const worker = await startNode(hub.url, 'n1', { ...FAST, drainTimeoutMs: 20_000 });
+  const client = await startClient(hub.url, FAST);
+  const call = client.call('hold', ['k']);
+  await eventually('it runs', () => worker.events.length === 1);
+  const stop = worker.node.stop();
+  await hub.kill();
+  await forkHub({ port: hub.port });
+  worker.release('k');
+  expect(await call).toBe('k from n1');
+  await within('it stops', stop, 5_000);
+  expect(worker.counts()).toEqual({ k: 1 });
 });

@@ -32,7 +32,7 @@ describe('one node and its hub (at most two of its sockets at the hub; equal fra
   });
 
   it('obey operators at every moment (one order to the hub, one cut, one missed deadline; stop and wake at any time)', () => {
-    expect(closed(explore(operated))).toEqual({ complete: true, states: 211_794 });
+    expect(closed(explore(operated))).toEqual({ complete: true, states: 329_953 });
   });
 
   it('drain over every cut, and are let in again (two orders to the hub, two cuts, no missed deadline)', () => {

@@ -208,8 +208,8 @@ describe('connected', () => {
 describe('stopping', () => {
   it('drains what is in flight before it shuts down', () => {
     const link = new Link().connect().send('stop.requested');
-    expect([link.state, link.node.effectNames]).toEqual(['draining.announced', ['announceDrain']]);
-    expect(link.send('stop.requested').state).toBe('draining.announced');
+    expect([link.state, link.node.effectNames]).toEqual(['draining.linked.announced', ['announceDrain']]);
+    expect(link.send('stop.requested').state).toBe('draining.linked.announced');
     link.send('drain.finished');
     expect([link.state, link.node.done, link.node.effectNames]).toEqual(['shutdown', true, ['closeSocket']]);
   });
@@ -226,7 +226,11 @@ describe('stopping', () => {
     for (let i = 0; i < 3; i++) {
       expect(link.node.delayMs('heartbeatInterval')).toBe(5_000);
       link.node.expire('heartbeatInterval');
-      expect([link.state, link.node.effectNames]).toEqual(['draining.pinging', ['sendPing']]);
+      expect([link.state, link.node.effectNames]).toEqual([
+        'draining.linked.pinging',
+        ['sendPing', 'measureSilence'],
+      ]);
+      link.send('link.silent', { silentMs: 5_000 });
     }
     link.node.expire('drainTimeout');
     expect(link.state).toBe('shutdown');
@@ -234,9 +238,76 @@ describe('stopping', () => {
 
   it('registers once more while it drains when the hub forgot it, so that results find their way home', () => {
     const link = new Link().connect().send('stop.requested').send('node.unknown');
-    expect([link.state, link.node.effectNames]).toEqual(['draining.announced', ['sendRegister']]);
+    expect([link.state, link.node.effectNames]).toEqual([
+      'draining.establishing.registering',
+      ['sendRegister'],
+    ]);
     link.send('registration.accepted');
-    expect([link.state, link.node.effectNames]).toEqual(['draining.announced', ['announceDrain']]);
+    expect([link.state, link.node.effectNames]).toEqual(['draining.linked.announced', ['announceDrain']]);
+  });
+
+  it('goes on draining over a link that broke: it dials, registers and says goodbye anew', () => {
+    const link = new Link().connect().send('stop.requested').send('socket.closed', { reason: 'cut' });
+    expect([link.state, link.node.effectNames]).toEqual([
+      'draining.broken',
+      ['terminateSocket', 'settleInFlight'],
+    ]);
+    link.send('socket.released');
+    expect([link.state, link.node.effectNames]).toEqual(['draining.waiting', ['announceBackoff']]);
+    link.node.expire('backoffDelay');
+    expect([link.state, link.node.effectNames]).toEqual([
+      'draining.establishing.reconnecting',
+      ['openSocket'],
+    ]);
+    link.send('socket.opened');
+    expect(link.node.effectNames).toEqual(['sendRegister']);
+    link.send('registration.accepted');
+    expect([link.state, link.node.effectNames]).toEqual(['draining.linked.announced', ['announceDrain']]);
+    expect(link.send('drain.finished').state).toBe('shutdown');
+  });
+
+  it('has one time for all links, and ends in whichever of them it is up', () => {
+    const link = new Link({ drainTimeoutMs: 30_000 }).connect().send('stop.requested');
+    link.send('socket.closed', { reason: 'cut' }).send('socket.released');
+    expect(link.node.delayMs('drainTimeout')).toBe(30_000);
+    link.node.expire('drainTimeout');
+    expect([link.state, link.node.effectNames]).toEqual(['shutdown', ['settleInFlight', 'closeSocket']]);
+  });
+
+  it('ends at once when nothing is in flight any more, though the link is broken', () => {
+    const link = new Link().connect().send('stop.requested').send('socket.closed', { reason: 'cut' });
+    expect(link.send('socket.released').send('drain.finished').node.done).toBe(true);
+  });
+
+  it('gives a link up that is silent for too long while it drains', () => {
+    const link = new Link().connect().send('stop.requested');
+    link.node.expire('heartbeatInterval');
+    link.send('heartbeat.overdue', { silentMs: 15_000 });
+    expect([link.state, link.node.effectNames]).toEqual([
+      'draining.broken',
+      ['terminateSocket', 'settleInFlight'],
+    ]);
+  });
+
+  it.each([
+    ['attempts are spent', 'socket.closed', 'socket.released'],
+    ['another instance took over', 'node.replaced'],
+    ['the hub refuses it for good', 'socket.closed', 'socket.released', 'registration.forbidden'],
+  ])('ends while it drains when %s', (why, ...events) => {
+    const link = new Link({ maxRetryAttempts: why === 'attempts are spent' ? 1 : 5 }).connect();
+    if (why === 'attempts are spent') {
+      link.lose().node.expire('backoffDelay');
+      link.send('socket.opened').send('registration.accepted');
+    }
+    link.send('stop.requested');
+    for (const event of events) {
+      if (event === 'registration.forbidden') {
+        link.node.expire('backoffDelay');
+        link.send('socket.opened');
+      }
+      link.send(event, { reason: 'x' });
+    }
+    expect([link.state, link.node.done]).toEqual(['shutdown', true]);
   });
 
   it.each(['idle', 'establishing.connecting', 'transient_failure', 'backoff', 'failed'])(

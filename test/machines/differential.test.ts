@@ -142,7 +142,7 @@ const tried: readonly Entry[] = entries.flatMap((entry) =>
 
 const depths: Readonly<Record<string, number>> = {
   connection: 6,
-  session: 8,
+  session: 7,
   execution: 10,
   gate: 4,
   round: 6,

@@ -110,8 +110,6 @@ const uncovered: Readonly<Record<string, readonly string[]>> = {
     'running: attempt.unstarted [current] → lost',
     'running: attempt.vanished [mayRepeat] → queued',
   ],
-  // The serializer leaves out what is left of a delay, so that a shorter one that repeats hides it.
-  connection: ['draining: after drainTimeout → shutdown'],
   watch: ['creating: after createTimeout → cancelled'],
   lease: [
     'granted: after timeToLive → expiring',
