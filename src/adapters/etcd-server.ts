@@ -2,11 +2,11 @@
 // Invariant: off loopback nothing is served without TLS and a user.
 import { createHash } from 'node:crypto';
 import type { Clock, Random } from '../ports.ts';
-import { HoldfastError } from '../protocol/errors.ts';
 import type { Store } from '../store/contract.ts';
 import type { Credentials } from '../store/etcd-api/auth.ts';
 import { etcdMethods } from '../store/etcd-api/methods.ts';
 import { loadEtcdProtos } from './etcd-protos.ts';
+import { checkReach } from './etcd-reach.ts';
 import { listenGrpc, type GrpcServer } from './grpc-server.ts';
 import { createNodeClock } from './node-clock.ts';
 import { createNodeRandom } from './node-random.ts';
@@ -37,7 +37,7 @@ export interface EtcdServer extends GrpcServer, AsyncDisposable {}
 /** @throws HoldfastError `invalid_option` when it would listen off loopback without TLS and a user */
 export async function serveEtcd(options: EtcdServerOptions): Promise<EtcdServer> {
   const { store, host = '127.0.0.1', port = 2_379, tls, user, name = 'holdfast' } = options;
-  checkReach(host, options);
+  checkReach({ host, tls, user });
   const keyValue = loadEtcdProtos().message('mvccpb.KeyValue');
   const urls: string[] = [];
   const methods = etcdMethods({
@@ -59,24 +59,4 @@ export async function serveEtcd(options: EtcdServerOptions): Promise<EtcdServer>
   });
   urls.push(server.url);
   return Object.assign(server, { [Symbol.asyncDispose]: () => server.close() });
-}
-
-function checkReach(host: string, { tls, user }: EtcdServerOptions): void {
-  if (user !== undefined && (user.name === '' || user.password === '')) {
-    throw invalid('a user of the etcd API needs a name and a password that are not empty');
-  }
-  if (/^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(host)) return;
-  const missing = [
-    ...(tls === undefined ? ['TLS (--tls-cert and --tls-key, or the option tls)'] : []),
-    ...(user === undefined ? ['a user (--user name:password, or the option user)'] : []),
-  ];
-  if (missing.length === 0) return;
-  throw invalid(
-    `the etcd API at ${host} can be reached from other machines: it needs ${missing.join(' and ')}; ` +
-      'or listen at 127.0.0.1',
-  );
-}
-
-function invalid(message: string): HoldfastError {
-  return new HoldfastError(message, { code: 'invalid_option' });
 }

@@ -109,12 +109,7 @@ class GrpcChannel implements Channel {
       {},
       {
         answered: () => done(undefined),
-        failed: ({ status: of, message }) =>
-          done({
-            status: of,
-            message:
-              /Last error: (?:Error: )?(.*?)(?:\. Resolution note:.*)?$/s.exec(message)?.[1] ?? message,
-          }),
+        failed: ({ status: of, message }) => done({ status: of, message: reasonOf(message) }),
       },
     );
   }
@@ -186,6 +181,15 @@ function metadataOf(values: RpcMetadata): Metadata {
   let metadata: Metadata | undefined;
   for (const [name, value] of Object.entries(values)) (metadata ??= new Metadata()).set(name, value);
   return metadata ?? nothing;
+}
+
+/** What a link failed with, and what to do where that is known. */
+function reasonOf(message: string): string {
+  const said = /Last error: (?:Error: )?(.*?)(?:\. Resolution note:.*)?$/s.exec(message)?.[1] ?? message;
+  if (said.includes('wrong version number')) return 'it speaks no TLS; write etcd:// instead of etcds://';
+  if (/^Failed to connect \(.*\)$/.test(said)) return 'it ended the link; if it speaks TLS, write etcds://';
+  const isUntrusted = /self-signed certificate|unable to (?:get|verify)|certificate has expired/.test(said);
+  return isUntrusted ? `${said.split(';')[0]}; give its authority: --ca, or the option tls` : said;
 }
 
 function failureOf(error: ServiceError): RpcFailure {

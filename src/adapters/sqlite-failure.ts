@@ -17,7 +17,10 @@ const FLUSH_FAILURES = [1_034, 1_290];
 
 const remedies = new Map([
   [PERM, 'give this process the right to read and write there'],
-  [BUSY, 'another store has it open: close that one, or choose another directory'],
+  [
+    BUSY,
+    'another store has it open: close that one, ask it through its etcd API (etcd://HOST:PORT), or choose another directory',
+  ],
   [READONLY, 'give this process the right to write there'],
   [IOERR, 'see that the disk works and has room'],
   [CORRUPT, 'keep a copy, and restore a backup'],

@@ -4,6 +4,9 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HoldfastError } from '../protocol/errors.ts';
 
+/** What lies in the directory of a store. */
+export const STORE_FILE = 'holdfast.db';
+
 /**
  * `file:./data` and `file:data` lie in the working directory, as they are written; `file:///srv/data` is a URL, whose path
  * may be percent-encoded.

@@ -30,6 +30,13 @@ export function parseCount(text: string): number {
 }
 
 /** @throws InvalidArgumentError */
+export function parseAtLeastOne(text: string): number {
+  const count = parseCount(text);
+  if (count === 0) throw new InvalidArgumentError('It must be at least 1.');
+  return count;
+}
+
+/** @throws InvalidArgumentError */
 export function parsePort(text: string): number {
   const port = parseCount(text);
   if (port > 65_535) throw new InvalidArgumentError('Ports go from 0 (any free one) to 65535.');

@@ -1,6 +1,7 @@
 // The store of `holdfast hub`: opened for it, compacted, offered to etcd's clients when asked for, and closed after it.
 // Invariant: a store that was named and cannot be opened ends the command; only the default one may be missing, on an older Node.
 import { Option, type Command } from 'commander';
+import { checkReach } from '../adapters/etcd-reach.ts';
 import {
   HoldfastError,
   createNodeClock,
@@ -15,7 +16,7 @@ import {
 import { parseAddress, parseUser, type Address, type User } from './arguments.ts';
 import type { TlsFlags } from './flags.ts';
 import { tlsOf } from './flags.ts';
-import { storeFlag, type StoreFlags } from './store-flags.ts';
+import { addStoreFlags, openingOf, type StoreFlags } from './store-flags.ts';
 
 export interface HubStoreFlags extends StoreFlags, TlsFlags {
   readonly etcdApi?: Address;
@@ -30,8 +31,7 @@ export interface HubStore {
 }
 
 export function addHubStoreFlags(command: Command): Command {
-  return command
-    .addOption(storeFlag())
+  return addStoreFlags(command)
     .addOption(
       new Option('--etcd-api <address>', "offer the store to etcd's clients at HOST:PORT").argParser(
         parseAddress,
@@ -46,12 +46,14 @@ export function addHubStoreFlags(command: Command): Command {
 
 /** @throws HoldfastError */
 export async function openHubStore(command: Command, flags: HubStoreFlags, log: Log): Promise<HubStore> {
-  const store = await open(command, flags.store, log);
+  const { etcdApi, etcdUser: user } = flags;
+  const api = etcdApi === undefined ? undefined : { ...etcdApi, tls: tlsOf(flags), user };
+  if (api !== undefined) checkReach(api);
+  const store = await open(command, flags, log);
   if (store === undefined) return { store, etcdUrl: undefined, close: async () => {} };
   let server: EtcdServer | undefined;
   try {
-    if (flags.etcdApi !== undefined)
-      server = await serveEtcd({ store, ...flags.etcdApi, tls: tlsOf(flags), user: flags.etcdUser });
+    if (api !== undefined) server = await serveEtcd({ store, ...api });
   } catch (error) {
     await store.close();
     throw error;
@@ -74,9 +76,9 @@ export async function openHubStore(command: Command, flags: HubStoreFlags, log: 
   };
 }
 
-async function open(command: Command, url: string, log: Log): Promise<Store | undefined> {
+async function open(command: Command, flags: HubStoreFlags, log: Log): Promise<Store | undefined> {
   try {
-    return await openStore(url, { log });
+    return await openStore(flags.store, { log, ...openingOf(flags) });
   } catch (error) {
     const isDefault = command.getOptionValueSource('store') === 'default';
     if (!isDefault || !(error instanceof HoldfastError) || error.code !== 'unsupported') throw error;

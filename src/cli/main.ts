@@ -25,6 +25,9 @@ A fleet in three terminals:
 Durations have units: 500ms, 10s, 2m, 1h. HOLDFAST_HUB and HOLDFAST_TOKEN stand in for --hub and --token.
 \`holdfast COMMAND --help\` shows the options of a command, with examples.`;
 
+// Of what a library still does in an old way a user of the command has nothing.
+process.noDeprecation = true;
+
 // By its own name: the same from the sources and from what is built of them.
 const { version } = createRequire(import.meta.url)('holdfast/package.json') as { version: string };
 

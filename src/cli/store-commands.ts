@@ -74,16 +74,23 @@ export function putCommand(): Command {
     .option('--lease <id>', 'the key goes when this lease goes')
     .option('--json', 'print JSON');
   return addStoreFlags(command).action((key: string, value: string | undefined, flags: PutFlags) =>
-    withStore(command, flags, async (store) => {
-      const encoder = new TextEncoder();
-      const { revision } = await store.put({
-        key: encoder.encode(key),
-        value: encoder.encode(value ?? (await text(process.stdin))),
-        lease: flags.lease,
-      });
-      printLine(flags.json ? JSON.stringify({ revision }) : `revision ${revision}`);
-    }),
+    withStore(command, flags, (store) => put(store, key, value, flags), 'writes'),
   );
+}
+
+async function put(
+  store: Store,
+  key: string,
+  value: string | undefined,
+  { lease, json }: PutFlags,
+): Promise<void> {
+  const encoder = new TextEncoder();
+  const { revision } = await store.put({
+    key: encoder.encode(key),
+    value: encoder.encode(value ?? (await text(process.stdin))),
+    lease,
+  });
+  printLine(json ? JSON.stringify({ revision }) : `revision ${revision}`);
 }
 
 export function delCommand(): Command {

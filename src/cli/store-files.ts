@@ -58,14 +58,14 @@ export function importCommand(): Command {
     .argument('[file]', 'without it, standard input')
     .option('--json', 'print JSON');
   return addStoreFlags(command).action((file: string | undefined, flags: StoreFlags) =>
-    withStore(command, flags, async (store) => {
-      const { written, leftOut } = await importEntries(store, file);
-      if (flags.json) return printLine(JSON.stringify({ written, leftOut }));
-      printLine(
-        `${written} entries written${leftOut === 0 ? '' : `, ${leftOut} left out: they had a lease`}`,
-      );
-    }),
+    withStore(command, flags, (store) => importAll(store, file, flags), 'writes'),
   );
+}
+
+async function importAll(store: Store, file: string | undefined, { json }: StoreFlags): Promise<void> {
+  const { written, leftOut } = await importEntries(store, file);
+  if (json) return printLine(JSON.stringify({ written, leftOut }));
+  printLine(`${written} entries written${leftOut === 0 ? '' : `, ${leftOut} left out: they had a lease`}`);
 }
 
 async function importEntries(

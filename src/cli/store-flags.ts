@@ -1,6 +1,9 @@
 // What the commands on a store have in common: which store, which keys, and how entries are printed.
 // Invariant: bytes that are no text are never printed as text; JSON carries them as base64.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Option, type Command } from 'commander';
+import { STORE_FILE, storeDirectory } from '../adapters/store-url.ts';
 import {
   HoldfastError,
   noLog,
@@ -68,14 +71,21 @@ export function storeOf(command: Command, flags: StoreFlags): string {
   return command.getOptionValueSource('store') === 'cli' ? flags.store : (before ?? flags.store);
 }
 
-/** Opens the store for one command, and says what goes wrong. */
+/** A person waits: what cannot be asked by then (etcdctl's time, too) is told. */
+const PROPOSE_TIMEOUT_MS = 5_000;
+
+/** Opens the store for one command, and says what goes wrong. Only what writes begins a store where there is none. */
 export async function withStore(
   command: Command,
   flags: StoreFlags,
   use: (store: Store) => Promise<void>,
+  kind: 'reads' | 'writes' = 'reads',
 ): Promise<void> {
   try {
-    const store = await openStore(storeOf(command, flags), { log: noLog(), ...openingOf(flags) });
+    const url = storeOf(command, flags);
+    if (kind === 'reads') refuseMissing(url);
+    const times = { proposeTimeoutMs: PROPOSE_TIMEOUT_MS };
+    const store = await openStore(url, { log: noLog(), ...times, ...openingOf(flags) });
     try {
       await use(store);
     } finally {
@@ -85,6 +95,15 @@ export async function withStore(
     printError(error, flags.json ? 'json' : 'text');
     process.exitCode = 1;
   }
+}
+
+function refuseMissing(url: string): void {
+  if (!url.startsWith('file:')) return;
+  const directory = storeDirectory(url);
+  if (existsSync(join(directory, STORE_FILE))) return;
+  throw new HoldfastError(`there is no store in ${directory}; name another with --store`, {
+    code: 'invalid_option',
+  });
 }
 
 const strict = new TextDecoder('utf-8', { fatal: true });

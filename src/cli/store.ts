@@ -1,6 +1,7 @@
 // `holdfast store`: a store that etcd's clients can use, in this process until a signal ends it; and commands on a store.
 // Invariant: standard output carries the address and nothing else; the log goes to standard error.
 import { Command, Option } from 'commander';
+import { checkReach } from '../adapters/etcd-reach.ts';
 import {
   createNodeClock,
   createPinoLog,
@@ -9,7 +10,7 @@ import {
   startCompaction,
   type EtcdServer,
 } from '../index.ts';
-import { parseAddress, parseCount, parseUser, type Address, type User } from './arguments.ts';
+import { parseAddress, parseAtLeastOne, parseUser, type Address, type User } from './arguments.ts';
 import {
   addLogFlag,
   durationFlag,
@@ -61,7 +62,7 @@ export function storeCommand(): Command {
         .env('HOLDFAST_STORE_USER')
         .argParser(parseUser),
     )
-    .option('--compact-revisions <number>', 'forget all but so many revisions', parseCount)
+    .option('--compact-revisions <number>', 'forget all but so many revisions', parseAtLeastOne)
     .addOption(durationFlag('--compact-age', 'forget what was overwritten longer ago'))
     .addOption(transitionsFlag())
     .option('--json', 'print the address, and log, as JSON')
@@ -78,12 +79,17 @@ export function storeCommand(): Command {
   ]) {
     command.addCommand(sub.showHelpAfterError('(add --help for the options and examples)'));
   }
-  return addLogFlag(addStoreFlags(command), 'info').action(run);
+  // What is no command of ours is told as such.
+  return addLogFlag(addStoreFlags(command), 'info').allowExcessArguments().action(run);
 }
 
-async function run(flags: Flags): Promise<void> {
+async function run(flags: Flags, command: Command): Promise<void> {
+  const [unknown] = command.args;
+  if (unknown !== undefined) command.error(`error: unknown command '${unknown}'`);
   const log = createPinoLog({ level: flags.logLevel, ...(flags.json ? { pretty: false } : {}) });
-  const tls = tlsOf(flags);
+  // What is wrong with the flags is said before anything is opened.
+  const api = { ...flags.listen, tls: tlsOf(flags), user: flags.user };
+  checkReach(api);
   const store = await openStore(flags.store, {
     log,
     transitions: transitionsTo(flags.transitions),
@@ -91,7 +97,7 @@ async function run(flags: Flags): Promise<void> {
   });
   let server: EtcdServer;
   try {
-    server = await serveEtcd({ store, ...flags.listen, tls, user: flags.user });
+    server = await serveEtcd({ store, ...api });
   } catch (error) {
     await store.close();
     throw error;

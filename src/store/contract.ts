@@ -249,7 +249,7 @@ export interface Store extends AsyncDisposable {
   put(request: PutRequest, options?: ProposalOptions): Promise<PutResponse>;
   delete(request: DeleteRequest, options?: ProposalOptions): Promise<DeleteResponse>;
   txn(request: TxnRequest, options?: ProposalOptions): Promise<TxnResponse>;
-  /** Bad requests are thrown; what fails later comes as `ended`. */
+  /** Bad requests are thrown; what fails later comes as `ended`, also when nobody took it within `proposeTimeoutMs`. */
   watch(request: WatchRequest, sink: WatchSink): WatchHandle;
   readonly leases: Leases;
   /** Forgets what was overwritten or deleted before `revision`; what holds at `revision` stays. @throws `compacted`, `future_revision` */

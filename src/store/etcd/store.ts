@@ -83,6 +83,7 @@ export function openEtcdStore(options: EtcdStoreOptions, ports: EtcdStorePorts):
 class EtcdStore implements Store {
   readonly leases: Leases;
   readonly #random: Random;
+  readonly #proposeTimeoutMs: number;
   readonly #members: Members;
   readonly #requests: Requests;
   readonly #keepalives = new Keepalives();
@@ -97,6 +98,7 @@ class EtcdStore implements Store {
     const { endpoints, user, dialTimeoutMs, transitions } = options;
     const { clock, random, transport, log } = ports;
     this.#random = random;
+    this.#proposeTimeoutMs = options.proposeTimeoutMs ?? defaults.proposeTimeoutMs;
     this.#members = new Members({ clock, random, transport, endpoints, dialTimeoutMs });
     const tokens = new Tokens(user);
     this.#sentinel = new Sentinel(clock, this.#members);
@@ -106,7 +108,7 @@ class EtcdStore implements Store {
       members: this.#members,
       tokens,
       sentinel: this.#sentinel,
-      proposeTimeoutMs: options.proposeTimeoutMs ?? defaults.proposeTimeoutMs,
+      proposeTimeoutMs: this.#proposeTimeoutMs,
       applyTimeoutMs: options.applyTimeoutMs ?? defaults.applyTimeoutMs,
       observer: observeTable(transitions, {
         machine: proposalMachine,
@@ -160,6 +162,8 @@ class EtcdStore implements Store {
       replay: (of, next) => startReplay(this.#streams, of, next, () => this.#newest(of.key)),
       id: `watch/${this.#watchCount}`,
       seed: this.#random.uint32(),
+      createTimeoutMs: this.#proposeTimeoutMs,
+      lastFailure: () => this.#members.lastFailure,
       forget: () => void this.#watches.delete(watch),
     });
     this.#watches.add(watch);

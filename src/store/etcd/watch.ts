@@ -14,7 +14,6 @@ import type { Feed, WatchStreams } from './watch-streams.ts';
 const REFUSALS = 2;
 
 const times = {
-  createTimeoutMs: 30_000,
   attachTimeoutMs: 10_000,
   resumeIntervalMs: 50,
   resumeMaxMs: 1_000,
@@ -27,6 +26,10 @@ export interface WatchSurroundings {
   readonly replay: (request: WatchRequest, next: number) => Replay;
   readonly id: string;
   readonly seed: number;
+  /** For a member to take it, the first time. */
+  readonly createTimeoutMs: number;
+  /** Why no member could be asked, the last time. */
+  readonly lastFailure: () => string;
   /** It ended: nothing of it is left. */
   readonly forget: () => void;
 }
@@ -37,6 +40,7 @@ export class EtcdWatch implements WatchHandle {
   readonly #streams: WatchStreams;
   readonly #replay: WatchSurroundings['replay'];
   readonly #forget: () => void;
+  readonly #lastFailure: () => string;
   readonly #actor: Actor<typeof watchMachine>;
   /** Undefined until the first attachment of a watch "from now on". */
   #next: number | undefined;
@@ -62,10 +66,11 @@ export class EtcdWatch implements WatchHandle {
     this.#streams = surroundings.streams;
     this.#replay = surroundings.replay;
     this.#forget = surroundings.forget;
+    this.#lastFailure = surroundings.lastFailure;
     this.#next = request.startRevision;
     this.#actor = surroundings.system.spawn(watchMachine, {
       id: surroundings.id,
-      input: { ...times, seed: surroundings.seed },
+      input: { ...times, createTimeoutMs: surroundings.createTimeoutMs, seed: surroundings.seed },
       effects: watchEffects,
       performers: {
         attachFeed: ({ epoch }) => this.#attach(epoch),
@@ -216,7 +221,9 @@ export class EtcdWatch implements WatchHandle {
     this.#proof?.stop();
     this.#forget();
     if (floor > 0) return this.#sink.ended({ reason: 'compacted', floor });
-    this.#sink.ended(this.#end ?? { reason: 'failed', error: uncreated(reason) });
+    this.#sink.ended(
+      this.#end ?? { reason: 'failed', error: uncreated(`${reason} (${this.#lastFailure()})`) },
+    );
   }
 }
 

@@ -100,7 +100,7 @@ describe('off loopback', () => {
         (error: Error) => error.message,
       );
     expect(await missing({})).toMatch(/needs TLS .* and a user/);
-    expect(await missing({ tls })).toMatch(/needs a user \(--user name:password/);
+    expect(await missing({ tls })).toMatch(/needs a user \(--user or --etcd-user name:password/);
     expect(await missing({ user })).toMatch(/needs TLS \(--tls-cert and --tls-key/);
     expect(await missing({ tls, user: { name: 'root', password: '' } })).toMatch(/not empty/);
     const server = await serveEtcd({ store, host: '0.0.0.0', port: 0, tls, user });
@@ -121,6 +121,24 @@ describe('off loopback', () => {
       const { entries } = await client.range({ key: bytes('tls') });
       expect(entries.map(({ value }) => Buffer.from(value).toString())).toEqual(['yes']);
       await client.close();
+      const why = async (url: string): Promise<string> => {
+        const stranger = await openStore(url, { proposeTimeoutMs: 300 });
+        const message = await stranger.status().then(
+          () => 'it answers',
+          (error: Error) => error.message,
+        );
+        await stranger.close();
+        return message;
+      };
+      expect(await why(`etcds://root:p%3Aw@127.0.0.1:${server.port}`)).toMatch(
+        /self-signed certificate; give its authority: --ca, or the option tls\)$/,
+      );
+      expect(await why(`etcd://root:p%3Aw@127.0.0.1:${server.port}`)).toMatch(
+        /if it speaks TLS, write etcds:\/\/\)$/,
+      );
+      expect(await why(`etcds://root:secret@127.0.0.1:${ours.port}`)).toMatch(
+        /it speaks no TLS; write etcd:\/\//,
+      );
     } finally {
       await server.close();
       await rm(folder, { recursive: true, force: true });

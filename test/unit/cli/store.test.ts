@@ -1,8 +1,10 @@
 // `holdfast store`: the server, and the commands on a store, as real processes.
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { hubCommand } from '../../../src/cli/hub.ts';
 import { storeCommand } from '../../../src/cli/store.ts';
 import { openStore, serveEtcd, type EtcdServer, type Store } from '../../../src/index.ts';
 import { Command, endAll, run, type Ended } from './command.ts';
@@ -25,7 +27,11 @@ afterAll(async () => {
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 /** The command in this process: starting one takes half a second. */
-async function on(...args: string[]): Promise<Omit<Ended, 'signal'>> {
+function on(...args: string[]): Promise<Omit<Ended, 'signal'>> {
+  return at(`etcd://127.0.0.1:${server.port}`, ...args);
+}
+
+async function at(url: string, ...args: string[]): Promise<Omit<Ended, 'signal'>> {
   const printed = { stdout: '', stderr: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>
     vi.spyOn(process[name], 'write').mockImplementation((text) => {
@@ -34,9 +40,7 @@ async function on(...args: string[]): Promise<Omit<Ended, 'signal'>> {
     }),
   );
   try {
-    await storeCommand().parseAsync([...args, '--store', `etcd://127.0.0.1:${server.port}`], {
-      from: 'user',
-    });
+    await storeCommand().parseAsync([...args, '--store', url], { from: 'user' });
     return { ...printed, status: Number(process.exitCode ?? 0) };
   } finally {
     for (const spy of spies) spy.mockRestore();
@@ -60,8 +64,28 @@ describe('holdfast store', () => {
     const open = await run(['store', '--store', 'memory:', '--listen', '0.0.0.0:0']);
     expect(open).toMatchObject({ status: 1, stdout: '' });
     expect(open.stderr).toMatch(
-      /it needs TLS \(--tls-cert and --tls-key.*\) and a user \(--user name:password/,
+      /it needs TLS \(--tls-cert and --tls-key.*\) and a user \(--user or --etcd-user name:password/,
     );
+  });
+
+  it('leaves no folder behind when it refuses', async () => {
+    const data = join(folder, 'never');
+    const refusal = async (command: typeof storeCommand, ...args: string[]): Promise<string> => {
+      const silent = command()
+        .exitOverride()
+        .configureOutput({ writeErr: () => {} });
+      const run = silent.parseAsync([...args, '--store', `file:${data}`], { from: 'user' });
+      return run.then(
+        () => 'it runs',
+        (error: Error) => error.message,
+      );
+    };
+    expect(await refusal(storeCommand, '--listen', '0.0.0.0:0')).toMatch(/it needs TLS/);
+    expect(await refusal(storeCommand, '--compact-revisions', '0')).toMatch(/It must be at least 1/);
+    expect(await refusal(storeCommand, '--tls-cert', 'cert.pem')).toMatch(/needs both/);
+    expect(await refusal(storeCommand, 'list')).toMatch(/unknown command 'list'/);
+    expect(await refusal(hubCommand, '--port', '0', '--etcd-api', '0.0.0.0:0')).toMatch(/it needs TLS/);
+    expect(existsSync(data)).toBe(false);
   });
 
   it('names what is wrong with an address and a user', async () => {
@@ -134,6 +158,21 @@ describe('the commands on a store', () => {
     expect(content(after)).toEqual(content(before));
     await writeFile(file, `${await readFile(file, 'utf8')}nonsense\n`);
     expect((await on('import', file)).stderr).toContain('line 1102 is no entry of an export');
+  });
+
+  it('reads begin no store where there is none, writes do', async () => {
+    const begun = `file:${join(folder, 'begun')}`;
+    for (const args of [['get', 'a'], ['del', 'a'], ['export'], ['compact'], ['watch', 'a']])
+      expect((await at(begun, ...args)).stderr).toMatch(/there is no store in .*begun; name another/);
+    expect(existsSync(join(folder, 'begun'))).toBe(false);
+    expect(await at(begun, 'put', 'a', '1')).toMatchObject({ status: 0 });
+    expect(await at(begun, 'get', 'a')).toMatchObject({ status: 0, stdout: '1\n' });
+  });
+
+  it('say soon that nobody answers, and why', async () => {
+    expect((await at('etcd://127.0.0.1:1', 'get', 'a')).stderr).toMatch(
+      /5000 ms.*ECONNREFUSED 127\.0\.0\.1:1/,
+    );
   });
 
   it('compact', async () => {

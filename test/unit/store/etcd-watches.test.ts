@@ -176,3 +176,21 @@ test('a member that forgets messages is found out', async () => {
   for (let seed = 1; seed <= 5; seed++) found.push(...faultsOf(await run(seed, { loses: 'yes' })));
   expect(found.length).toBeGreaterThan(0);
 });
+
+test('a watch that no member takes ends when a request would, and says whom it asked', async () => {
+  const { simulation, cluster, store } = scripted(7, { proposeTimeoutMs: 2_000 });
+  for (const member of cluster.members.values()) member.door = 'shut';
+  const one = owner('a', 'b', undefined, () => false);
+  store.watch({ key: bytes('a') }, one);
+  await simulation.run(1_900);
+  expect(one.end).toBe(undefined);
+  await simulation.run(200);
+  expect(one.end).toMatchObject({
+    reason: 'failed',
+    error: {
+      code: 'timed_out',
+      message: expect.stringMatching(/2000 ms \([ab]:1: Connection dropped\)/) as string,
+    },
+  });
+  await store.close();
+});
