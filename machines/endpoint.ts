@@ -51,6 +51,8 @@ interface Ledger extends EndpointTimes {
   readonly deniedAt: number;
   /** Of answers that were not late; −1 before the first. */
   readonly latencyEwmaMs: number;
+  /** When the last of them came. */
+  readonly answeredAt: number;
   /** Ejections and failed probes that are not forgiven yet. */
   readonly ejections: number;
   readonly totalEjections: number;
@@ -95,8 +97,9 @@ export type EndpointEvent =
   | ({ type: 'probe.succeeded' } & Fenced)
   | ({ type: 'probe.failed' } & Fenced);
 
-/** Weight of the newest answer: about the last twenty count. */
+/** Weight of the newest answer: about the last twenty count. One after a silence of `FRESH_MS` counts alone. */
 const EWMA_WEIGHT = 0.1;
+const FRESH_MS = 10_000;
 
 /** A wait is up to this much longer than it need be, so that endpoints that failed together are not probed together. */
 const JITTER = 0.1;
@@ -222,13 +225,16 @@ export const endpointMachine = setup({
     countSuccess: assign({
       ledger: ({ context: { ledger }, event }) => {
         if (event.type !== 'attempt.succeeded') return ledger;
-        const { latencyEwmaMs: before } = ledger;
+        const { latencyEwmaMs: before, answeredAt } = ledger;
+        const weight =
+          before < 0 ? 1 : Math.min(1, Math.max(EWMA_WEIGHT, (event.at - answeredAt) / FRESH_MS));
         return {
           ...ledger,
           totalRequests: ledger.totalRequests + 1,
           consecutiveFailures: 0,
           denials: 0,
-          latencyEwmaMs: before < 0 ? event.latencyMs : before + EWMA_WEIGHT * (event.latencyMs - before),
+          latencyEwmaMs: before + weight * (event.latencyMs - before),
+          answeredAt: event.at,
         };
       },
     }),
@@ -341,6 +347,7 @@ export const endpointMachine = setup({
       denials: 0,
       deniedAt: 0,
       latencyEwmaMs: -1,
+      answeredAt: 0,
       ejections: input.ejections,
       totalEjections: 0,
       servesSince: 0,

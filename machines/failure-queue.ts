@@ -254,14 +254,16 @@ export const failureQueueMachine = setup({
     },
   },
   delays: {
-    /** Until the first of them is due, or until what is left is to be written down. */
-    lookInterval: ({ context: { control, ledger } }) =>
-      control.entries
+    /**
+     * Until the first of them is due, or until what is left is to be written down. In whole milliseconds: less than a clock
+     * can tell apart would never pass.
+     */
+    lookInterval: ({ context: { control, ledger } }) => {
+      const times = control.entries
         .filter(isWaiting)
-        .reduce(
-          (leastMs, { endpoint }) => Math.min(leastMs, ledger.remainingMs[endpoint] ?? 0),
-          ledger.checkpointMs,
-        ),
+        .map(({ endpoint }) => ledger.remainingMs[endpoint] ?? 0);
+      return Math.ceil(Math.min(ledger.checkpointMs, ...times));
+    },
   },
 }).createMachine({
   id: 'failure-queue',

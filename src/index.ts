@@ -11,11 +11,14 @@ import { createPromMetrics } from './adapters/prom-metrics.ts';
 import { openSqliteBackend } from './adapters/sqlite-backend.ts';
 import { directoryProblems } from './adapters/sqlite-check.ts';
 import { storeDirectory } from './adapters/store-url.ts';
+import { createWallClock } from './adapters/wall-clock.ts';
 import { createWsDialer } from './adapters/ws-dialer.ts';
 import { createWsListener } from './adapters/ws-listener.ts';
 import { startClient, type Client, type ClientOptions } from './client/client.ts';
 import { withCall, type NodeFunctions } from './calls/functions.ts';
 import { HubFleet } from './client/hub-fleet.ts';
+import type { PoolOptions } from './endpoints/options.ts';
+import { openPool, type Pool } from './endpoints/pool.ts';
 import { startHub } from './hub/hub.ts';
 import type { HubOptions } from './hub/options.ts';
 import type { Hub } from './hub/status.ts';
@@ -49,6 +52,19 @@ export type { CallOptions, Target } from './calls/pending.ts';
 export type { Balance } from './calls/balance.ts';
 export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from './calls/functions.ts';
 export type { Client, ClientOptions, ClientStatus, NodeDescription, Remote } from './client/client.ts';
+export type { ClassificationOptions, StatusRule, TransportFault, VerdictKind } from './endpoints/classify.ts';
+export type { Endpoint, PoolOptions, PoolSettings, Probe, Selection } from './endpoints/options.ts';
+export type { Pool, PoolQueue, PoolStatus } from './endpoints/pool.ts';
+export type { QueueEntry, QueueStatus } from './endpoints/queue.ts';
+export type {
+  Attempt,
+  AttemptEnd,
+  PoolRequest,
+  Refusal,
+  RequestOptions,
+  Verdict,
+} from './endpoints/request.ts';
+export type { EndpointStatus } from './endpoints/status.ts';
 export type { Hub, HubStatus, PeerStatus } from './hub/status.ts';
 export type { Credentials, HubOptions, Joiner } from './hub/options.ts';
 export type { ConnectOverOptions, OpenConnection, SocketLike } from './links/connect-over.ts';
@@ -191,6 +207,21 @@ export function connectOver(
   options: ConnectOverOptions = {},
 ): OpenConnection {
   return connectWith(socketFactory, options, { clock: createNodeClock(), random: createNodeRandom() });
+}
+
+/**
+ * A pool of endpoints without any HTTP: it chooses one for each attempt (`pool.request()`, or `pool.run(fn)`), judges them by
+ * how attempts end, ejects those that fail, probes them, and lets them serve again.
+ *
+ * @throws HoldfastError `invalid_option`; `store_failed` and others of the store that keeps its failure queue
+ */
+export function createPool(options: PoolOptions): Promise<Pool> {
+  return openPool(options, {
+    clock: createNodeClock(),
+    wallClock: createWallClock(),
+    random: createNodeRandom(),
+    log: options.log ?? defaultLog(),
+  });
 }
 
 /** Starts a node, which dials at once. @throws HoldfastError `invalid_option` */

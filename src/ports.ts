@@ -4,7 +4,7 @@
 /** A timer that was set; only its clock knows what it holds. */
 export type Timer = { readonly timer: unique symbol } | object | number;
 
-/** Monotonic time. Nothing in Holdfast reads the wall clock. */
+/** Monotonic time. Nothing in Holdfast waits by the wall clock. */
 export interface Clock {
   /** Monotonic milliseconds, with fractions; the origin is arbitrary but fixed for one clock. */
   now(): number;
@@ -18,6 +18,12 @@ export interface Clock {
    * Reports that the process slept: a tick came at least `jumpMs` later than it should have. Returns the function that ends it.
    */
   onJump(fn: (jumpMs: number) => void): () => void;
+}
+
+/** The date, for reading dates that others wrote. Nothing waits by it: it is set back and forth. */
+export interface WallClock {
+  /** Milliseconds since 1970. */
+  now(): number;
 }
 
 /** What a socket tells its owner. Nothing is called after `closed`. */
