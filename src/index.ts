@@ -60,8 +60,8 @@ export type {
   Attempt,
   AttemptEnd,
   PoolRequest,
-  Refusal,
   RequestOptions,
+  RequestRefusal,
   Verdict,
 } from './endpoints/request.ts';
 export type { EndpointStatus } from './endpoints/status.ts';

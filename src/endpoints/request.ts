@@ -50,7 +50,7 @@ export interface Verdict {
  * - `all_tried`: every endpoint that serves was tried.
  * - `cancelled`: whoever asked has gone. `stopped`: the pool is closed.
  */
-export type Refusal =
+export type RequestRefusal =
   | 'settled'
   | 'may_have_happened'
   | 'attempts_spent'
@@ -171,7 +171,7 @@ export class PoolRequest {
   #last: Member | undefined;
   #controller: AbortController | undefined;
   #timer: Timer | undefined;
-  #refusal: Refusal | undefined;
+  #refusal: RequestRefusal | undefined;
   #cancel: (() => void) | undefined;
 
   /** @internal: `Pool.request` makes them. */
@@ -190,7 +190,7 @@ export class PoolRequest {
   }
 
   /** Why the latest `next` answered undefined, or the next one will. */
-  get refusal(): Refusal | undefined {
+  get refusal(): RequestRefusal | undefined {
     return this.#refusal;
   }
 
@@ -250,7 +250,7 @@ export class PoolRequest {
   explain(): string {
     const { maxAttempts = this.#home.settings.maxAttempts } = this.#options;
     const where = this.#last === undefined ? '' : `, last ${this.#last.id}`;
-    const why: Readonly<Record<Refusal, string>> = {
+    const why: Readonly<Record<RequestRefusal, string>> = {
       settled: 'it has ended',
       may_have_happened:
         'the endpoint may have executed it, and it is not idempotent; say `idempotent: true` if repeating it does no harm',
@@ -264,13 +264,13 @@ export class PoolRequest {
     return `${this.#begun} attempts failed${where}; ${why[this.#refusal ?? 'settled']}`;
   }
 
-  #refused(refusal: Refusal): undefined {
+  #refused(refusal: RequestRefusal): undefined {
     this.#refusal = refusal;
     this.#home.counts.refused += 1;
     return undefined;
   }
 
-  #refuse(now: number): Refusal | undefined {
+  #refuse(now: number): RequestRefusal | undefined {
     const { settings, phase } = this.#home;
     const { signal, maxAttempts = settings.maxAttempts } = this.#options;
     if (phase === 'closed') return 'stopped';

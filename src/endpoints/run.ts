@@ -2,9 +2,9 @@
 // Invariant: every attempt that it began has a verdict when it returns.
 import type { Clock } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
-import type { Attempt, AttemptEnd, PoolRequest, Refusal } from './request.ts';
+import type { Attempt, AttemptEnd, PoolRequest, RequestRefusal } from './request.ts';
 
-const CODES: Partial<Record<Refusal, 'cancelled' | 'timed_out' | 'stopped'>> = {
+const CODES: Partial<Record<RequestRefusal, 'cancelled' | 'timed_out' | 'stopped'>> = {
   cancelled: 'cancelled',
   deadline: 'timed_out',
   stopped: 'stopped',

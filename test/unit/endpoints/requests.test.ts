@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Endpoint, PoolOptions } from '../../../src/endpoints/options.ts';
 import type { AttemptEnd, RequestOptions } from '../../../src/endpoints/request.ts';
-import { HoldfastError } from '../../../src/protocol/errors.ts';
+import type { HoldfastError } from '../../../src/protocol/errors.ts';
 import { poolUnderTest } from './pools.ts';
 
 const many = { minRetriesPerSecond: 10_000 };
@@ -75,7 +75,7 @@ describe('selection', () => {
 
   it('in turn is in turn', async () => {
     const ids = await chosen(three, { selection: 'roundRobin' }, 7);
-    expect(ids.slice(0, 3).toSorted()).toEqual(['a', 'b', 'c']);
+    expect(new Set(ids.slice(0, 3))).toEqual(new Set(['a', 'b', 'c']));
     expect(ids.slice(0, 4)).toEqual(ids.slice(3));
   });
 
@@ -170,7 +170,7 @@ describe('a request', () => {
   it('tries each endpoint once', async () => {
     const request = { idempotent: true, maxAttempts: 9 };
     const ids = await tries(three, { status: 500 }, request);
-    expect(ids.slice(0, 3).toSorted()).toEqual(['a', 'b', 'c']);
+    expect(new Set(ids.slice(0, 3))).toEqual(new Set(['a', 'b', 'c']));
     expect(ids.slice(3)).toEqual(['all_tried']);
   });
 
