@@ -2,7 +2,8 @@
 // Invariant of all: a committed round is made of whole updates by nodes that were asked, and of no others.
 import { expect, test } from 'vitest';
 import { equalWeights } from '../../src/training/weights.ts';
-import { TrainingWorld } from './training.ts';
+import type { Weights } from '../../src/training/contract.ts';
+import { TrainingWorld, updateOf } from './training.ts';
 
 test('rounds are trained, committed, evaluated and recorded, and the model is delivered', async () => {
   const world = new TrainingWorld({ seed: 1 });
@@ -38,4 +39,154 @@ test('rounds are trained, committed, evaluated and recorded, and the model is de
   }
   expect(equalWeights(outcome.weights, life.trainer.weights())).toBe(true);
   expect(life.hub.status().unexpectedEvents).toBe(0);
+});
+
+test('a node whose link is cut while it trains loses nothing: its update counts in the same round', async () => {
+  const world = new TrainingWorld({ seed: 2 });
+  for (const id of ['a', 'b', 'c']) world.join(id, { trainMs: 1_000 });
+  const life = await world.begin({ gate: { minNodes: 2 }, minNodes: 3, rounds: 3 });
+  await world.sim.runUntil(() => (world.nodes.get('b')?.tasks.length ?? 0) === 2, 10_000);
+  await world.sim.run(300);
+  world.sim.network.cut(({ dialer }) => dialer.startsWith('b'));
+  await world.sim.run(400);
+  world.sim.network.heal();
+  await world.ended(life, 60_000);
+  expect(life.rounds.map(({ participants }) => participants.join(''))).toEqual(['abc', 'abc', 'abc']);
+  expect(life.rounds.map(({ abandoned }) => abandoned)).toEqual([0, 0, 0]);
+  expect(life.events.filter(({ type }) => type !== 'gate')).toEqual([]);
+});
+
+test('a node that is killed in mid-round costs its update only, and what took its place trains from the next round on', async () => {
+  const world = new TrainingWorld({ seed: 3 });
+  for (const id of ['a', 'b', 'c']) world.join(id, { trainMs: 300 });
+  const options = { minNodes: 2, stragglerGraceMs: 100, rounds: 4 };
+  const life = await world.begin({ ...options, gate: { minNodes: 2, resumeNodes: 3 } });
+  await world.sim.runUntil(() => life.rounds.length === 1, 10_000);
+  await world.sim.run(100);
+  world.killNode('b');
+  const reborn = world.join('b', { trainMs: 300 });
+  await world.ended(life, 60_000);
+  expect(life.rounds.map(({ participants }) => participants.join(''))).toEqual(['abc', 'ac', 'abc', 'abc']);
+  expect(life.rounds[1]).toMatchObject({ asked: 3, answered: 2, lost: 1, late: 0, abandoned: 0 });
+  // It had the model of the round that ran when it came, and got the next one with its first task.
+  expect(reborn.syncs.map(({ round }) => round)).toEqual([1, 2, 3]);
+});
+
+test('who is slower than the grace is late: counted, told, not asked meanwhile, and asked again afterwards', async () => {
+  const world = new TrainingWorld({ seed: 4 });
+  for (const id of ['a', 'b']) world.join(id, { trainMs: 100 });
+  const slow = world.join('slow', { trainMs: () => (slow.tasks.length === 1 ? 600 : 100) });
+  const life = await world.begin({
+    gate: { minNodes: 3 },
+    minNodes: 2,
+    stragglerGraceMs: 200,
+    deadlineMs: 5_000,
+    rounds: 8,
+  });
+  await world.ended(life, 60_000);
+  expect(life.rounds[0]).toMatchObject({ asked: 3, answered: 2, late: 1, lost: 0, participants: ['a', 'b'] });
+  const asked = life.rounds.map((report) => report.asked);
+  const back = asked.indexOf(3, 1);
+  expect(back).toBeGreaterThan(1);
+  expect(asked.slice(1, back).every((count) => count === 2)).toBe(true);
+  expect(asked.slice(back).every((count) => count === 3)).toBe(true);
+  expect(life.trainer.status()).toMatchObject({ late: 1, refused: 0, abandoned: 0 });
+  expect(slow.refused).toMatchObject([{ round: 1, epoch: 1, code: 'late' }]);
+});
+
+const refusals = {
+  shape_mismatch: (weights: Weights) => ({
+    weights: [{ ...weights[0], shape: [4] }, weights[1]],
+    samples: 1,
+  }),
+  not_finite: (weights: Weights) => {
+    weights[0]?.data.fill(Number.NaN);
+    return { weights, samples: 1 };
+  },
+  too_large: () => ({
+    weights: Array.from({ length: 4_097 }, () => ({ shape: [1], data: new Float32Array(1) })),
+    samples: 1,
+  }),
+  bad_samples: (weights: Weights) => ({ weights, samples: 0 }),
+  no_weights: () => ({ samples: 1 }),
+  bad_answer: () => 'done',
+} as const;
+
+test.each(Object.entries(refusals))(
+  'an update that is %s is refused by name, its node is told, and the round goes on without it',
+  async (code, answer) => {
+    const world = new TrainingWorld({ seed: 5 });
+    for (const id of ['a', 'c']) world.join(id);
+    const bad = world.join('bad', { train: ({ weights }) => answer(weights) as never });
+    const life = await world.begin({ gate: { minNodes: 3 }, minNodes: 2, rounds: 3 });
+    const outcome = await world.ended(life, 60_000);
+    expect(outcome.end).toBe('completed');
+    expect(life.rounds.map(({ participants }) => participants.join(''))).toEqual(['ac', 'ac', 'ac']);
+    expect(life.rounds[0]).toMatchObject({ asked: 3, answered: 2, refused: 1, lost: 0, late: 0 });
+    expect(bad.refused.map((it) => `${it.round} ${it.code}`)).toEqual(
+      [1, 2, 3].map((round) => `${round} ${code}`),
+    );
+    expect(life.events.filter(({ type }) => type === 'refused')).toMatchObject([
+      { node: 'bad', round: 1, code },
+      { node: 'bad', round: 2, code },
+      { node: 'bad', round: 3, code },
+    ]);
+  },
+);
+
+test('a node whose function throws is refused by the code of its error', async () => {
+  const world = new TrainingWorld({ seed: 6 });
+  world.join('a');
+  world.join('bad', {
+    train: () => {
+      throw new RangeError('no data here');
+    },
+  });
+  const life = await world.begin({ gate: { minNodes: 2 }, minNodes: 1, rounds: 2 });
+  await world.ended(life, 60_000);
+  expect(life.rounds.map(({ participants, refused }) => `${participants.join('')} ${refused}`)).toEqual([
+    'a 1',
+    'a 1',
+  ]);
+  expect(life.events.find(({ type }) => type === 'refused')).toMatchObject({
+    node: 'bad',
+    code: 'function_failed',
+    message: 'no data here',
+  });
+});
+
+test('a round that comes to nothing again and again ends training, with its model delivered', async () => {
+  const world = new TrainingWorld({ seed: 7 });
+  let sick = false;
+  world.join('a', { train: (task) => (sick ? ({ samples: 0 } as never) : updateOf('a', task)) });
+  const life = await world.begin({
+    gate: { minNodes: 1 },
+    maxAttempts: 4,
+    onRound: ({ round }) => void (sick = round === 2),
+  });
+  const outcome = await world.ended(life, 60_000);
+  expect(outcome).toMatchObject({ end: 'requested', round: 2, delivery: 'delivered' });
+  expect(outcome.reason).toMatch(/^round 3 was abandoned 4 times: /);
+  expect(life.events.filter(({ type }) => type === 'abandoned').length).toBe(4);
+  // Who mends it goes on.
+  sick = false;
+  world.killHub();
+  const next = await world.begin({ gate: { minNodes: 1 } });
+  expect(await world.ended(next, 60_000)).toMatchObject({ end: 'completed', round: 5 });
+  expect(next.rounds.map(({ round }) => round)).toEqual([3, 4, 5]);
+});
+
+test('a share of the nodes is asked, chosen by the seed', async () => {
+  const choices = async (seed: number): Promise<string[]> => {
+    const world = new TrainingWorld({ seed: 8 });
+    for (let n = 0; n < 10; n += 1) world.join(`n${n}`);
+    const life = await world.begin({ gate: { minNodes: 10 }, fraction: 0.3, minNodes: 2, maxNodes: 5, seed });
+    await world.ended(life, 60_000);
+    return life.rounds.map(({ participants }) => participants.join(' '));
+  };
+  const [one, again, other] = [await choices(1), await choices(1), await choices(2)];
+  expect(one.every((nodes) => nodes.split(' ').length === 3)).toBe(true);
+  expect(new Set(one).size).toBeGreaterThan(1);
+  expect(again).toEqual(one);
+  expect(other).not.toEqual(one);
 });

@@ -106,7 +106,8 @@ export interface TrainingLife {
   readonly store: Store;
   readonly trainer: Trainer;
   readonly rounds: RoundReport[];
-  readonly events: TrainingEvent[];
+  /** With the time of the simulation. */
+  readonly events: (TrainingEvent & { readonly at: number })[];
   outcome: TrainingOutcome | undefined;
   failure: unknown;
 }
@@ -128,6 +129,8 @@ export class TrainingWorld {
   readonly disk = new Disk();
   readonly nodes = new Map<string, TrainingNode>();
   life: TrainingLife | undefined;
+  /** What a log should never say. */
+  readonly defects: string[] = [];
   #lives = 0;
   readonly #births = new Map<string, number>();
 
@@ -137,13 +140,24 @@ export class TrainingWorld {
 
   #log(host: Host): Log {
     const line = (level: string) => (_fields: object, message: string) => {
-      if (host.state !== 'killed') this.sim.note(`${host.name} ${level}: ${message}`);
+      if (host.state === 'killed') return;
+      this.sim.note(`${host.name} ${level}: ${message}`);
+      // A link that is told of its rival ends at once; that its socket was let go comes too late for it.
+      if (message.includes('dead letter: socket.released to connection/')) return;
+      if (/unexpected event|defect|dead letter|threw|cannot go on/.test(message)) this.defects.push(message);
     };
     return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
   }
 
-  /** A hub with a trainer, in one process; the one before is gone. */
+  /** A hub with a trainer that has begun, in one process; the one before is gone. */
   async begin(options: LifeOptions = {}): Promise<TrainingLife> {
+    const life = await this.launch(options);
+    await this.sim.settle(life.trainer.start(), 10_000);
+    return life;
+  }
+
+  /** The same, and the trainer has not begun. */
+  async launch(options: LifeOptions = {}): Promise<TrainingLife> {
     const { hub: hubOptions, through = (fleet: Fleet) => fleet, onRound, onEvent, ...given } = options;
     this.#lives += 1;
     const host = this.sim.host(`hub#${this.#lives}`);
@@ -160,7 +174,7 @@ export class TrainingWorld {
     const hub = await this.sim.settle(startHub({ ...quick, ...hubOptions }, ports), 5_000);
     const fleet = new HubFleet(hub, 'trainer', { clock, random, log });
     const rounds: RoundReport[] = [];
-    const events: TrainingEvent[] = [];
+    const events: TrainingLife['events'] = [];
     const trainer = createTrainerOver(
       {
         store,
@@ -173,7 +187,7 @@ export class TrainingWorld {
           onRound?.(report);
         },
         onEvent: (event) => {
-          events.push(event);
+          events.push({ ...event, at: this.sim.now });
           onEvent?.(event);
         },
       },
@@ -194,7 +208,6 @@ export class TrainingWorld {
       (outcome) => (life.outcome = outcome),
       (error: unknown) => (life.failure = error),
     );
-    await this.sim.settle(trainer.start(), 10_000);
     return life;
   }
 
