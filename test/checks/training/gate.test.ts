@@ -1,7 +1,7 @@
 // The gate with nodes that join, acknowledge and leave as they like, explored to the end, and broken twins that must fail.
 // What is not bounded in a title may happen any number of times.
 import { describe, expect, it } from 'vitest';
-import { gateMachine } from '../../../machines/gate.ts';
+import { type GateContext, type GateEvent, gateMachine } from '../../../machines/gate.ts';
 import { failure } from '../store/failure.ts';
 import { closed } from '../systems.ts';
 import { twin } from '../twin.ts';
@@ -64,8 +64,8 @@ describe('a broken twin', () => {
   });
 
   it('that takes an acknowledgement of an older coming online counts a node that has not acknowledged', () => {
-    const awaits = ({ context, event }: { context: any; event: any }) =>
-      context.control.joined.some(({ node }: { node: string }) => node === event.node);
+    const awaits = ({ context, event }: { context: GateContext; event: GateEvent }) =>
+      context.control.joined.some(({ node }) => 'node' in event && node === event.node);
     const gate = gateMachine.provide({ guards: { awaitsSync: awaits } });
     expect(failure(explore({ ...two, gate }))).toEqual([
       'always',
