@@ -141,23 +141,21 @@ export class Packer {
   }
 }
 
-/** Short byte strings share memory of this size: an allocation for each would cost more than all the rest. */
-const SLAB_BYTES = 8_192;
-const LONGEST_IN_SLAB = 1_024;
+/**
+ * Short byte strings share memory of this size: an allocation for each would cost more than all the rest. Whoever keeps one
+ * of them keeps no more than this.
+ */
+const SLAB_BYTES = 2_048;
+const LONGEST_IN_SLAB = 512;
 
+/** Byte strings that it takes out lie elsewhere than the message, so that to keep one is not to keep the whole message. */
 export class Unpacker {
   readonly #words: string[] = [];
-  readonly #bytesAs: 'view' | 'copy';
   #slab = new Uint8Array(0);
   #slabAt = 0;
   #bytes = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
   #at = 0;
-
-  /** `copy`: byte strings lie elsewhere than the message, so that to keep one is not to keep the whole message. */
-  constructor(bytesAs: 'view' | 'copy') {
-    this.#bytesAs = bytesAs;
-  }
 
   unpack(packed: Uint8Array<ArrayBuffer>): unknown {
     this.#bytes = packed;
@@ -186,7 +184,7 @@ export class Unpacker {
       case TEXT:
         return decoder.decode(this.#blob());
       case BYTES:
-        return this.#bytesAs === 'view' ? this.#blob() : this.#copy(this.#blob());
+        return this.#copy(this.#blob());
       case LIST:
         return this.#list();
       case RECORD:

@@ -86,6 +86,8 @@ export class SqliteIndex {
     const recent = this.#recentFor(beyond)?.get(key);
     if (recent !== undefined) return this.#recentEntry(recent, beyond, false);
     if (beyond === undefined) {
+      const known = this.#recent.known(key);
+      if (known !== undefined) return known;
       const row = this.#get.get(key) as EntryRow | undefined;
       return row === undefined ? undefined : new StoredEntry(row);
     }

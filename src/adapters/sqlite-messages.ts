@@ -9,6 +9,8 @@ export interface WorkerStart {
   readonly directory: string;
   /** Changes up to this revision were told; undefined for the first thread of a store. */
   readonly told: Revision | undefined;
+  /** In shared memory; is rung after each message. */
+  readonly bell: Int32Array;
 }
 
 export type ToWorker =

@@ -7,6 +7,7 @@ import type { KeyRange, LeaseId, Revision } from '../store/contract.ts';
 import type { Change } from '../store/keyspace.ts';
 import { SortedLines, type Sorted } from '../store/sorted-lines.ts';
 import { StoredEntry, type EntryRow, type Place } from './sqlite-entry.ts';
+import { KnownEntries } from './sqlite-known.ts';
 import { HAS_MILESTONE, hasMilestone, type Prepare } from './sqlite-history.ts';
 
 /** Changes after which the index follows: some milliseconds of work, and what opening reads at most after a crash. */
@@ -14,7 +15,7 @@ const MOST_CHANGES = 2_048;
 /** The same for keys that are long, in bytes. */
 const MOST_KEY_BYTES = 4_194_304;
 /** A longer value is read from the history again. */
-const LONGEST_VALUE = 1_024;
+const LONGEST_VALUE = 512;
 
 /** The last change of a key. */
 export interface RecentChange extends Place {
@@ -67,6 +68,7 @@ export class SqliteRecent {
   readonly #prepare: Prepare;
   readonly #keys = new Map<string, RecentKey>();
   readonly #order = new SortedLines<RecentKey>();
+  readonly #known = new KnownEntries();
   /** Changes up to this id are in the index. */
   #indexed: number;
   #keyBytes = 0;
@@ -97,6 +99,11 @@ export class SqliteRecent {
 
   get(key: Uint8Array): RecentKey | undefined {
     return this.#keys.get(this.#textOf(key));
+  }
+
+  /** The entry of a key that has no recent change, if it had one not long ago. */
+  known(key: Uint8Array): StoredEntry | undefined {
+    return this.#known.get(this.#textOf(key));
   }
 
   /** In the order of the keys. */
@@ -161,6 +168,7 @@ export class SqliteRecent {
   /** The index knows all changes before `nextId`. */
   followed(nextId: number): void {
     this.#indexed = nextId - 1;
+    for (const { text, last } of this.#keys.values()) this.#known.set(text, last.entry);
     this.#keys.clear();
     this.#order.clear();
     this.#keyBytes = 0;

@@ -2,6 +2,7 @@
 // Invariant: messages arrive in order and whole; `ended` is told once, last.
 import { Worker } from 'node:worker_threads';
 import { Packer, Unpacker } from './packed.ts';
+import { ring } from './sqlite-line.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './sqlite-messages.ts';
 
 /** Below this many bytes a message is copied sooner than it is transferred. */
@@ -15,13 +16,15 @@ interface ThreadOwner {
 
 export class SqliteThread {
   readonly #worker: Worker;
+  readonly #bell = new Int32Array(new SharedArrayBuffer(4));
   readonly #packer = new Packer();
   readonly #ended: Promise<void>;
 
-  constructor(file: URL, start: WorkerStart, owner: ThreadOwner) {
+  constructor(file: URL, start: Omit<WorkerStart, 'bell'>, owner: ThreadOwner) {
     // Flags of the process need not fit a worker (`--input-type`).
-    this.#worker = new Worker(file, { name: 'holdfast-store', workerData: start, execArgv: [] });
-    const unpacker = new Unpacker('copy');
+    const workerData: WorkerStart = { ...start, bell: this.#bell };
+    this.#worker = new Worker(file, { name: 'holdfast-store', workerData, execArgv: [] });
+    const unpacker = new Unpacker();
     let cause: unknown;
     this.#worker.on('message', (packed: Uint8Array<ArrayBuffer>) => {
       owner.message(unpacker.unpack(packed) as FromWorker);
@@ -41,6 +44,7 @@ export class SqliteThread {
     const packed = this.#packer.pack(message);
     if (packed.length < TRANSFER_BYTES) this.#worker.postMessage(packed);
     else this.#worker.postMessage(packed, [packed.buffer]);
+    ring(this.#bell);
   }
 
   /** The process lives on while someone waits, and not because a store is open. */

@@ -3,8 +3,10 @@
 // lasts while its file is there.
 import { existsSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
+import { lineOf, type Line } from '../../../src/adapters/sqlite-line.ts';
 import type { WorkerStart } from '../../../src/adapters/sqlite-messages.ts';
+import { serveStore } from '../../../src/adapters/sqlite-serve.ts';
 
 const faults = dirname((workerData as WorkerStart).directory);
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -20,22 +22,25 @@ function heldUp(fault: string): void {
   while (existsSync(join(faults, fault))) Atomics.wait(sleeper, 0, 0, 5);
 }
 
-const port = parentPort;
-if (port === null) throw new Error('this runs as a worker');
-// Before the store's own listener, so that a message is not yet acted upon.
-port.on('message', () => {
-  if (happens('die-before')) process.exit(1);
-  heldUp('stall');
-});
-const close = port.close.bind(port);
-port.close = () => {
-  heldUp('linger');
-  close();
+const start = workerData as WorkerStart;
+const line = lineOf(start.bell);
+const faulty: Line = {
+  ...line,
+  next() {
+    const message = line.next();
+    if (message === undefined) return undefined;
+    if (happens('die-before')) process.exit(1);
+    heldUp('stall');
+    return message;
+  },
+  answer(message) {
+    if (happens('die-after')) process.exit(1);
+    if (happens('throw')) throw new Error('thrown in the thread');
+    line.answer(message);
+  },
+  close() {
+    heldUp('linger');
+    line.close();
+  },
 };
-const post = port.postMessage.bind(port);
-port.postMessage = (message: unknown) => {
-  if (happens('die-after')) process.exit(1);
-  if (happens('throw')) throw new Error('thrown in the thread');
-  post(message);
-};
-await import('../../../src/adapters/sqlite-worker.ts');
+serveStore(faulty, start);

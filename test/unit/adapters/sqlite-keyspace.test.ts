@@ -217,6 +217,33 @@ describe('keyspace over SQLite', () => {
     expect(valueAt(new SqliteKeyspace(database, 'memory'), 'a', 4)).toBe('3');
   });
 
+  test('what it remembers of keys is forgotten when more were written than it keeps, and is never out of date', () => {
+    const keyspace = new SqliteKeyspace(inMemory(), 'memory');
+    keyspace.begin();
+    const write = (n: number, version: number): void => {
+      const revision = keyspace.revision + 1;
+      const name = key(`k${n}`);
+      const previous = keyspace.get(name);
+      const entry = {
+        key: name,
+        value: key(`${version}`),
+        createRevision: previous?.createRevision ?? revision,
+        modRevision: revision,
+        version,
+      };
+      keyspace.write(revision, [{ type: 'put', sub: 0, entry, previous }]);
+    };
+    for (let n = 0; n < 20_000; n++) write(n, 1);
+    keyspace.commit();
+    keyspace.follow();
+    keyspace.begin();
+    for (let n = 0; n < 20_000; n += 1_000) write(n, 2);
+    keyspace.commit();
+    keyspace.follow();
+    for (let n = 0; n < 20_000; n += 500)
+      expect(valueAt(keyspace, `k${n}`, keyspace.revision)).toBe(n % 1_000 === 0 ? '2' : '1');
+  });
+
   test('the model notices an index that takes for known what it does not have', () => {
     const damage = 'UPDATE progress SET indexed = (SELECT coalesce(max(id), 0) FROM history)';
     expect(fails(() => reopening(inMemory(), damage))).toBe(true);
