@@ -1,5 +1,7 @@
 // The engine `file:` as the store sees it: batches go to a worker thread, which a new one replaces when it dies.
 // Invariant: each batch settles once, in order; one that the thread had when it died may have been applied.
+import { existsSync } from 'node:fs';
+import { basename, extname } from 'node:path';
 import { HoldfastError } from '../protocol/errors.ts';
 import type { Backend, BatchOutcome } from '../store/backend.ts';
 import type { Command } from '../store/commands.ts';
@@ -31,11 +33,19 @@ export interface SqliteBackendOptions {
   readonly closeTimeoutMs?: number | undefined;
 }
 
-/** As it is called beside this file, in the sources and in what is built of them. */
-function workerFile(): URL {
-  return new URL(
-    `./sqlite-worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`,
-    import.meta.url,
+/**
+ * What the thread runs: a file beside this one, in the sources and in what is built of them.
+ *
+ * @param here `import.meta.url`, which a bundle may lack
+ * @throws HoldfastError `unsupported` where a bundler took this file and left that one
+ */
+export function workerFile(here: string | undefined): URL {
+  const worker = new URL(`./sqlite-worker${extname(here ?? '')}`, here ?? 'file:///bundle/');
+  if (here !== undefined && existsSync(worker)) return worker;
+  throw new HoldfastError(
+    `a store in a file needs ${basename(worker.pathname)} for its thread, and it is not beside ${here ?? 'this bundle'}: ` +
+      'bundlers leave it out; keep the package holdfast out of the bundle (esbuild: --packages=external, or --external:holdfast)',
+    { code: 'unsupported' },
   );
 }
 
@@ -69,7 +79,7 @@ class SqliteBackend implements Backend {
 
   constructor({ directory, worker, closeTimeoutMs }: SqliteBackendOptions) {
     this.#directory = directory;
-    this.#file = worker ?? workerFile();
+    this.#file = worker ?? workerFile(import.meta.url as string | undefined);
     this.#closeTimeoutMs = closeTimeoutMs ?? CLOSE_TIMEOUT_MS;
   }
 

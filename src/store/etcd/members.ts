@@ -1,11 +1,13 @@
 // The members of the cluster: which one is asked, and which one next when it does not serve.
 // Invariant: whoever waits for a member is told of a channel that is ready, in the turn in which it is, once.
-import type { Clock, Random, Timer } from '../../ports.ts';
+import type { Clock, Log, Random, Timer } from '../../ports.ts';
 import type { Channel, Transport } from './transport.ts';
 
 export interface MembersOptions {
   readonly clock: Clock;
   readonly random: Random;
+  /** Told when nobody can be reached, once, and when somebody can again. */
+  readonly log: Log;
   readonly transport: Transport;
   /** `host:port` each; at least one. */
   readonly endpoints: readonly string[];
@@ -23,6 +25,7 @@ export class Members {
   lastFailure = 'none was tried yet';
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #log: Log;
   readonly #dialTimeoutMs: number;
   readonly #channels: readonly Channel[];
   readonly #waiters = new Set<(channel: Channel) => void>();
@@ -34,9 +37,10 @@ export class Members {
   #failures = 0;
   #timer: Timer | undefined;
 
-  constructor({ clock, random, transport, endpoints, dialTimeoutMs }: MembersOptions) {
+  constructor({ clock, random, log, transport, endpoints, dialTimeoutMs }: MembersOptions) {
     this.#clock = clock;
     this.#random = random;
+    this.#log = log;
     this.#dialTimeoutMs = dialTimeoutMs;
     this.endpoints = endpoints;
     this.#channels = endpoints.map((endpoint) => transport.channel(endpoint));
@@ -97,6 +101,8 @@ export class Members {
     this.#stopTimer();
     this.#dial += 1;
     this.#seeking = 'no';
+    if (this.#failures >= this.#channels.length)
+      this.#log.info({ endpoint: channel.endpoint }, `etcd can be reached again, at ${channel.endpoint}`);
     this.#failures = 0;
     const waiters = [...this.#waiters];
     this.#waiters.clear();
@@ -112,6 +118,10 @@ export class Members {
     this.#failures += 1;
     const rounds = Math.floor(this.#failures / this.#channels.length);
     if (this.#failures % this.#channels.length !== 0) return this.#seek();
+    if (rounds === 1) {
+      const { endpoints, lastFailure } = this;
+      this.#log.warn({ endpoints }, `no etcd can be reached (${lastFailure}); trying on`);
+    }
     this.#seeking = 'pausing';
     const ceilingMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(rounds, 10));
     this.#timer = this.#clock.setTimer(

@@ -99,7 +99,7 @@ class EtcdStore implements Store {
     const { clock, random, transport, log } = ports;
     this.#random = random;
     this.#proposeTimeoutMs = options.proposeTimeoutMs ?? defaults.proposeTimeoutMs;
-    this.#members = new Members({ clock, random, transport, endpoints, dialTimeoutMs });
+    this.#members = new Members({ clock, random, log, transport, endpoints, dialTimeoutMs });
     const tokens = new Tokens(user);
     this.#sentinel = new Sentinel(clock, this.#members);
     const run = random.id().slice(0, 8);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { openSqliteBackend } from '../../../src/adapters/sqlite-backend.ts';
+import { openSqliteBackend, workerFile } from '../../../src/adapters/sqlite-backend.ts';
 import { databasePath, openDatabase } from '../../../src/adapters/sqlite-database.ts';
 import { integrityProblems } from '../../../src/adapters/sqlite-integrity.ts';
 import type { Backend, BatchOutcome } from '../../../src/store/backend.ts';
@@ -186,6 +186,14 @@ test('closing lets batches end first, refuses later ones, and twice is as once',
   const database = openDatabase(directory);
   expect(integrityProblems(database)).toEqual([]);
   database.close();
+});
+
+test('where a bundler left the file of the thread behind, the error says what to do', () => {
+  const beside = new URL('../../../src/adapters/sqlite-backend.ts', import.meta.url).href;
+  expect(workerFile(beside).href).toMatch(/src\/adapters\/sqlite-worker\.ts$/);
+  // An ES module has an address, CommonJS has none.
+  for (const bundle of ['file:///srv/app/bundle.js', undefined])
+    expect(() => workerFile(bundle)).toThrow(/sqlite-worker.*keep the package holdfast out of the bundle/);
 });
 
 test('on an older Node the error says which one is needed', () => {

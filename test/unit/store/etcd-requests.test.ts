@@ -28,6 +28,21 @@ describe('both time-outs', () => {
     expect(cluster.received).toEqual([]);
   });
 
+  test('that nobody can be reached is logged once, and that somebody can again', async () => {
+    const { simulation, cluster, store } = scripted(21);
+    for (const member of cluster.members.values()) member.door = 'shut';
+    const doing = store.put(aPut, { proposeTimeoutMs: 30_000 });
+    await simulation.run(20_000);
+    for (const member of cluster.members.values()) member.door = 'open';
+    await simulation.run(2_000);
+    answer(cluster.last, putAnswer);
+    expect(await simulation.settle(outcomeOf(doing), 1)).toBe('done');
+    expect(simulation.log.entries.map(({ level, message }) => `${level} ${message}`)).toEqual([
+      expect.stringMatching(/^warn no etcd can be reached \([ab]:1: Connection dropped\); trying on$/),
+      expect.stringMatching(/^info etcd can be reached again, at [ab]:1$/),
+    ]);
+  });
+
   test('a write that is sent and not answered may have happened; its late answer finds nobody', async () => {
     const { simulation, cluster, store } = scripted(2);
     expect(await simulation.settle(outcomeOf(store.put(aPut, times)), 3_001)).toBe('timed_out unknown');
