@@ -80,6 +80,7 @@ export { prefixEnd } from './store/bytes.ts';
 export { weightedMean } from './training/aggregate.ts';
 export type * from './training/contract.ts';
 export type * from './training/events.ts';
+export { roundsCsv, roundsJson } from './training/metrics.ts';
 export type { GateOptions, TrainerOptions } from './training/options.ts';
 export type { TraineeOptions } from './training/trainee.ts';
 export type { AdaptiveOptions } from './training/strategies/adaptive.ts';

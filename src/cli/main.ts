@@ -13,6 +13,7 @@ import { nodeCommand } from './node.ts';
 import { printError } from './report.ts';
 import { statusCommand } from './status.ts';
 import { storeCommand } from './store.ts';
+import { trainCommand } from './train.ts';
 import { upgradeCheckCommand } from './upgrade-check.ts';
 import { testgenCommand } from './testgen.ts';
 
@@ -45,6 +46,7 @@ for (const command of [
   callCommand(),
   statusCommand(),
   storeCommand(),
+  trainCommand(),
   checkCommand(),
   conformCommand(),
   upgradeCheckCommand(),
