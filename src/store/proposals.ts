@@ -9,7 +9,7 @@ import {
 import { Deadlines, type Waiting } from '../actors/deadlines.ts';
 import { compile, type CompiledActor } from '../engine/compile.ts';
 import type { Observer } from '../engine/table-records.ts';
-import type { Clock } from '../ports.ts';
+import type { Clock, Timer } from '../ports.ts';
 import type { HoldfastError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Backend, BatchOutcome } from './backend.ts';
@@ -17,6 +17,9 @@ import { isRefusal, type Answers, type Command } from './commands.ts';
 import type { ProposalOptions } from './contract.ts';
 import * as failure from './failure.ts';
 import type { Change } from './keyspace.ts';
+
+/** Between two attempts to hear from an engine that failed, in milliseconds. */
+const RETRY_MS = 1_000;
 
 export interface Proposal extends CompiledActor<ProposalContext>, Waiting {
   readonly command: Command;
@@ -56,6 +59,8 @@ export class Proposals {
   /** Proposals of the batches that the backend has. */
   readonly #batches = new Set<readonly Proposal[]>();
   #pumping = false;
+  /** Until the engine is asked again for what it committed and did not tell. */
+  #untold: Timer | undefined;
   #end: HoldfastError | undefined;
   // One object for each event that every proposal brings: the machine reads it and does not keep it.
   readonly #taken = { type: 'submission.taken' as const, epoch: 0, at: 0 };
@@ -128,6 +133,7 @@ export class Proposals {
     this.#queue = [];
     this.#head = 0;
     this.#deadlines.stop();
+    this.#forgetUntold();
   }
 
   #refusal(
@@ -204,14 +210,31 @@ export class Proposals {
   #pump(): void {
     this.#pumping = false;
     while (this.#waiting > 0 && this.#batches.size < this.#options.backend.maxBatches) {
-      const batch = this.#take();
-      this.#batches.add(batch);
-      const commands = batch.map(({ command }) => command);
-      this.#run(commands).then(
-        (outcome) => this.#committed(batch, outcome),
-        (error: unknown) => this.#failed(batch, failure.ofEngine(error)),
-      );
+      this.#submit(this.#take());
     }
+  }
+
+  #submit(batch: readonly Proposal[]): void {
+    this.#batches.add(batch);
+    this.#run(batch.map(({ command }) => command)).then(
+      (outcome) => this.#committed(batch, outcome),
+      (error: unknown) => this.#failed(batch, failure.ofEngine(error)),
+    );
+  }
+
+  /**
+   * What the engine committed and could not answer it tells with the next batch. Watches must not wait until somebody has
+   * one, so it gets an empty one; again and again, while it cannot take that.
+   */
+  #askForUntold(when: 'now' | 'later'): void {
+    this.#forgetUntold();
+    if (when === 'now') return this.#submit([]);
+    this.#untold = this.#options.clock.setTimer(() => this.#askForUntold('now'), RETRY_MS);
+  }
+
+  #forgetUntold(): void {
+    if (this.#untold !== undefined) this.#options.clock.clearTimer(this.#untold);
+    this.#untold = undefined;
   }
 
   /** What a backend throws at once is a failure like any other. */
@@ -250,6 +273,7 @@ export class Proposals {
   #committed(batch: readonly Proposal[], { changes, outcomes }: BatchOutcome): void {
     this.#batches.delete(batch);
     if (this.#end !== undefined) return;
+    this.#forgetUntold();
     if (changes.length > 0) this.#options.committed(changes);
     const at = this.#options.clock.now();
     for (let index = 0; index < batch.length; index++) {
@@ -287,6 +311,8 @@ export class Proposals {
     }
     if (type === 'submission.vanished' && batch.some(({ command }) => command.type === 'grant'))
       this.#options.doubted();
+    if (batch.length === 0) this.#askForUntold('later');
+    else if (type === 'submission.vanished') this.#askForUntold('now');
     this.#pump();
   }
 

@@ -2,10 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../../src/protocol/errors.ts';
 import { limits } from '../../../src/protocol/limits.ts';
+import type { Backend, BatchOutcome } from '../../../src/store/backend.ts';
+import type { Command } from '../../../src/store/commands.ts';
 import type { ProposalOptions } from '../../../src/store/contract.ts';
 import { MemoryKeyspace } from '../../../src/store/memory-keyspace.ts';
 import { bytes } from './naive-store.ts';
-import { Notes, simulatedStore, type Simulated } from './store-under-simulation.ts';
+import { Notes, reopen, simulatedStore, type Simulated } from './store-under-simulation.ts';
 
 interface Freed {
   readonly at: number;
@@ -157,6 +159,43 @@ describe('an engine that fails', () => {
     expect(hows([write])).toEqual(['store_failed unknown']);
     await on.store.close();
   });
+});
+
+test('what an engine committed and could not answer is told as soon as it can be asked, without a request', async () => {
+  const on = await simulatedStore(14);
+  const failures: HoldfastError[] = [];
+  let untold: BatchOutcome['changes'] = [];
+  const { engine, durable, maxBatches } = on.backend;
+  const run = async (commands: readonly Command[]): Promise<BatchOutcome> => {
+    const error = failures.shift();
+    if (error?.started === 'notStarted') throw error;
+    const { changes, outcomes } = await on.backend.run(commands);
+    const all = [...untold, ...changes];
+    untold = error === undefined ? [] : all;
+    if (error !== undefined) throw error;
+    return { changes: all, outcomes };
+  };
+  const backend: Backend = { engine, durable, maxBatches, run, close: () => Promise.resolve() };
+  const store = await reopen(on.simulation, backend);
+  const notes = new Notes();
+  store.watch({ key: bytes(''), end: bytes('') }, notes);
+  await on.simulation.run(100);
+  const fail = (started: 'unknown' | 'notStarted') =>
+    new HoldfastError('the thread died', { code: 'store_failed', started });
+  failures.push(fail('unknown'), fail('notStarted'), fail('unknown'), fail('notStarted'));
+  const write = put({ ...on, store }, 'a');
+  await on.simulation.run(1_500);
+  expect(hows([write])).toEqual(['store_failed unknown']);
+  expect(notes.told).toEqual([]);
+  await on.simulation.run(5_000);
+  expect(failures).toEqual([]);
+  expect(notes.told).toEqual(['put a=@2']);
+  failures.push(fail('unknown'), fail('notStarted'));
+  put({ ...on, store }, 'b');
+  await on.simulation.run(100);
+  await store.close();
+  await on.store.close();
+  expect(on.simulation.planned).toBe(0);
 });
 
 describe('limits', () => {
