@@ -35,6 +35,7 @@ import { HoldfastError } from './protocol/errors.ts';
 import { limits } from './protocol/limits.ts';
 import { startCompaction } from './store/compaction.ts';
 import type { Store } from './store/contract.ts';
+import { holdLease as holdLeaseOn, type HeldLease, type HoldLeaseOptions } from './store/hold-lease.ts';
 import { openLocalStore, type StoreOptions } from './store/local-store.ts';
 import { openMemoryStore } from './store/memory-store.ts';
 import type { Trainer } from './training/events.ts';
@@ -75,7 +76,7 @@ export { startCompaction, type CompactionOptions, type CompactionPolicy } from '
 export type * from './store/contract.ts';
 export type { EtcdOptions } from './adapters/etcd-store.ts';
 export type { GrpcTls } from './adapters/grpc-client.ts';
-export { holdLease, type HeldLease, type HoldLeaseOptions } from './store/hold-lease.ts';
+export type { HeldLease, HoldLeaseOptions } from './store/hold-lease.ts';
 export { prefixEnd } from './store/bytes.ts';
 export { weightedMean } from './training/aggregate.ts';
 export type * from './training/contract.ts';
@@ -186,6 +187,16 @@ export async function checkStore(url: string): Promise<readonly string[]> {
   if (String(url).startsWith('file:')) return directoryProblems(storeDirectory(url));
   const message = `${JSON.stringify(url)} has no file to look over; give file:DIRECTORY`;
   throw new HoldfastError(message, { code: 'invalid_option' });
+}
+
+/**
+ * Asks for a lease and keeps it alive until it is lost or released. A process that slept for longer than was left of the
+ * lease has lost it, whatever the store says later.
+ *
+ * @throws HoldfastError `invalid_option`; what `store.leases.grant` throws
+ */
+export function holdLease(store: Store, options: HoldLeaseOptions): Promise<HeldLease> {
+  return holdLeaseOn(store, { ...options, clock: options.clock ?? createNodeClock() });
 }
 
 /**

@@ -68,15 +68,29 @@ async function importAll(store: Store, file: string | undefined, { json }: Store
   printLine(`${written} entries written${leftOut === 0 ? '' : `, ${leftOut} left out: they had a lease`}`);
 }
 
-async function importEntries(
-  store: Store,
-  file: string | undefined,
-): Promise<{ written: number; leftOut: number }> {
+interface Counts {
+  written: number;
+  leftOut: number;
+}
+
+/** @throws HoldfastError that says what was written before */
+async function importEntries(store: Store, file: string | undefined): Promise<Counts> {
+  const counts = { written: 0, leftOut: 0 };
+  try {
+    await importLines(store, file, counts);
+    return counts;
+  } catch (error) {
+    const code = error instanceof HoldfastError ? error.code : 'invalid_argument';
+    const message = `${(error as Error).message}; ${counts.written} entries were written before`;
+    throw new HoldfastError(message, { code, cause: error });
+  }
+}
+
+async function importLines(store: Store, file: string | undefined, counts: Counts): Promise<void> {
   const lines = createInterface({ input: file === undefined ? process.stdin : createReadStream(file) });
   let together: Operation[] = [];
   let bytes = 0;
   let lineNumber = 0;
-  const counts = { written: 0, leftOut: 0 };
   const flush = async (): Promise<void> => {
     if (together.length > 0) await store.txn({ success: together });
     counts.written += together.length;
@@ -99,7 +113,6 @@ async function importEntries(
     bytes += size;
   }
   await flush();
-  return counts;
 }
 
 function readLine(line: string, lineNumber: number): { key: Uint8Array; value: Uint8Array; lease: unknown } {

@@ -135,7 +135,11 @@ export function jsonOf(bytes: Uint8Array): JsonBytes {
 export function bytesOf(value: unknown): Uint8Array {
   if (typeof value === 'string') return new TextEncoder().encode(value);
   const base64 = (value as { base64?: unknown } | null)?.base64;
-  if (typeof base64 === 'string') return new Uint8Array(Buffer.from(base64, 'base64'));
+  if (typeof base64 === 'string') {
+    const bytes = Buffer.from(base64, 'base64');
+    // What is no base64 is left out by `Buffer.from`, without a word.
+    if (bytes.toString('base64') === base64) return new Uint8Array(bytes);
+  }
   throw new HoldfastError(`${JSON.stringify(value)} is neither a text nor {"base64": "…"}`, {
     code: 'invalid_argument',
   });

@@ -10,7 +10,8 @@ import type { LeaseId, Store } from './contract.ts';
 export interface HoldLeaseOptions {
   /** Whole seconds after the last keepalive at which the store lets the lease go. The store may grant more. */
   readonly ttlSeconds: number;
-  readonly clock: Clock;
+  /** @default monotonic, of this process */
+  readonly clock?: Clock | undefined;
   /** @default the store chooses */
   readonly id?: LeaseId | undefined;
   /**
@@ -25,6 +26,8 @@ export interface HoldLeaseOptions {
   /** @default none */
   readonly log?: Log | undefined;
 }
+
+type TimedOptions = HoldLeaseOptions & { readonly clock: Clock };
 
 export interface HeldLease extends AsyncDisposable {
   readonly id: LeaseId;
@@ -47,8 +50,9 @@ export interface HeldLease extends AsyncDisposable {
  *
  * @throws HoldfastError `invalid_option`; what `store.leases.grant` throws
  */
-export async function holdLease(store: Store, options: HoldLeaseOptions): Promise<HeldLease> {
+export async function holdLease(store: Store, options: TimedOptions): Promise<HeldLease> {
   const { clock, ttlSeconds, id, signal } = options;
+  if (!(ttlSeconds >= 1)) throw invalid(`ttlSeconds is ${ttlSeconds}; give whole seconds from 1`);
   check(options, ttlSeconds * 1_000);
   const sentAt = clock.now();
   const grant = await store.leases.grant({ ttlSeconds, id }, { signal });
@@ -82,7 +86,7 @@ class Holding implements HeldLease {
   #state: 'held' | 'lost' | 'released' = 'held';
   #revoked: Promise<void> = Promise.resolve();
 
-  constructor(store: Store, options: HoldLeaseOptions, id: LeaseId, ttlMs: number, sentAt: number) {
+  constructor(store: Store, options: TimedOptions, id: LeaseId, ttlMs: number, sentAt: number) {
     const { clock, log, signal, marginMs = ttlMs / 10, intervalMs = ttlMs / 3 } = options;
     this.id = id;
     this.#store = store;

@@ -12,21 +12,39 @@ test('the picture of the connection and the table of options are those of the co
   expect(freshReadme(text)).toBe(text);
 });
 
-test('the first example runs as it stands and prints what it says', () => {
-  const example = /```ts\n(import \{ createClient[\s\S]*?)```/.exec(text)?.[1] ?? '';
+/** Runs the example that begins so, with what a reader would choose otherwise. */
+function run(beginning: string, changes: readonly (readonly [from: string, to: string])[]): unknown {
+  const found = text.split('```ts\n').find((block) => block.startsWith(beginning)) ?? '';
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-readme-'));
-  const file = join(folder, 'example.ts');
   const index = new URL('../../src/index.ts', import.meta.url).href;
-  // A free port instead of the one that a reader would remember.
-  writeFileSync(file, example.replace("'holdfast'", JSON.stringify(index)).replace('7070', '0'));
-  const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
-    encoding: 'utf8',
-    timeout: 25_000,
-  });
+  let example = found.slice(0, found.indexOf('```')).replace("'holdfast'", JSON.stringify(index));
+  for (const [from, to] of changes) {
+    expect(example).toContain(from);
+    example = example.replace(from, to);
+  }
+  writeFileSync(join(folder, 'example.ts'), example);
+  const options = { cwd: folder, encoding: 'utf8', timeout: 25_000 } as const;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['example.ts'], options);
   rmSync(folder, { recursive: true });
-  expect(stderr).toBe('');
-  expect(stdout).toBe('3\n');
-  expect(status).toBe(0);
+  return { status, stdout, stderr };
+}
+
+test('the first example runs as it stands and prints what it says', () => {
+  // A free port instead of the one that a reader would remember.
+  expect(run('import { createClient', [['7070', '0']])).toEqual({ status: 0, stdout: '3\n', stderr: '' });
+});
+
+test('the example of the store runs, and hears of every change', () => {
+  expect(
+    run('import { holdLease', [
+      ['stopWork()', '{}'],
+      ['\n}\n', '\n  if (revision === 3) process.exit();\n}\n'],
+    ]),
+  ).toEqual({
+    status: 0,
+    stdout: '0 []\n3 [ 1, 2 ]\n',
+    stderr: '',
+  });
 });
 
 test('the first example has at most twelve lines', () => {

@@ -157,7 +157,13 @@ describe('the commands on a store', () => {
     const content = ({ entries }: typeof before): unknown => entries.map(({ key, value }) => [key, value]);
     expect(content(after)).toEqual(content(before));
     await writeFile(file, `${await readFile(file, 'utf8')}nonsense\n`);
-    expect((await on('import', file)).stderr).toContain('line 1102 is no entry of an export');
+    const broken = (await on('import', file)).stderr;
+    expect(broken).toMatch(/line 1102 is no entry of an export: .*; 1000 entries were written before \[/);
+    await writeFile(file, '{"key":{"base64":"?"},"value":"1"}\n');
+    expect((await on('import', file)).stderr).toContain('{"base64":"?"} is neither a text nor');
+    expect((await on('import', join(folder, 'nothing'))).stderr).toMatch(
+      /no such file.*; 0 entries were written/,
+    );
   });
 
   it('reads begin no store where there is none, writes do', async () => {
@@ -178,6 +184,9 @@ describe('the commands on a store', () => {
   it('compact', async () => {
     const { revision } = await store.put({ key: bytes('c'), value: bytes('1') });
     expect((await on('compact', '--json')).stdout).toBe(`{"compactRevision":${revision}}\n`);
+    // Again there is nothing to do, and nothing wrong.
+    expect(await on('compact')).toMatchObject({ status: 0, stdout: `compacted to revision ${revision}\n` });
+    expect((await on('compact', String(revision))).stderr).toContain('[compacted]');
     const old = await on('get', 'c', '--rev', String(revision - 1), '--json');
     expect(JSON.parse(old.stderr)).toMatchObject({ code: 'compacted' });
   });

@@ -280,6 +280,8 @@ describe('one holder', () => {
   });
 
   test.each([
+    { ttlSeconds: 0 },
+    { ttlSeconds: Number.NaN },
     { marginMs: -1 },
     { marginMs: 10_000 },
     { intervalMs: 0 },

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { noLog, openStore } from '../../../src/index.ts';
+import { holdLease, noLog, openStore } from '../../../src/index.ts';
 
 const index = fileURLToPath(new URL('../../../src/index.ts', import.meta.url));
 
@@ -56,4 +56,13 @@ test('a store that cannot be opened with its options leaves the directory to the
   const opening = openStore(`file:${directory}`, { log: noLog(), proposeTimeoutMs: 0 });
   await expect(opening).rejects.toMatchObject({ code: 'invalid_option' });
   await (await openStore(`file:${directory}`, { log: noLog() })).close();
+});
+
+test('a lease is held on the clock of the process, unless another one is given', async () => {
+  const store = await openStore('memory:', { log: noLog() });
+  const lease = await holdLease(store, { ttlSeconds: 60 });
+  expect([lease.isHeld(), (await store.leases.list()).ids]).toEqual([true, [lease.id]]);
+  await lease.release();
+  expect([lease.isHeld(), (await store.leases.list()).ids]).toEqual([false, []]);
+  await store.close();
 });
