@@ -30,7 +30,7 @@ const CHECKPOINT_PAGES = 2_048;
 const LOG_BYTES = 32 + CHECKPOINT_PAGES * (24 + PAGE_BYTES);
 
 /** What a large transaction leaves of the write-ahead log, in bytes. */
-const LOG_LIMIT_BYTES = 67_108_864;
+const LOG_LIMIT_BYTES = 16_777_216;
 
 /** In KiB. */
 const CACHE_KIB = 65_536;

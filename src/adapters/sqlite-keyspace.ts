@@ -9,6 +9,9 @@ import { SqliteHistory, statements, type Prepare } from './sqlite-history.ts';
 import { SqliteIndex } from './sqlite-index.ts';
 import { SqliteSweep } from './sqlite-sweep.ts';
 
+/** Changes that one slice of sweeping looks at: about a millisecond. */
+const SLICE_CHANGES = 256;
+
 type LeaseRow = [id: string, grantedSeconds: number, remainingMs: number];
 
 const leaseRecord = ([id, grantedSeconds, remainingMs]: LeaseRow): LeaseRecord => ({
@@ -131,11 +134,18 @@ export class SqliteKeyspace implements Keyspace {
   }
 
   /** Frees a slice of what compaction left, outside of transactions; tells whether more is left. */
-  sweep(changes: number): 'more' | 'done' {
+  sweep(changes = SLICE_CHANGES): 'more' | 'done' {
     // What is not in the index yet is not swept.
     if (this.#index.indexed + 1 < this.#history.firstId(this.compactRevision, this.revision))
       this.#index.follow();
     return this.#sweep.slice(this.compactRevision, this.revision, changes);
+  }
+
+  defragment(): 'more' | 'nothing' {
+    // A compaction of this batch has not been told yet.
+    if (this.compactRevision !== this.#before.compactRevision) return 'more';
+    if (this.sweep() === 'more') return 'more';
+    return this.#sweep.shrink();
   }
 
   keysOf(lease: LeaseId): readonly Uint8Array[] {

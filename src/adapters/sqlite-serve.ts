@@ -7,9 +7,6 @@ import type { Line } from './sqlite-line.ts';
 import type { WorkerStart } from './sqlite-messages.ts';
 import { SqliteWriter } from './sqlite-writer.ts';
 
-/** Changes that are looked at between two batches: about a millisecond. */
-const SLICE_CHANGES = 256;
-
 /** Returns when the store was closed, or could not be opened. @throws what leaves the file in an unknown state */
 export function serveStore(line: Line, { directory, told }: WorkerStart): void {
   const keyspace = open(line, directory);
@@ -45,7 +42,7 @@ function serve(line: Line, keyspace: SqliteKeyspace, writer: SqliteWriter): void
       attempt(() => keyspace.lags && keyspace.follow());
     }
     // A slice after each batch too, so that writers without a pause do not keep the sweep away.
-    if (sweeping === 'more') sweeping = attempt(() => keyspace.sweep(SLICE_CHANGES)) ?? 'done';
+    if (sweeping === 'more') sweeping = attempt(() => keyspace.sweep()) ?? 'done';
     else if (message === undefined) line.sleep();
   }
 }

@@ -66,6 +66,15 @@ export class SqliteSweep {
     return 'more';
   }
 
+  /** Gives back a slice of the free pages that writers were left; at last the file takes what it needs. */
+  shrink(): 'more' | 'nothing' {
+    const more = this.#number('PRAGMA freelist_count') > VACUUM_PAGES;
+    this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+    // The main file shrinks when the log is moved into it.
+    if (!more) this.#database.exec('PRAGMA wal_checkpoint(FULL)');
+    return more ? 'more' : 'nothing';
+  }
+
   #number(sql: string): number {
     const row = this.#prepare(sql).get() as unknown as readonly number[] | undefined;
     return row?.[0] ?? 0;

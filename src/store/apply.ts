@@ -47,6 +47,9 @@ export function apply(keyspace: Keyspace, command: Command, changes: Change[]): 
       return txn(keyspace, command, changes);
     case 'compact':
       return compact(keyspace, command.revision);
+    // What it does is done when all is committed.
+    case 'defragment':
+      return { revision: keyspace.revision, left: 'more' };
     case 'status': {
       const { revision, compactRevision, sizeBytes } = keyspace;
       return { revision, compactRevision, sizeBytes };
@@ -85,16 +88,31 @@ export function applyBatch(
       reads(command) ? apply(keyspace, command, changes) : refuseWrite(error),
     );
   }
-  for (const [index, command] of commands.entries())
+  for (const [index, command] of commands.entries()) {
     if (command.type === 'history') outcomes[index] = history(keyspace, command);
+    else if (command.type === 'defragment') outcomes[index] = defragment(keyspace);
+  }
   return { changes, outcomes };
+}
+
+function defragment(keyspace: Keyspace): Outcome {
+  try {
+    return { revision: keyspace.revision, left: keyspace.defragment() };
+  } catch (error) {
+    return refuseWrite(error);
+  }
 }
 
 function reads(command: Command): boolean {
   const { type } = command;
   if (type === 'txn') return [...(command.success ?? []), ...(command.failure ?? [])].every(reads);
   return (
-    type === 'range' || type === 'status' || type === 'history' || type === 'leases' || type === 'leaseKeys'
+    type === 'range' ||
+    type === 'status' ||
+    type === 'defragment' ||
+    type === 'history' ||
+    type === 'leases' ||
+    type === 'leaseKeys'
   );
 }
 

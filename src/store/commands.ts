@@ -19,6 +19,8 @@ import type { Change, LeaseRecord } from './keyspace.ts';
 export type Command =
   | Operation
   | { readonly type: 'compact'; readonly revision: Revision }
+  /** One step of it. */
+  | { readonly type: 'defragment' }
   | { readonly type: 'status' }
   | { readonly type: 'grant'; readonly id: LeaseId; readonly ttlSeconds: number }
   | { readonly type: 'revoke'; readonly id: LeaseId }
@@ -45,6 +47,7 @@ export interface Answers {
   readonly delete: DeleteResponse;
   readonly txn: TxnResponse;
   readonly compact: Answer;
+  readonly defragment: Answer & { readonly left: 'more' | 'nothing' };
   readonly status: Omit<StoreStatus, 'engine'>;
   readonly grant: Answer;
   readonly revoke: Answer;

@@ -254,6 +254,11 @@ export interface Store extends AsyncDisposable {
   readonly leases: Leases;
   /** Forgets what was overwritten or deleted before `revision`; what holds at `revision` stays. @throws `compacted`, `future_revision` */
   compact(revision: Revision, options?: ProposalOptions): Promise<Answer>;
+  /**
+   * Gives back to the disk what compaction freed, which an engine otherwise keeps for what is written next. Resolves when that is
+   * done; both times are for each of its steps, between which other requests go on. On etcd it is the one member that answers.
+   */
+  defragment(options?: ProposalOptions): Promise<Answer>;
   status(options?: ProposalOptions): Promise<StoreStatus>;
   /** Ends watches and frees waiters with `stopped`; what was acknowledged is kept by durable engines. Twice is as once. */
   close(): Promise<void>;

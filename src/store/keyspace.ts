@@ -67,6 +67,12 @@ export interface Keyspace {
   history(range: KeyRange, from: Revision, to: Revision, most: Page): ChangesThrough;
   /** Forgets what was overwritten or deleted before `revision`; its own changes stay, without what was before them. */
   compact(revision: Revision): void;
+  /**
+   * Gives back to the disk a slice of what compaction freed, outside of transactions; tells whether more is left.
+   *
+   * @throws what keeps it from that, a full disk for one
+   */
+  defragment(): 'more' | 'nothing';
   /** The keys of a lease, in order. */
   keysOf(lease: LeaseId): readonly Uint8Array[];
   leases(): readonly LeaseRecord[];

@@ -199,6 +199,13 @@ class EmbeddedStore implements LocalStore, WatchHome {
     return this.proposals.propose({ type: 'compact', revision }, 0, options);
   }
 
+  async defragment(options?: ProposalOptions): Promise<Answer> {
+    for (;;) {
+      const { revision, left } = await this.proposals.propose({ type: 'defragment' }, 0, options);
+      if (left === 'nothing') return { revision };
+    }
+  }
+
   async status(options?: ProposalOptions): Promise<StoreStatus> {
     const status = await this.proposals.propose({ type: 'status' }, 0, options);
     return { engine: this.#backend.engine, ...status };

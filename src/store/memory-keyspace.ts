@@ -135,6 +135,11 @@ export class MemoryKeyspace implements Keyspace {
     this.compactRevision = revision;
   }
 
+  /** What was compacted is gone already. */
+  defragment(): 'nothing' {
+    return 'nothing';
+  }
+
   keysOf(lease: LeaseId): readonly Uint8Array[] {
     const texts = [...(this.#leased.get(lease) ?? [])].sort(byText);
     return texts.map((text) => ((this.#lines.get(text) as Line).changes.at(-1) as Change).entry.key);

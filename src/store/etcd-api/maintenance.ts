@@ -57,8 +57,10 @@ export function maintenanceMethods(options: MaintenanceOptions): [path: string, 
       if (action === ACTIVATE_ALARM) throw notOffered('alarms are not raised by hand');
       return {}; // etcd leaves the header out
     }),
-    // What an engine frees it uses again.
-    unary('Maintenance/Defragment', async () => ({})),
+    unary('Maintenance/Defragment', async () => {
+      await store.defragment();
+      return {}; // etcd leaves the header out
+    }),
     [
       '/etcdserverpb.Maintenance/Snapshot',
       { type: 'stream', open: (replies) => new SnapshotStream(options, replies) },

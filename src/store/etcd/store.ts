@@ -177,6 +177,11 @@ class EtcdStore implements Store {
     return { revision: revisionOf(message as HeaderMessage) };
   }
 
+  async defragment(options?: ProposalOptions): Promise<Answer> {
+    await this.#run('Maintenance.Defragment', {}, 'defragment', 'write', options);
+    return { revision: await this.#newest(firstKey) };
+  }
+
   async status(options?: ProposalOptions): Promise<StoreStatus> {
     const message = await this.#run('Maintenance.Status', {}, 'status', 'read', options);
     const { dbSize } = message as { readonly dbSize: Int64 };

@@ -36,6 +36,7 @@ export type UnaryMethod =
   | 'Lease.LeaseRevoke'
   | 'Lease.LeaseTimeToLive'
   | 'Lease.LeaseLeases'
+  | 'Maintenance.Defragment'
   | 'Maintenance.Status'
   | 'Auth.Authenticate';
 

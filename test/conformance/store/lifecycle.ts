@@ -37,6 +37,18 @@ export function describeCompaction(under: StoreUnderTest): void {
     expect(a).toMatchObject({ createRevision: 3, modRevision: 5, version: 3 });
   });
 
+  test('defragmenting takes nothing that holds, and needs no compaction', async () => {
+    const store = await openStore(under);
+    await store.put(put('kept', '1'));
+    expect((await store.defragment()).revision).toBe(2);
+    for (const value of ['1', '2', '3']) await store.put(put('a', value));
+    await store.compact(4);
+    const [{ revision }] = await Promise.all([store.defragment(), store.put(put('b', '1'))]);
+    expect(revision).toBeGreaterThanOrEqual(5);
+    expect(await contents(store)).toEqual(['a=3', 'b=1', 'kept=1']);
+    expect(pairs((await store.range({ ...everything, revision: 4 })).entries)).toEqual(['a=2', 'kept=1']);
+  });
+
   test('below the floor there is nothing to compact, and beyond the newest revision neither', async () => {
     const store = await openStore(under);
     for (const value of ['1', '2', '3']) await store.put(put('a', value));

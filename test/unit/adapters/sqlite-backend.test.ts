@@ -1,6 +1,6 @@
 // The engine in a worker thread: batches in order, failures that stay with their command, and threads that die.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -89,6 +89,48 @@ test('compaction gives space back while the store is used', async () => {
   await backend.run([{ type: 'compact', revision }]);
   await vi.waitUntil(async () => (await status()).sizeBytes < 1_500_000, { timeout: 10_000 });
   expect((await range(backend)).entries[0]?.version).toBe(3_000);
+});
+
+test('defragmenting gives back what the sweep leaves for later, while others write', async () => {
+  backend = await openSqliteBackend({ directory });
+  const value = new Uint8Array(1_000);
+  const puts = Array.from({ length: 1_000 }, (): Command => ({ type: 'put', key: bytes('k'), value }));
+  for (const _ of [1, 2, 3]) await backend.run(puts);
+  const ask = async (command: Command) => (await backend!.run([command])).outcomes[0];
+  const size = async () => ((await ask({ type: 'status' })) as StoreStatus).sizeBytes;
+  await ask({ type: 'compact', revision: 3_001 });
+  await vi.waitUntil(async () => (await size()) < 1_500_000, { timeout: 10_000 });
+  expect(await size()).toBeGreaterThan(500_000);
+  /** Steps that it took, each of them in a batch with a write. */
+  const defragment = async (): Promise<number> => {
+    for (let steps = 1; ; steps++) {
+      const { outcomes } = await backend!.run([put('k'), { type: 'defragment' }]);
+      if ((outcomes[1] as { left: string }).left === 'nothing') return steps;
+    }
+  };
+  let version = 3_000 + (await defragment());
+  expect(await size()).toBeLessThan(100_000);
+  expect(statSync(databasePath(directory)).size).toBe(await size());
+  for (const _ of [1, 2, 3]) await backend.run(puts);
+  version += 3_000;
+  await ask({ type: 'compact', revision: version + 1 });
+  const steps = await defragment();
+  expect(steps).toBeGreaterThan(1);
+  expect(await size()).toBeLessThan(100_000);
+  expect((await range(backend)).entries[0]?.version).toBe(version + steps);
+});
+
+test('what was compacted in the same batch is swept after it was told', async () => {
+  backend = await openSqliteBackend({ directory });
+  await backend.run([put('k', 'old')]);
+  const { changes, outcomes } = await backend.run([
+    put('k', 'new'),
+    { type: 'compact', revision: 3 },
+    { type: 'defragment' },
+  ]);
+  expect(outcomes[2]).toEqual({ revision: 3, left: 'more' });
+  expect(changes[0]?.previous?.value).toEqual(bytes('old'));
+  expect((await backend.run([{ type: 'defragment' }])).outcomes).toEqual([{ revision: 3, left: 'nothing' }]);
 });
 
 test('a thread that dies before it began a batch: the batch may have been applied, the next one is', async () => {
