@@ -72,21 +72,26 @@ async function inTurn(count: number, one: (number: number) => Promise<void>): Pr
   for (const outcome of runs) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
-/** Answers the next bytes of the parts, in memory of its own. */
+/** Answers the next bytes of the parts: where they lie, or, over a border between parts, a copy. */
 function slicer(parts: readonly Uint8Array[]): (size: number) => Uint8Array {
   let part = 0;
   let from = 0;
+  const take = (most: number): Uint8Array => {
+    const bytes = parts[part] as Uint8Array;
+    const taken = bytes.subarray(from, from + most);
+    from += taken.length;
+    if (from === bytes.length) [part, from] = [part + 1, 0];
+    return taken;
+  };
   return (size) => {
+    const first = take(size);
+    if (first.length === size) return first;
     const piece = new Uint8Array(size);
-    for (let at = 0; at < size;) {
-      const bytes = parts[part] as Uint8Array;
-      const taken = bytes.subarray(from, from + size - at);
+    piece.set(first);
+    for (let at = first.length; at < size;) {
+      const taken = take(size - at);
       piece.set(taken, at);
       at += taken.length;
-      from += taken.length;
-      if (from < bytes.length) continue;
-      part += 1;
-      from = 0;
     }
     return piece;
   };

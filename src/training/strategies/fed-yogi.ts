@@ -12,9 +12,8 @@ import { adaptive, type AdaptiveOptions } from './adaptive.ts';
  * @throws HoldfastError `invalid_option`
  */
 export function fedYogi(options: AdaptiveOptions = {}): Strategy {
-  return adaptive(
-    'fed-yogi',
-    options,
-    (before, square, beta2) => before - (1 - beta2) * square * Math.sign(before - square),
-  );
+  return adaptive('fed-yogi', options, (before, square, beta2) => {
+    const change = (1 - beta2) * square;
+    return before > square ? before - change : before < square ? before + change : before;
+  });
 }
