@@ -23,8 +23,10 @@ export interface CustomersOptions {
 export class Customers {
   readonly #options: CustomersOptions;
   readonly #byInstance = new Map<string, Customer>();
-  /** Clients that were dismissed with outcomes they had not acknowledged: up to which attempt. */
-  readonly #dismissed = new Map<string, number>();
+  /** Clients that were dismissed: up to which attempt they had outcomes that they had not acknowledged, or any. */
+  readonly #dismissed = new Map<string, Pick<Customer, 'evictedUpTo' | 'takenUpTo'>>();
+  /** What a client has at least taken of which nothing is known: more, when the oldest were forgotten. */
+  #takenByAny = 0;
   #byNumber = new Map<number, Customer>();
   /** Counts the links. */
   link = 0;
@@ -73,9 +75,9 @@ export class Customers {
     const { id, instance } = readPeer(bytes, start, end);
     let client = this.#byInstance.get(instance);
     if (client === undefined) {
-      const evictedUpTo = this.#dismissed.get(instance) ?? 0;
+      const past = this.#dismissed.get(instance) ?? { evictedUpTo: 0, takenUpTo: this.#takenByAny };
       this.#dismissed.delete(instance);
-      client = { id, instance, number, executions: new Numbered(), evictedUpTo };
+      client = { id, instance, number, executions: new Numbered(), ...past };
       this.#byInstance.set(instance, client);
     }
     client.number = number;
@@ -104,14 +106,15 @@ export class Customers {
   }
 
   /** If it comes back all the same, it must not be told that what it asks about was never started. */
-  #remember({ instance, executions, evictedUpTo }: Customer): void {
-    let upTo = evictedUpTo;
-    for (const { attempt } of executions.values()) upTo = Math.max(upTo, attempt);
-    if (upTo === 0) return;
-    this.#dismissed.set(instance, upTo);
+  #remember({ instance, executions, evictedUpTo: before, takenUpTo }: Customer): void {
+    let evictedUpTo = before;
+    for (const { attempt } of executions.values()) evictedUpTo = Math.max(evictedUpTo, attempt);
+    if (takenUpTo === 0) return;
+    this.#dismissed.set(instance, { evictedUpTo, takenUpTo });
     if (this.#dismissed.size <= MAX_DISMISSED) return;
-    for (const oldest of this.#dismissed.keys()) {
+    for (const [oldest, forgotten] of this.#dismissed) {
       this.#dismissed.delete(oldest);
+      this.#takenByAny = Math.max(this.#takenByAny, forgotten.takenUpTo);
       return;
     }
   }

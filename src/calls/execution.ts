@@ -44,6 +44,8 @@ export interface Customer {
   readonly executions: Numbered<Execution>;
   /** Attempts up to this one may have been forgotten with their outcome. */
   evictedUpTo: number;
+  /** The same of those that were acknowledged: their client does not ask about them, but a journal may still name them. */
+  takenUpTo: number;
 }
 
 export interface Execution extends CompiledActor<ExecutionContext>, Waiting {
@@ -77,6 +79,7 @@ export function newExecution(
   argsStart: number,
   argsEnd: number,
 ): Execution {
+  if (attempt > client.takenUpTo) client.takenUpTo = attempt;
   return {
     state: 0,
     context,
@@ -182,19 +185,21 @@ export const takenFrames: ReadonlySet<number> = new Set([
 
 /** What became of the attempts that a QUERY names; `unknown` is called for those of which nothing is known. */
 export function answerQueries(
-  { executions, evictedUpTo }: Customer,
+  { executions, evictedUpTo, takenUpTo }: Customer,
+  flags: number,
   bytes: Uint8Array,
   start: number,
   end: number,
   unknown: (attempt: number) => void,
 ) {
+  const forgottenUpTo = (flags & Flag.DURABLE) === 0 ? evictedUpTo : takenUpTo;
   const fates: [number, Fate][] = [];
   const known: { execution: Execution; received: number; windowBytes: number }[] = [];
   readQueries(bytes, start, end, (attempt, received, windowBytes) => {
     const execution = executions.get(attempt);
     if (execution === undefined) {
       unknown(attempt);
-      fates.push([attempt, attempt <= evictedUpTo ? Fate.VANISHED : Fate.UNSTARTED]);
+      fates.push([attempt, attempt <= forgottenUpTo ? Fate.VANISHED : Fate.UNSTARTED]);
     } else {
       fates.push([attempt, execution.keptBytes >= 0 ? Fate.DONE : Fate.RUNNING]);
       known.push({ execution, received, windowBytes });

@@ -176,7 +176,7 @@ export class Executor {
       case FrameType.CREDIT:
         return this.#credit(client, id, readCredit(bytes, start, end));
       case FrameType.QUERY:
-        return this.#query(client, bytes, start, end);
+        return this.#query(client, flags, bytes, start, end);
       default:
         throw unexpectedType(type, 'a hub');
     }
@@ -363,8 +363,8 @@ export class Executor {
   }
 
   /** The caller asks what became of its calls; outcomes that are there follow the answer. */
-  #query(client: Customer, bytes: Uint8Array, start: number, end: number): void {
-    const { fates, known } = answerQueries(client, bytes, start, end, (attempt) =>
+  #query(client: Customer, flags: number, bytes: Uint8Array, start: number, end: number): void {
+    const { fates, known } = answerQueries(client, flags, bytes, start, end, (attempt) =>
       this.#uploads.drop(client, attempt),
     );
     this.#outbox?.frame(FrameType.FATE, 0, client.number, 0, writeFates(fates));

@@ -59,7 +59,7 @@ export class Resumption {
     for (const client of clients) {
       if (client.outbox === undefined) {
         const theirs = takenUpAt(node, client).map(({ attempt }): Query => [attempt, 0, WINDOW_BYTES]);
-        this.#query(node, client, theirs);
+        this.#query(node, client, theirs, Flag.DURABLE);
         continue;
       }
       this.#book.tellClient(client, node);
@@ -160,10 +160,12 @@ export class Resumption {
         this.#book.free(call);
         return this.#search.add(call);
       }
-      if (isTakenUp(call) && (fate === Fate.UNSTARTED || (fate === Fate.VANISHED && call.idempotent)))
-        return this.#book.again(call);
+      if (isTakenUp(call) && (fate === Fate.UNSTARTED || fate === Fate.VANISHED)) {
+        call.awaits = 0;
+        // What vanished may have been acknowledged, and its record be about to go: its client knows, when it is back.
+        return fate === Fate.UNSTARTED || call.idempotent ? this.#book.again(call) : undefined;
+      }
       told.push([attempt, fate]);
-      // A client that is away asks when it is back.
       call.passing = client?.outbox === undefined ? 'no' : 'yes';
       call.awaits = 0;
       call.downBytes = 0;
@@ -265,7 +267,7 @@ export class Resumption {
     this.#resumeUnassigned(client, attempt, idempotent);
   }
 
-  #query(node: Running, client: Asking, queries: readonly Query[]): void {
+  #query(node: Running, client: Asking, queries: readonly Query[], flags = 0): void {
     if (queries.length === 0) return;
     if (node.outbox === undefined) {
       // It is asked when it is back.
@@ -282,7 +284,7 @@ export class Resumption {
       call.passing = 'no';
       call.awaits = node.queries;
     }
-    node.outbox.frame(FrameType.QUERY, 0, client.number, 0, writeQueries(queries));
+    node.outbox.frame(FrameType.QUERY, flags, client.number, 0, writeQueries(queries));
   }
 
   /** The hub's own record of an attempt that a client says is at `node`. */

@@ -84,7 +84,8 @@ export class Running {
   queries = 0;
   answers = 0;
   latencyMs = 0;
-  executed = 0;
+  /** Of its id: other instances count there too. */
+  history: { totalTasksExecuted: number } = { totalTasksExecuted: 0 };
 
   constructor(facts: NodeFacts) {
     this.number = facts.number;

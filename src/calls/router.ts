@@ -251,8 +251,10 @@ export class Router {
 
   addNode(
     facts: Pick<Running, 'number' | 'id' | 'instance' | 'functions' | 'labels' | 'maxConcurrent'>,
+    history: Running['history'],
   ): Running {
     const node = new Running(facts);
+    node.history = history;
     this.#resumption.adopt(node);
     this.book.nodes.set(node.number, node);
     this.book.byInstance.set(node.instance, node);
@@ -384,7 +386,7 @@ export class Router {
     call.state = 'done';
     this.book.ended[how] += 1;
     call.client.finished += 1;
-    node.executed += 1;
+    node.history.totalTasksExecuted += 1;
     const tookMs = this.#now - call.since;
     node.latencyMs =
       node.latencyMs === 0 ? tookMs : node.latencyMs + LATENCY_WEIGHT * (tookMs - node.latencyMs);

@@ -86,7 +86,8 @@ export class Member implements Owner {
       Object.assign(this.#client, { bufferedBytes, past });
       home.router.addClient(this.#client);
     } else {
-      this.#node = home.router.addNode({ number, id, instance, functions: new Map(), labels, maxConcurrent });
+      const facts = { number, id, instance, functions: new Map(), labels, maxConcurrent };
+      this.#node = home.router.addNode(facts, history);
     }
     this.actor = this.#spawn(message);
   }
@@ -105,7 +106,7 @@ export class Member implements Owner {
   }
 
   get tasksExecuted(): number {
-    return this.history.totalTasksExecuted + (this.#node?.executed ?? 0);
+    return this.history.totalTasksExecuted;
   }
 
   status() {
@@ -329,11 +330,7 @@ export class Member implements Owner {
 
   /** It will not come back: what it had in flight is settled. */
   #leave(): void {
-    this.history.totalTasksExecuted = this.tasksExecuted;
-    if (this.#node !== undefined) {
-      this.#home.router.removeNode(this.#node);
-      this.#node.executed = 0;
-    }
+    if (this.#node !== undefined) this.#home.router.removeNode(this.#node);
     if (this.#client !== undefined) this.#home.router.removeClient(this.#client);
   }
 

@@ -56,7 +56,7 @@ export const Flag = {
   STREAM: 0x04,
   /** Value frames: the payload is MessagePack instead of JSON. */
   MSGPACK: 0x08,
-  /** CALL to a hub: journaled before it is sent on. */
+  /** CALL to a hub: journaled before it is sent on. QUERY: the hub asks by itself, of journaled calls. */
   DURABLE: 0x10,
 } as const;
 

@@ -303,6 +303,26 @@ describe('Resume:', () => {
     expect(await peer.take(FrameType.FAILURE)).toMatchObject({ id: 3 });
   });
 
+  it('QUERY with DURABLE is answered 0 only of attempts after all that the node has taken of that client', async () => {
+    const { peer } = await connected();
+    peer.send(introduce(), call(3, '["three"]'));
+    await peer.take(FrameType.RESULT);
+    peer.send(ack(3));
+    await read(peer);
+    const asked = frame(FrameType.QUERY, u32s(2, 0, 0, 3, 0, 0, 4, 0, 0), { peer: 9, flags: Flag.DURABLE });
+    peer.send(asked);
+    expect(fatesOf(await peer.take(FrameType.FATE))).toEqual([
+      [2, Fate.VANISHED],
+      [3, Fate.VANISHED],
+      [4, Fate.UNSTARTED],
+    ]);
+    // Its client does not ask about what it acknowledged.
+    peer.send(query([2]));
+    expect(fatesOf(await peer.take(FrameType.FATE, ({ payload }) => payload.length === 5))).toEqual([
+      [2, Fate.UNSTARTED],
+    ]);
+  });
+
   it('ACK frees the memory of the node: the outcome is not known any more', async () => {
     const { node, peer } = await connected();
     peer.send(introduce(), call(1, '["one"]'), call(2, '["two"]'));

@@ -25,7 +25,7 @@ const weights = {
   wallClockSet: 1,
 };
 
-type FaultKind = keyof typeof weights;
+type FaultKind = keyof typeof weights | 'nodeUndrained';
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -51,11 +51,11 @@ export interface Fault {
 function drawMix(dice: Dice, seed: number) {
   if (seed % 4 !== 3)
     return { weighted: weights, count: dice.chance(0.1) ? 0 : dice.whole(1, 14), silently: 0.4 };
-  const kinds = Object.keys(weights) as FaultKind[];
-  const few: Partial<Record<FaultKind, number>> = {};
+  const kinds = Object.keys(weights) as (keyof typeof weights)[];
+  const few: Partial<Record<keyof typeof weights, number>> = {};
   for (let kind = dice.whole(1, 4); kind > 0; kind -= 1) few[dice.pick(kinds)] = dice.whole(1, 4);
   return {
-    weighted: few as Record<FaultKind, number>,
+    weighted: few as Record<keyof typeof weights, number>,
     count: dice.whole(4, 30),
     silently: dice.pick([0, 0.5, 1]),
   };
@@ -84,4 +84,37 @@ export function drawFaults(
     };
   });
   return faults.sort((a, b) => a.at - b.at);
+}
+
+const afterDrain = {
+  linkReset: 3,
+  linkCut: 3,
+  linkSwallowed: 2,
+  hubKilled: 1,
+  nodeStopped: 1,
+  nodeFrozen: 1,
+  nodeDisconnected: 1,
+} as const;
+
+/** Nodes that are drained, what happens to them soon after that, and an end of it for some. */
+export function drawDrains(dice: Dice, { nodes, activeMs }: { nodes: number; activeMs: number }): Fault[] {
+  const drains: Fault[] = [];
+  for (let count = dice.whole(1, 5); count > 0; count -= 1) {
+    const at = dice.whole(0, activeMs - 1);
+    const common = {
+      node: dice.whole(0, nodes - 1),
+      client: 0,
+      whose: 'node',
+      silently: false,
+      shape: {},
+      jumpMs: 0,
+      forMs: dice.scale(10, 20_000),
+    } as const;
+    const within = (least: number, most: number): number =>
+      Math.min(activeMs - 1, at + dice.scale(least, most));
+    drains.push({ ...common, kind: 'nodeDrained', at });
+    drains.push({ ...common, kind: dice.weighted(afterDrain), at: within(1, 5_000) });
+    if (dice.chance(0.5)) drains.push({ ...common, kind: 'nodeUndrained', at: within(10, 20_000) });
+  }
+  return drains;
 }

@@ -7,8 +7,10 @@ import type { Hub } from '../../src/hub/status.ts';
 import { presets } from '../../src/links/options.ts';
 import { startNode, type FleetNode } from '../../src/node/node.ts';
 import type { Log, Metrics } from '../../src/ports.ts';
+import { HoldfastError } from '../../src/protocol/errors.ts';
 import { defaults } from '../../src/protocol/limits.ts';
 import type { Host, LinkFilter, Simulation } from '../../src/testing/index.ts';
+import { Database } from './database.ts';
 import { Ledger } from './ledger.ts';
 import type { ClientPlan, NodePlan, Scenario } from './scenario.ts';
 import type { Twin } from './twins.ts';
@@ -139,6 +141,7 @@ export class Fleet {
   readonly clients: readonly ClientSeat[];
   readonly broken: (what: string) => void;
   readonly twin: Twin;
+  readonly database: Database | undefined;
   hub: Hub | undefined;
   hubHost: Host;
   /** Hubs that were killed or stopped, or are still at it. */
@@ -156,6 +159,9 @@ export class Fleet {
     const ofPreset = preset === undefined ? undefined : presets[preset].sessionGraceMs;
     const graceMs = sessionGraceMs ?? ofPreset ?? defaults.sessionGraceMs;
     this.ledger = new Ledger(() => sim.now, graceMs, broken);
+    const { store } = scenario;
+    const forgets = twin.storeForgets ?? 0;
+    this.database = store === undefined ? undefined : new Database(sim, { ...store, forgets }, broken);
     this.hubHost = sim.host('hub#0');
     this.nodes = scenario.nodes.map((plan) => new NodeSeat(this, plan));
     this.clients = scenario.clients.map((plan) => new ClientSeat(this, plan));
@@ -188,7 +194,8 @@ export class Fleet {
     const host = this.sim.host(`hub#${this.#hubLives}`);
     this.hubHost = host;
     this.note(`${host.name} starts`);
-    const ports = { ...this.portsOf(host), listener: host.listener, metrics: noMetrics };
+    const store = this.database?.from(host);
+    const ports = { ...this.portsOf(host), listener: host.listener, metrics: noMetrics, store };
     const options = {
       ...this.scenario.hub,
       ...this.twin.hub,
@@ -200,7 +207,15 @@ export class Fleet {
         if (host.state === 'killed') this.formerHubs.push({ host, hub });
         else this.hub = hub;
       },
-      (error: unknown) => this.broken(`the hub did not start: ${String(error)}`),
+      (error: unknown) => {
+        const isRival = error instanceof HoldfastError && error.code === 'store_failed';
+        if (!isRival || this.database === undefined)
+          return this.broken(`the hub did not start: ${String(error)}`);
+        // What the hub before it wrote last came in between.
+        this.note(`${host.name} did not start: ${error.message}`);
+        host.kill(true);
+        this.later(100, () => this.startHub());
+      },
     );
   }
 
@@ -285,7 +300,12 @@ export class Fleet {
       (_fields: object, message: string): void => {
         if (host.state === 'killed') return;
         this.note(`${host.name} ${level}: ${message}`);
-        if (level === 'error' || /defect|broke the protocol|unexpected event/.test(message))
+        // A hub that is still stopping hears so from the next one.
+        const isSuperseded = host !== this.hubHost && message.startsWith('another hub with the id');
+        if (
+          (level === 'error' && !isSuperseded) ||
+          /defect|broke the protocol|unexpected event/.test(message)
+        )
           this.broken(`${host.name} logged: ${message}`);
         // A link that is told of its rival ends at once; that its socket was let go comes too late for it.
         if (message.startsWith('dead letter') && !message.includes('socket.released to connection/'))

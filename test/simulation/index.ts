@@ -2,18 +2,20 @@
 // Invariant: a seed that fails is named with the command that runs it again, exactly, and the status is 1.
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { drawScenario } from './scenario.ts';
+import { drawScenario, withDrains, withStore, type Scenario } from './scenario.ts';
 import { runScenario, type Report } from './run.ts';
 import { shrink } from './shrink.ts';
 import { twins, type TwinName } from './twins.ts';
 
 const USAGE =
-  'usage: npm run simulate -- [--seeds N] [--from SEED] [--minutes M] [--verbose] [--shrink] [--twin NAME]\n' +
+  'usage: npm run simulate -- [--seeds N] [--from SEED] [--minutes M] [--verbose] [--shrink] [--store] [--drains] [--twin NAME]\n' +
   '  --seeds N     how many seeds, one after the other (default 100; without end when --minutes is given)\n' +
   '  --from SEED   the first of them (default 1)\n' +
   '  --minutes M   ends after the seed that is running then\n' +
   '  --verbose     prints the whole trace of each seed\n' +
   '  --shrink      looks for the fewest faults and calls with which a failing seed still fails\n' +
+  '  --store       every hub has a store, and half of the calls are durable; otherwise those of some seeds\n' +
+  '  --drains      nodes are drained at bad times by every seed; otherwise by some\n' +
   `  --twin NAME   a fleet that is broken on purpose: ${Object.keys(twins).join(', ')}\n`;
 
 /** Lines of the trace that are shown of a failing seed. */
@@ -26,6 +28,8 @@ interface Settings {
   readonly minutes: number;
   readonly verbose: boolean;
   readonly shrink: boolean;
+  readonly store: boolean;
+  readonly drains: boolean;
   readonly twin: TwinName;
 }
 
@@ -38,6 +42,8 @@ function settings(): Settings {
         minutes: { type: 'string' },
         verbose: { type: 'boolean', default: false },
         shrink: { type: 'boolean', default: false },
+        store: { type: 'boolean', default: false },
+        drains: { type: 'boolean', default: false },
         twin: { type: 'string', default: 'none' },
         help: { type: 'boolean', default: false },
       },
@@ -60,6 +66,8 @@ function settings(): Settings {
       minutes,
       verbose: values.verbose,
       shrink: values.shrink,
+      store: values.store,
+      drains: values.drains,
       twin: values.twin as TwinName,
     };
   } catch (error) {
@@ -108,17 +116,24 @@ class Tally {
   }
 }
 
-function tell({ seed, violation, trace }: Report, { verbose, twin }: Settings): void {
+function scenarioOf(seed: number, { store, drains }: Settings): Scenario {
+  const drawn = drawScenario(seed);
+  const drained = drains ? withDrains(drawn) : drawn;
+  return store ? withStore(drained) : drained;
+}
+
+function tell({ seed, violation, trace }: Report, { verbose, twin, store, drains }: Settings): void {
   const shown = verbose ? [] : trace.slice(-LAST_LINES);
-  const ofTwin = twin === 'none' ? '' : ` --twin ${twin}`;
+  const ofFleet = `${store ? ' --store' : ''}${drains ? ' --drains' : ''}`;
+  const ofTwin = `${ofFleet}${twin === 'none' ? '' : ` --twin ${twin}`}`;
   process.stdout.write(
     `${shown.join('\n')}\n\nseed ${seed} fails ${violation}\n` +
       `to run it again: npm run simulate -- --from ${seed} --seeds 1 --verbose${ofTwin}\n`,
   );
 }
 
-async function tellShrunk(seed: number, twin: TwinName): Promise<void> {
-  const { scenario, report } = await shrink(drawScenario(seed), twin);
+async function tellShrunk(drawn: Scenario, twin: TwinName): Promise<void> {
+  const { scenario, report } = await shrink(drawn, twin);
   const { faults, calls } = scenario;
   process.stdout.write(
     `\nwith ${faults.length} faults and ${calls.length} calls it still fails ${report.violation}\n` +
@@ -139,13 +154,14 @@ for (
   !stopped.signal.aborted && tally.seeds < given.seeds && tally.minutes < given.minutes;
   seed += 1
 ) {
-  const report = await runScenario(drawScenario(seed), given.twin);
+  const scenario = scenarioOf(seed, given);
+  const report = await runScenario(scenario, given.twin);
   tally.add(report);
   if (given.verbose) process.stdout.write(`${report.trace.join('\n')}\nfingerprint ${report.fingerprint}\n`);
   if (report.violation !== undefined) {
     failed += 1;
     tell(report, given);
-    if (given.shrink) await tellShrunk(seed, given.twin);
+    if (given.shrink) await tellShrunk(scenario, given.twin);
   }
   tally.progress();
   await endOfTurn();

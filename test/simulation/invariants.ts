@@ -86,7 +86,7 @@ export function checkDue(fleet: Fleet, entry: Entry, lastFrozen: number): void {
 
 /** What is not as it should be in a fleet that nothing troubles any more; empty when all is well. */
 export function unrest(fleet: Fleet): string[] {
-  const { hub, nodes, clients, ledger } = fleet;
+  const { hub, nodes, clients, ledger, database } = fleet;
   if (hub === undefined) return ['there is no hub'];
   const wrong: string[] = [];
   const expect = (what: string, is: unknown, due: unknown): void => {
@@ -98,7 +98,13 @@ export function unrest(fleet: Fleet): string[] {
   expect('nodes at the hub', status.nodes, nodes.length);
   expect('clients at the hub', status.clients, clients.length);
   expect('connections of the hub', status.connections, nodes.length + clients.length);
-  for (const { id, state } of hub.nodes()) expect(`state of ${id} at the hub`, state, 'online');
+  for (const { id, state, totalTasksExecuted } of hub.nodes()) {
+    expect(`state of ${id} at the hub`, state, 'online');
+    const record = database?.nodes.get(`/holdfast/nodes/${id}`);
+    if (database !== undefined)
+      expect(`calls of ${id} on record`, record?.totalTasksExecuted, totalTasksExecuted);
+  }
+  expect('durable calls on record', database?.calls ?? 0, 0);
   for (const { id, state, queued } of hub.clients()) {
     expect(`state of ${id} at the hub`, state, 'online');
     expect(`calls of ${id} at the hub`, queued, 0);

@@ -93,7 +93,10 @@ export class Ledger {
     const told = executions
       .map((it) => `attempt ${it.attempt} on ${it.by} at ${it.at.toFixed(0)}`)
       .join(', ');
-    if (again !== undefined) this.#broken(`attempt ${attempt} of ${key} was executed twice: ${told}`);
+    // A hub that starts anew places a durable call that may be repeated anew, as the same attempt.
+    const mayRepeat = plan.idempotent && plan.durable;
+    if (again !== undefined && !mayRepeat)
+      this.#broken(`attempt ${attempt} of ${key} was executed twice: ${told}`);
     else if (!plan.idempotent && executions.length > 1) this.#broken(`${key} was executed twice: ${told}`);
     if (outcome?.started === 'notStarted')
       this.#broken(`${key} ended ${outcome.code} as not started, and was executed: ${told}`);

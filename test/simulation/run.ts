@@ -70,6 +70,7 @@ class Run {
   async all(): Promise<void> {
     const { fleet, sim } = this;
     const { calls, faults, quietAt } = this.#scenario;
+    await fleet.database?.open();
     fleet.startHub();
     for (const seat of [...fleet.nodes, ...fleet.clients]) seat.start();
     for (const plan of calls) sim.clock.setTimer(() => this.#ask(plan), plan.at);
@@ -178,6 +179,7 @@ class Run {
       ]),
     ]).then(() => hub?.stop());
     await sim.settle(stopping, STOP_MS);
+    await sim.settle(fleet.database?.close() ?? Promise.resolve(), STOP_MS);
     // What was planned for hosts that were killed, and sockets that wait for an answer to their close.
     await sim.run(STOP_MS);
     if (sim.planned > 0) this.#broken(`${sim.planned} timers and deliveries are left when all have stopped`);

@@ -4,7 +4,7 @@ import type { HubOptions } from '../../src/hub/options.ts';
 import type { ExecutionTimes, LinkTimes, Preset } from '../../src/links/options.ts';
 import type { NetworkOptions } from '../../src/testing/index.ts';
 import { Dice } from './dice.ts';
-import { drawFaults, type Fault } from './faults.ts';
+import { drawDrains, drawFaults, type Fault } from './faults.ts';
 
 type Times = Partial<LinkTimes & ExecutionTimes> & { readonly preset?: Preset };
 
@@ -34,6 +34,8 @@ export interface CallPlan {
   readonly client: number;
   readonly kind: Kind;
   readonly idempotent: boolean;
+  /** Journaled before it is sent, where there is a store. */
+  readonly durable: boolean;
   readonly deadlineMs: number;
   readonly cancelAfterMs: number | undefined;
   readonly node: string | undefined;
@@ -58,9 +60,14 @@ export interface Scenario {
   readonly clients: readonly ClientPlan[];
   readonly calls: readonly CallPlan[];
   readonly faults: readonly Fault[];
+  /** Where the hub keeps what it knows; no way to it, or back, takes longer. */
+  readonly store: { readonly longestMs: number } | undefined;
   /** When everything that was broken is mended, and nothing new is asked for. */
   readonly quietAt: number;
 }
+
+/** With what else belongs to a call: well below `limits.maxDurableBytes`. */
+const MAX_DURABLE_BYTES = 300_000;
 
 const presets = ['development', 'highAvailability', 'unstableNetwork', 'production'] as const;
 
@@ -145,6 +152,7 @@ function drawCall(
     client: dice.whole(0, fleet.clients.length - 1),
     kind,
     idempotent: dice.chance(0.35),
+    durable: false,
     deadlineMs: dice.scale(300, 90_000),
     cancelAfterMs: dice.chance(0.12) ? dice.scale(1, 10_000) : undefined,
     node: dice.chance(0.15) ? dice.pick(fleet.nodes).id : undefined,
@@ -181,5 +189,30 @@ export function drawScenario(seed: number): Scenario {
     clients: fleet.clients.length,
     activeMs,
   });
-  return { seed, network, hub, ...fleet, calls, faults, quietAt: activeMs };
+  const plain = { seed, network, hub, ...fleet, calls, faults, store: undefined, quietAt: activeMs };
+  const drained = DRAINED.has(seed % 16) ? withDrains(plain) : plain;
+  return STORED.has(seed % 16) ? withStore(drained) : drained;
+}
+
+/** Remainders of seeds whose nodes are drained at bad times, and whose hubs have a store. */
+const DRAINED = new Set([5, 13]);
+const STORED = new Set([1, 13]);
+
+/** Nodes are drained, and then something happens to their links, or to the hub; some are let in again. */
+export function withDrains(scenario: Scenario): Scenario {
+  const { seed, nodes, quietAt } = scenario;
+  const drains = drawDrains(new Dice(seed, 'drains'), { nodes: nodes.length, activeMs: quietAt });
+  const faults = [...scenario.faults, ...drains].sort((a, b) => a.at - b.at);
+  return { ...scenario, faults };
+}
+
+/** The hub has a store, and half of the calls are durable. */
+export function withStore(scenario: Scenario): Scenario {
+  const dice = new Dice(scenario.seed, 'store');
+  const store = { longestMs: dice.scale(2, 400) };
+  const calls = scenario.calls.map((call) => ({
+    ...call,
+    durable: dice.chance(0.5) && call.argumentBytes < MAX_DURABLE_BYTES,
+  }));
+  return { ...scenario, store, calls };
 }

@@ -33,6 +33,8 @@ export function strike(fleet: Fleet, fault: Fault): void {
       return node.rival();
     case 'nodeDrained':
       return void fleet.hub?.drain(node.plan.id);
+    case 'nodeUndrained':
+      return void fleet.hub?.undrain(node.plan.id);
     case 'nodeDisconnected':
       return void fleet.hub?.disconnect(node.plan.id);
     case 'nodeForgotten':

@@ -9,6 +9,8 @@ import { Dice } from './dice.ts';
 
 export interface Twin {
   readonly hub?: HubOptions;
+  /** Of the records of durable calls that the store confirms, this share is not kept. */
+  readonly storeForgets?: number;
   /** The ports of a host, where they are not its own. */
   host?(host: Host, sim: Simulation): { readonly random: Random; readonly dialer: Dialer };
 }
@@ -76,6 +78,8 @@ export const twins = {
       return { random, dialer: host.dialer };
     },
   },
+  /** A store that confirms what it does not keep. */
+  storeThatForgets: { storeForgets: 0.4 },
   /** A link that brings a message twice. */
   linkThatRepeats: {
     host(host, sim) {

@@ -100,7 +100,7 @@ export function ask(
 ): Entry {
   const entry = ledger.ask(host.name, plan);
   const { key } = entry;
-  const { kind, deadlineMs, idempotent, node, labels, resultBytes, workMs, rows } = plan;
+  const { kind, deadlineMs, idempotent, durable, node, labels, resultBytes, workMs, rows } = plan;
   const task: Task = { key, load: loadOf(key, plan.argumentBytes), resultBytes, workMs, rows };
   const abort = new AbortController();
   const { signal } = abort;
@@ -110,7 +110,7 @@ export function ask(
       abort.abort();
     }, plan.cancelAfterMs);
   }
-  const options = { deadlineMs, idempotent, node, labels, signal };
+  const options = { deadlineMs, idempotent, durable, node, labels, signal };
   const succeeded = (): void => {
     settle({ code: 'succeeded', started: undefined, node: undefined, message: '' });
     if (kind === 'fail') broken(`${key} succeeded, and its function always fails`);

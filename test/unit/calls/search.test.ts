@@ -40,7 +40,7 @@ async function make(attempts: readonly number[] = [3]) {
   const outbox = (endOfTurn: (fn: () => void) => void): Outbox =>
     new Outbox({ send, bufferedBytes: 0, endOfTurn }, { onOverflow: () => undefined });
   const facts = { number: 9, id: 'n9', instance: 'ni9', labels: {}, maxConcurrent: 1 };
-  const node = router.addNode({ ...facts, functions: new Map([['f', 0]]) });
+  const node = router.addNode({ ...facts, functions: new Map([['f', 0]]) }, { totalTasksExecuted: 0 });
   router.nodeOnline(node, outbox(router.turn.afterClients), 'new');
   const asking = createAsking({
     number: 1,

@@ -59,7 +59,7 @@ function make() {
   }
   const said: Said[] = [];
   const facts = { number: 9, id: 'n9', instance: 'ni9', labels: {}, maxConcurrent: 1 };
-  const node = router.addNode({ ...facts, functions: new Map([['f', 0]]) });
+  const node = router.addNode({ ...facts, functions: new Map([['f', 0]]) }, { totalTasksExecuted: 0 });
   router.nodeOnline(node, outboxTo(said, router.turn.afterClients), 'new');
   return { simulation, router, node, atNode: said, client };
 }
