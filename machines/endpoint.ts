@@ -169,7 +169,8 @@ const setBack = {
   actions: ['advanceEpoch', 'clearSuccesses', 'noteSetback', 'announceEjected'],
 } as const;
 
-const released = ['advanceEpoch', 'clearFailures', 'clearSuccesses', 'noteService'] as const;
+const proven = ['advanceEpoch', 'clearFailures', 'clearSuccesses', 'noteService'] as const;
+const released = [...proven, 'announceReleased'] as const;
 
 /** One more verdict; what kind it is, its event says. */
 function counted(ledger: Ledger, event: EndpointEvent): Ledger {
@@ -204,6 +205,7 @@ export const endpointMachine = setup({
     // effects
     announceEjected: () => {},
     announceRecovered: () => {},
+    announceReleased: () => {},
     announceRemoved: () => {},
     startProbe: () => {},
     abortProbe: () => {},
@@ -407,7 +409,7 @@ export const endpointMachine = setup({
           {
             guard: 'risen',
             target: 'healthy',
-            actions: [...released, 'announceRecovered'],
+            actions: [...proven, 'announceRecovered'],
           },
           { guard: 'current', target: 'rising', actions: 'addSuccess' },
           { actions: 'noteStale' },
@@ -444,6 +446,8 @@ export const endpointEffects = {
   }),
   /** Tell the queue: `endpoint.recovered`. */
   announceRecovered: ofEpoch,
+  /** An operator's word, not a probe, put it back into service; the queue knows. */
+  announceReleased: ofEpoch,
   /** Tell the queue: `endpoint.removed`. */
   announceRemoved: ofEpoch,
   /** Probe it; answer with `probe.succeeded` or `probe.failed` and this epoch. */

@@ -56,6 +56,8 @@ export class Health {
     {
       announceEjected: (member) => this.#announceEjected(member),
       announceRecovered: (member) => this.#announceRecovered(member),
+      announceReleased: ({ id }) =>
+        this.#options.log.info({ endpoint: id }, `endpoint ${id} was put back into service, unproven`),
       announceRemoved: (member) => this.#options.announce.removed(member.id),
       startProbe: (member) => this.#startProbe(member),
       abortProbe: (member) => this.#abortProbe(member),
