@@ -98,18 +98,19 @@ export async function openNetwork({ hidden, batchSize }: NetworkOptions): Promis
     async train(weights, digits, { order, learningRate, signal }) {
       let model = load(weights);
       let total = np.array(0);
-      for (let from = 0, batch = 0; from < order.length; from += batchSize, batch += 1) {
-        if (batch % BATCHES_A_TURN === BATCHES_A_TURN - 1) await turn();
+      const batch = new Batch(batchSize);
+      for (let from = 0; from < order.length; from += batchSize) {
+        if (from % (BATCHES_A_TURN * batchSize) === 0) await turn();
         if (signal?.aborted === true) {
           for (const array of [total, ...model]) array.dispose();
           throw signal.reason;
         }
         const size = Math.min(batchSize, order.length - from);
-        const [pixels, labels] = batchOf(digits, order, from, batchSize);
+        batch.fill(digits, order, from, size);
         const [loss, ...next] = step(
           model,
-          np.array(pixels).reshape([batchSize, PIXELS]),
-          np.array(labels).reshape([batchSize, CLASSES]),
+          np.array(batch.pixels).reshape([batchSize, PIXELS]),
+          np.array(batch.labels).reshape([batchSize, CLASSES]),
           np.array(learningRate / size),
         );
         if (loss === undefined) throw new Error('a step has a loss');
@@ -129,12 +130,17 @@ export async function openNetwork({ hidden, batchSize }: NetworkOptions): Promis
     async score(weights, digits) {
       const model = load(weights);
       const all = Uint32Array.from({ length: digits.count }, (_, i) => i);
+      const batch = new Batch(SCORED_AT_ONCE);
       let [loss, right] = [0, 0];
       for (let from = 0; from < digits.count; from += SCORED_AT_ONCE) {
-        const [pixels] = batchOf(digits, all, from, SCORED_AT_ONCE);
+        const size = Math.min(SCORED_AT_ONCE, digits.count - from);
+        batch.fill(digits, all, from, size);
         const arrays = model.map((array) => array.ref);
-        const logits = await logitsOf(arrays, np.array(pixels).reshape([SCORED_AT_ONCE, PIXELS])).data();
-        for (let i = 0; i < Math.min(SCORED_AT_ONCE, digits.count - from); i += 1) {
+        const logits = await logitsOf(
+          arrays,
+          np.array(batch.pixels).reshape([SCORED_AT_ONCE, PIXELS]),
+        ).data();
+        for (let i = 0; i < size; i += 1) {
           const row = logits.subarray(i * CLASSES, (i + 1) * CLASSES) as Float32Array;
           const label = digits.labels[from + i] ?? 0;
           loss += crossEntropy(row, label);
@@ -162,22 +168,28 @@ function initialWeights(shapes: readonly (readonly number[])[], seed: number): W
   });
 }
 
-/** Pixels from 0 to 1, and a row for each label with a 1 in its place; rows that fill the batch are all 0. */
-function batchOf(
-  digits: Digits,
-  order: ArrayLike<number>,
-  from: number,
-  size: number,
-): [pixels: Float32Array<ArrayBuffer>, labels: Float32Array<ArrayBuffer>] {
-  const pixels = new Float32Array(size * PIXELS);
-  const labels = new Float32Array(size * CLASSES);
-  for (let i = 0; i < Math.min(size, order.length - from); i += 1) {
-    const index = order[from + i] ?? 0;
-    for (let j = 0; j < PIXELS; j += 1)
-      pixels[i * PIXELS + j] = (digits.pixels[index * PIXELS + j] ?? 0) / 255;
-    labels[i * CLASSES + (digits.labels[index] ?? 0)] = 1;
+/** Memory for the digits of a batch: the library copies what it is given. */
+class Batch {
+  readonly pixels: Float32Array<ArrayBuffer>;
+  readonly labels: Float32Array<ArrayBuffer>;
+
+  constructor(size: number) {
+    this.pixels = new Float32Array(size * PIXELS);
+    this.labels = new Float32Array(size * CLASSES);
   }
-  return [pixels, labels];
+
+  /** Pixels from 0 to 1, and of each label a row with a 1 in its place; rows that are left are all 0. */
+  fill(digits: Digits, order: ArrayLike<number>, from: number, size: number): void {
+    const { pixels, labels } = this;
+    labels.fill(0);
+    pixels.fill(0, size * PIXELS);
+    for (let i = 0; i < size; i += 1) {
+      const index = order[from + i] ?? 0;
+      for (let j = 0; j < PIXELS; j += 1)
+        pixels[i * PIXELS + j] = (digits.pixels[index * PIXELS + j] ?? 0) / 255;
+      labels[i * CLASSES + (digits.labels[index] ?? 0)] = 1;
+    }
+  }
 }
 
 function crossEntropy(logits: Float32Array, label: number): number {
