@@ -6,6 +6,7 @@ import {
   noLog,
   openStore,
   trainable,
+  withCall,
   type Store,
   type TrainerOptions,
   type Weights,
@@ -87,6 +88,47 @@ test('a run that was stopped goes on where it was left, and only if it is asked 
   expect((await second.history()).map(({ round }) => round)).toEqual(
     Array.from({ length: first.round + 2 }, (_, at) => at + 1),
   );
+});
+
+test('a hundred that join at once, in the middle of a round, are given the model once each', async () => {
+  const hub = await startHub();
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const halve = async ({ weights }: { weights: Weights }) => {
+    await held;
+    return {
+      weights: weights.map(({ shape, data }) => ({ shape, data: data.map((x) => x / 2) })),
+      samples: 1,
+    };
+  };
+  const joined: { round: number; weights: number }[][] = [];
+  const counting = () => {
+    const functions = trainable({ train: halve });
+    const syncs: { round: number; weights: number }[] = [];
+    joined.push(syncs);
+    const sync = functions['training.sync'] as (
+      facts: unknown,
+      request: { round: number; weights?: Weights },
+    ) => unknown;
+    const noted = withCall((facts, request: { round: number; weights?: Weights }) => {
+      syncs.push({ round: request.round, weights: request.weights?.length ?? 0 });
+      return sync(facts, request);
+    });
+    return { ...functions, 'training.sync': noted };
+  };
+  await startNode(hub.url, 'first', { functions: counting() });
+  const run = await trainer(hub, { rounds: 2, stragglerGraceMs: 60_000 });
+  await run.start();
+  await eventually('a round runs', () => run.status().epoch === 1);
+  const ids = Array.from({ length: 100 }, (_, n) => `n${n}`);
+  await Promise.all(ids.map((id) => startNode(hub.url, id, { functions: counting() })));
+  await eventually('all count', () => run.status().nodes.length === 101);
+  expect(joined.map((syncs) => syncs.length)).toEqual(Array.from({ length: 101 }, () => 1));
+  release();
+  expect((await run.done).round).toBe(2);
+  const answered = (await run.history()).map((report) => report.answered);
+  expect(answered).toEqual([1, 101]);
+  for (const syncs of joined) expect(syncs).toEqual([0, 1].map((round) => ({ round, weights: 1 })));
 });
 
 test('a hub that stops ends its trainer, which may be resumed', async () => {
