@@ -34,13 +34,17 @@ afterAll(async () => {
 
 /** What the two may say differently, whatever the command. */
 function alike(text: string): string {
-  return text
-    .replaceAll(/127\.0\.0\.1:\d+/g, 'ENDPOINT')
-    .replaceAll(/"(cluster_id|member_id|leader)":\d+/g, '"$1":ID')
-    .replaceAll(/"(ClusterID|MemberID)" : \d+/g, '"$1" : ID')
-    .replaceAll(/"(dbSize|dbSizeInUse|raftIndex|raftAppliedIndex)":\d+/g, '"$1":N')
-    .replaceAll(/took = \S+/g, 'took = TIME')
-    .replaceAll(/\b[0-9a-f]{15,16}\b/g, 'LEASE');
+  return (
+    text
+      .replaceAll(/127\.0\.0\.1:\d+/g, 'ENDPOINT')
+      .replaceAll(/"(cluster_id|member_id|leader)":\d+/g, '"$1":ID')
+      .replaceAll(/"(ClusterID|MemberID)" : \d+/g, '"$1" : ID')
+      .replaceAll(/"(dbSize|dbSizeInUse|raftIndex|raftAppliedIndex)":\d+/g, '"$1":N')
+      .replaceAll(/took = \S+/g, 'took = TIME')
+      // etcd keeps the keys of a lease in no order.
+      .replaceAll(/(?<=attached keys\(\[)[^\]]+/g, (keys) => keys.split(' ').toSorted().join(' '))
+      .replaceAll(/\b[0-9a-f]{15,16}\b/g, 'LEASE')
+  );
 }
 
 function alikeOf({ status, stdout, error }: Printed): Printed {

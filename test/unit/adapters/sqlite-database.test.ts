@@ -15,7 +15,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { databasePath, openDatabase } from '../../../src/adapters/sqlite-database.ts';
+import { integrityProblems } from '../../../src/adapters/sqlite-integrity.ts';
 import { SqliteKeyspace } from '../../../src/adapters/sqlite-keyspace.ts';
+import type { Done } from '../../../src/adapters/sqlite-messages.ts';
+import { SqliteWriter } from '../../../src/adapters/sqlite-writer.ts';
+import type { BatchOutcome } from '../../../src/store/backend.ts';
+import { isRefusal, type Command } from '../../../src/store/commands.ts';
 
 let directory = '';
 beforeEach(() => {
@@ -79,6 +84,35 @@ test('whoever opens it second is refused, in this process and in another', () =>
   expect(other.stderr.toString()).toContain('database is locked');
   database.close();
   openDatabase(directory).close();
+});
+
+test('where there is no room, what is too large is refused with the remedy, and the rest goes on', () => {
+  const database = openDatabase(directory);
+  const keyspace = new SqliteKeyspace(database, directory);
+  const writer = new SqliteWriter(keyspace);
+  const put = (key: string, length = 1): Command => ({
+    type: 'put',
+    key: bytes(key),
+    value: new Uint8Array(length),
+  });
+  const run = (...commands: Command[]): BatchOutcome['outcomes'] => (writer.run(commands) as Done).outcomes;
+  const full = {
+    refused: 'store_failed',
+    message: expect.stringMatching(/database or disk is full in .*: make room, and write again.*reads go on/),
+  };
+  run(put('a'));
+  // SQLite answers with the same when the system has no room for a page (ENOSPC).
+  database.exec('PRAGMA max_page_count = 30');
+  expect(run(put('large', 200_000), put('b'))).toMatchObject([full, { revision: 3 }]);
+  let filling = 0;
+  while (!isRefusal(run(put(`f${filling}`, 1_000))[0]!)) filling += 1;
+  expect(filling).toBeGreaterThan(3);
+  const all: Command = { type: 'range', key: bytes('a'), end: bytes('c') };
+  expect(run(put('large', 2_000), all)).toMatchObject([full, { revision: 3 + filling, entries: [{}, {}] }]);
+  database.exec('PRAGMA max_page_count = 1073741823');
+  expect(run(put('large', 200_000))).toEqual([{ revision: 4 + filling }]);
+  expect(integrityProblems(database)).toEqual([]);
+  keyspace.close();
 });
 
 test('a database of another program is refused and stays as it is', () => {
