@@ -2,7 +2,9 @@
 // Invariant: names nothing that only Node has.
 import { createWebClock } from './adapters/web-clock.ts';
 import { createWebDialer } from './adapters/web-dialer.ts';
+import { createWebDigest } from './adapters/web-digest.ts';
 import { createWebRandom } from './adapters/web-random.ts';
+import { withCall, type NodeFunctions } from './calls/functions.ts';
 import { startClient, type Client, type ClientOptions } from './client/client.ts';
 import { startNode, type FleetNode, type NodeOptions } from './node/node.ts';
 import {
@@ -16,6 +18,7 @@ import { HoldfastError } from './protocol/errors.ts';
 import type { Store } from './store/contract.ts';
 import type { StoreOptions } from './store/local-store.ts';
 import { openMemoryStore } from './store/memory-store.ts';
+import { createTrainee, type TraineeOptions } from './training/trainee.ts';
 
 export type { ConnectOverOptions, OpenConnection, SocketLike } from './links/connect-over.ts';
 export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from './calls/functions.ts';
@@ -26,6 +29,16 @@ export type * from './store/contract.ts';
 export { prefixEnd } from './store/bytes.ts';
 export type { StoreOptions } from './store/local-store.ts';
 export { watchEvents, type WatchBatch, type WatchEventsOptions } from './store/watch-events.ts';
+export type {
+  Evaluation,
+  Tensor,
+  TrainingConfig,
+  TrainingMetrics,
+  TrainingTask,
+  TrainingUpdate,
+  Weights,
+} from './training/contract.ts';
+export type { TraineeOptions } from './training/trainee.ts';
 export { HoldfastError, ProtocolViolation, RemoteFunctionError, type ErrorCode } from './protocol/errors.ts';
 
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -61,6 +74,16 @@ export function createClient(options: ClientOptions): Client {
     log: options.log ?? quiet,
   };
   return startClient(options, ports);
+}
+
+/**
+ * Functions for a node that takes part in training: `createNode({ functions: trainable({ train }) })`.
+ *
+ * @throws HoldfastError `invalid_option`; `unsupported` in a page that was served over plain http
+ */
+export function trainable(options: TraineeOptions): NodeFunctions {
+  const functions = Object.entries(createTrainee(options, createWebDigest()));
+  return Object.fromEntries(functions.map(([name, fn]) => [name, withCall(fn)]));
 }
 
 /**
