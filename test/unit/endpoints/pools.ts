@@ -48,7 +48,7 @@ export async function poolUnderTest(
     over();
     if (sick.has(id)) throw new Error('still sick');
   };
-  const pool = await openPool(
+  const opening = openPool(
     { probe, ...options, endpoints: endpoints.map((one) => (typeof one === 'string' ? { id: one } : one)) },
     {
       clock: simulation.clock,
@@ -57,6 +57,7 @@ export async function poolUnderTest(
       log: simulation.log,
     },
   );
+  const pool = await simulation.settle(opening, 10_000);
   const attempt = (request?: RequestOptions) => pool.request(request).next();
   return {
     simulation,
