@@ -22,10 +22,17 @@ export function recordRound(run: string, record: RoundRecord): Operation[] {
   const all = utf8Encoder.encode(roundsPrefix(run));
   const oldest = Math.max(1, record.round - limits.maxKeptRounds + 1);
   return [
-    { type: 'put', key, value: utf8Encoder.encode(JSON.stringify(record)) },
+    { type: 'put', key, value: utf8Encoder.encode(JSON.stringify(readable(record))) },
     { type: 'delete', key: after(key), end: prefixEnd(all) },
     { type: 'delete', key: all, end: utf8Encoder.encode(roundKey(run, oldest)) },
   ];
+}
+
+/** An application may measure NaN, which JSON has not: what is no finite number is left out. */
+function readable(record: RoundRecord): RoundRecord {
+  const finite = (metrics: TrainingMetrics): Record<string, number> =>
+    Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
+  return { ...record, metrics: finite(record.metrics), evaluation: finite(record.evaluation) };
 }
 
 /**

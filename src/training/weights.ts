@@ -1,6 +1,5 @@
-// A model as bytes and back, its hash, and what can be wrong with one that somebody gave.
-// Invariant: one layout; two models have the same bytes when types, shapes and every bit of their numbers are equal, and
-// only then.
+// What can be wrong with a model that somebody gave, and the little that is done with any.
+// Invariant: what passes all checks is a list of finite tensors whose numbers fill their shapes, within limits.
 import { HoldfastError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Tensor, Weights } from './contract.ts';
@@ -130,7 +129,7 @@ function allFinite(data: TensorData): boolean {
     }
     return true;
   }
-  const bits = new Int32Array(data.buffer, data.byteOffset, data.length);
+  const bits = wordsOf(data);
   for (let at = 0; at < bits.length; at += 1)
     if (((bits[at] as number) & FLOAT32_EXPONENT) === FLOAT32_EXPONENT) return false;
   return true;
@@ -147,18 +146,20 @@ export function checkModel(weights: unknown, option: string): asserts weights is
   throw new HoldfastError(`${option}: ${found.message}`, { code: 'invalid_option' });
 }
 
-/** Bit for bit: −0 is not 0, and the same NaN is itself. */
+/** Bit for bit: −0 is not 0, and a NaN is itself. */
 export function equalWeights(one: Weights, other: Weights): boolean {
   return (
     mismatch(one, other) === undefined &&
-    one.every(({ data }, index) => equalBytes(bytesOf(data), bytesOf((other[index] as Tensor).data)))
+    one.every(({ data }, index) => equalBits(data, (other[index] as Tensor).data))
   );
 }
 
-function equalBytes(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+function equalBits(one: TensorData, other: TensorData): boolean {
+  const [a, b] = [wordsOf(one), wordsOf(other)];
+  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
+  return a.length === b.length;
 }
 
-function bytesOf(data: TensorData): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+function wordsOf(data: TensorData): Int32Array {
+  return new Int32Array(data.buffer, data.byteOffset, data.byteLength / 4);
 }

@@ -92,6 +92,13 @@ test('a record that cannot be read is left out, and said', async () => {
   expect(warned).toEqual([expect.stringMatching(/rounds\/0000000002 cannot be read/)]);
 });
 
+test('a round whose model was measured as NaN is in the history all the same', async () => {
+  const store = await memory();
+  const evaluation = { loss: Number.NaN, accuracy: 0.1, perplexity: Infinity };
+  await commit(store, round(1, { evaluation }));
+  expect(await read(store)).toEqual([round(1, { evaluation: { accuracy: 0.1 } })]);
+});
+
 test('a metric is averaged over the samples of those that report it', () => {
   expect(
     averageMetrics([
