@@ -14,7 +14,10 @@ import {
 import { loadModule, refusedFile } from './module-file.ts';
 
 /** What the file decides; the rest are flags. */
-export type TrainConfig = Omit<TrainerOptions, 'store' | 'resume' | 'signal' | 'log' | 'onEvent'>;
+export type TrainConfig = Omit<
+  TrainerOptions,
+  'store' | 'resume' | 'signal' | 'log' | 'onEvent' | 'transitions'
+>;
 
 const strategies: Readonly<Record<string, (options: object) => Strategy>> = {
   'fed-avg': () => fedAvg(),

@@ -4,19 +4,31 @@ import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import {
   createHub,
+  createNodeClock,
   createPinoLog,
   createTrainer,
+  limits,
   openStore,
   roundsCsv,
   roundsJson,
+  startCompaction,
   type Hub,
   type Log,
   type Store,
   type Trainer,
   type TrainingResult,
+  type TransitionSink,
 } from '../index.ts';
 import { parsePort } from './arguments.ts';
-import { addLogFlag, given, tlsOf, type LogLevel, type TlsFlags } from './flags.ts';
+import {
+  addLogFlag,
+  given,
+  tlsOf,
+  transitionsFlag,
+  transitionsTo,
+  type LogLevel,
+  type TlsFlags,
+} from './flags.ts';
 import { printError, printLine } from './report.ts';
 import { toSafetensors } from './safetensors.ts';
 import { onStopSignal, statusOf, type StopSignal } from './signals.ts';
@@ -35,6 +47,7 @@ interface Flags extends TlsFlags {
   readonly model?: string;
   readonly csv?: string;
   readonly json?: string;
+  readonly transitions?: string;
   readonly logLevel: LogLevel;
 }
 
@@ -67,6 +80,7 @@ export function trainCommand(): Command {
     .addOption(new Option('--token <secret>', 'secret that nodes must show').env('HOLDFAST_TOKEN'))
     .option('--tls-cert <file>', 'PEM file of the certificate (then addresses begin with wss://)')
     .option('--tls-key <file>', 'PEM file of its key')
+    .addOption(transitionsFlag())
     .option('--model <file>', 'write the model there at the end, as safetensors')
     .option('--csv <file>', 'write the history there at the end, as CSV')
     .option('--json <file>', 'write the history there at the end, as JSON')
@@ -79,26 +93,38 @@ async function run(flags: Flags): Promise<void> {
   const config = await loadTrainConfig(flags.config);
   const { store: url, ca } = flags;
   const store = await openStore(url, { log, ...openingOf({ store: url, ...given({ ca }) }) });
+  // A real etcd is compacted by those who run it.
+  const revisions = /^etcds?:/.test(url) ? undefined : limits.keptRevisions;
+  const stopCompaction = startCompaction(store, { clock: createNodeClock(), log, revisions });
   try {
     const { host, port, token } = flags;
-    const hub = await createHub({ host, port, token, tls: tlsOf(flags), store, log });
+    const transitions = transitionsTo(flags.transitions);
+    const hub = await createHub({ host, port, token, tls: tlsOf(flags), store, transitions, log });
     try {
-      process.exitCode = await train(flags, config, hub, store, log);
+      process.exitCode = await train(flags, config, { hub, store, transitions, log });
     } finally {
       await hub.stop();
     }
   } finally {
+    stopCompaction();
     await store.close();
   }
 }
 
+/** What a trainer stands on. */
+interface Stage {
+  readonly hub: Hub;
+  readonly store: Store;
+  readonly transitions: TransitionSink | undefined;
+  readonly log: Log;
+}
+
 /** Answers the status of the process. */
-async function train(flags: Flags, config: TrainConfig, hub: Hub, store: Store, log: Log): Promise<number> {
+async function train(flags: Flags, config: TrainConfig, stage: Stage): Promise<number> {
+  const { hub } = stage;
   const trainer: Trainer = createTrainer({
     ...config,
-    hub,
-    store,
-    log,
+    ...stage,
     resume: flags.resume ?? false,
     onRound: (report) => {
       view.round(report, config.rounds);

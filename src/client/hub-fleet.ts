@@ -32,10 +32,10 @@ export class HubFleet implements Fleet {
   readonly #ports: HubFleetPorts;
   readonly #lines: Line[] = [];
 
-  /** @param name of its clients, as the hub shows them */
+  /** @param name of its clients, as the hub shows them, with an end of their own: two fleets of one name do not replace each other */
   constructor(hub: HubWithin, name: string, ports: HubFleetPorts) {
     this.#hub = hub;
-    this.#name = name;
+    this.#name = `${name} ${ports.random.id().slice(0, 8)}`;
     this.#ports = ports;
   }
 

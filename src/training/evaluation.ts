@@ -18,6 +18,7 @@ export interface EvaluatorOptions {
 export class Evaluator {
   readonly #options: EvaluatorOptions;
   readonly #running = new Map<string, AbortController>();
+  #state: 'open' | 'closed' = 'open';
 
   constructor(options: EvaluatorOptions) {
     this.#options = options;
@@ -30,7 +31,7 @@ export class Evaluator {
     round: number,
     config: TrainingConfig,
   ): Promise<TrainingMetrics> {
-    const able = trainees.filter(({ evaluates }) => evaluates === 'yes');
+    const able = this.#state === 'closed' ? [] : trainees.filter(({ evaluates }) => evaluates === 'yes');
     const answers = await Promise.all(able.map((trainee) => this.#ask(trainee, model, round, config)));
     return averageMetrics(answers.flatMap((answer) => answer ?? []));
   }
@@ -40,7 +41,9 @@ export class Evaluator {
     this.#running.get(node)?.abort(new HoldfastError(`${node} is away`, { code: 'cancelled' }));
   }
 
+  /** Nothing is evaluated any more, and what is being evaluated is given up. */
   close(): void {
+    this.#state = 'closed';
     for (const node of this.#running.keys()) this.left(node);
   }
 

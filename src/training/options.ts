@@ -2,6 +2,7 @@
 // Invariant: checked once, when the trainer is made, by an error that names option, value and remedy.
 import type { GateTimes } from '../../machines/gate.ts';
 import type { RoundTimes } from '../../machines/round.ts';
+import type { TransitionSink } from '../engine/transition-record.ts';
 import type { Log } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { defaults } from '../protocol/limits.ts';
@@ -49,7 +50,10 @@ export interface TrainerOptions {
   readonly maxAttempts?: number | undefined;
   /** Sent to nodes with each task, as JSON. @default {} */
   readonly config?: TrainingConfig | undefined;
-  /** Of the choice of participants: the same seed chooses the same among the same. A whole number. @default 0 */
+  /**
+   * Of the choice of participants: the same seed chooses the same among the same. A whole number. @default that of the run that is
+   * resumed, else 0
+   */
   readonly seed?: number | undefined;
   /** Evaluates a committed model in this process, on a copy. @default none */
   readonly evaluate?:
@@ -67,6 +71,11 @@ export interface TrainerOptions {
   readonly signal?: AbortSignal | undefined;
   /** @default a log on standard error */
   readonly log?: Log | undefined;
+  /**
+   * Gets a record of each event that the gate and the rounds took; it must read the record at once. @default none, which costs
+   * nothing
+   */
+  readonly transitions?: TransitionSink | undefined;
 }
 
 export interface ResolvedTrainerOptions {
@@ -82,7 +91,7 @@ export interface ResolvedTrainerOptions {
   readonly times: RoundTimes;
   readonly maxAttempts: number;
   readonly config: TrainingConfig;
-  readonly seed: number;
+  readonly seed: number | undefined;
   readonly evaluateEvery: number;
 }
 
@@ -120,7 +129,7 @@ export function resolveTrainerOptions(options: TrainerOptions): ResolvedTrainerO
     },
     maxAttempts: count('maxAttempts', options.maxAttempts ?? 10, 0) || Infinity,
     config: checkConfig(options.config ?? {}),
-    seed: count('seed', options.seed ?? 0, Number.MIN_SAFE_INTEGER),
+    seed: options.seed === undefined ? undefined : count('seed', options.seed, Number.MIN_SAFE_INTEGER),
     evaluateEvery: count('evaluateEvery', options.evaluateEvery ?? 1, 0),
   };
 }

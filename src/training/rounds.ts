@@ -93,6 +93,7 @@ export class Rounds {
   /** No more rounds; the present one is committed if it can be at once. */
   ending(reason: string): void {
     this.#turn('ending');
+    this.#of.evaluator.close();
     this.#runner?.abandon(`training ends: ${reason}`);
   }
 
@@ -153,7 +154,8 @@ export class Rounds {
 
   #choose(round: number, epoch: number): readonly Trainee[] | undefined {
     const { members, tasks, options } = this.#of;
-    const { fraction, minNodes, seed } = options;
+    const { fraction, minNodes } = options;
+    const { seed } = this.#checkpoint;
     const counted = this.#of.counted();
     const free = counted.filter((node) => {
       const trainee = members.get(node);

@@ -1,7 +1,7 @@
 // A training run from its start, or from where it was left, to its end.
 // Invariant: it ends once, with an outcome or with an error, and nothing of it is left running then.
 import type { GateEnd } from '../../machines/gate.ts';
-import { createSystem } from '../actors/index.ts';
+import { createSystem, recordTransitions } from '../actors/index.ts';
 import type { Clock, Digest, Log, Random } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { Budget } from './budget.ts';
@@ -30,6 +30,9 @@ export interface TrainerPorts {
   /** Resolves when there is no fleet any more: training fails then, and may be resumed. @default never */
   readonly fleetStopped?: Promise<void>;
 }
+
+/** A run may be in the hands of another trainer, which saves meanwhile. */
+const TAKE_UP_ATTEMPTS = 5;
 
 /** All that lives between the start and the end. */
 interface Crew {
@@ -78,7 +81,8 @@ class TrainingRun implements Trainer {
   }
 
   start(): Promise<void> {
-    this.#starting ??= this.#start().catch(async (error: unknown) => {
+    if (this.#state !== 'idle') return this.#starting ?? this.done.then(() => undefined);
+    this.#starting = this.#start().catch(async (error: unknown) => {
       await this.#fail(error);
       throw error;
     });
@@ -86,7 +90,11 @@ class TrainingRun implements Trainer {
   }
 
   async stop(reason = 'it was asked to stop'): Promise<TrainingOutcome> {
-    await this.start();
+    if (this.#state === 'idle') {
+      await this.#close('failed');
+      this.#done.reject(new HoldfastError('training was stopped before it began', { code: 'stopped' }));
+    }
+    await this.#starting;
     this.#crew?.keeper.terminate(reason);
     return this.done;
   }
@@ -142,35 +150,47 @@ class TrainingRun implements Trainer {
     if (signal?.aborted === true) stop();
   }
 
-  /** The last checkpoint, or a first one: there always is one. */
+  /** The last checkpoint, or a first one: there always is one, and whoever else has this run cannot save any more. */
   async #takeUp(): Promise<Checkpoint> {
-    const { model: weights, strategy, seed } = this.#options;
+    for (let attempt = 1; ; attempt += 1) {
+      const checkpoint = await this.#find();
+      try {
+        await this.#checkpoints.save(checkpoint);
+        return checkpoint;
+      } catch (error) {
+        // The one that has it may have been quicker once more.
+        const isTaken = error instanceof HoldfastError && error.code === 'store_failed' && !error.retryable;
+        if (!isTaken || attempt === TAKE_UP_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #find(): Promise<Checkpoint> {
+    const { model: weights, strategy, seed = 0 } = this.#options;
     const found = await this.#checkpoints.load({ strategy: strategy.name, weights });
-    if (found !== undefined && this.#given.resume === true) return found;
+    if (found !== undefined && this.#given.resume === true) return this.#checkSeed(found);
     if (found !== undefined) {
       const message = `run ${this.run} has a checkpoint of round ${found.round}; resume it, or name another run`;
       throw new HoldfastError(message, { code: 'invalid_option' });
     }
     const model = await hashOf(weights, this.#ports.digest);
-    const first = {
-      round: 0,
-      epoch: 0,
-      weights,
-      model,
-      state: [],
-      strategy: strategy.name,
-      seed,
-      members: [],
-    };
-    await this.#checkpoints.save(first);
-    return first;
+    return { round: 0, epoch: 0, weights, model, state: [], strategy: strategy.name, seed, members: [] };
+  }
+
+  /** A run has one seed, else its replay would ask others. */
+  #checkSeed(found: Checkpoint): Checkpoint {
+    const { seed = found.seed } = this.#options;
+    if (seed === found.seed) return found;
+    const message = `option seed is ${seed}, and run ${this.run} began with ${found.seed}; leave it out, or name another run`;
+    throw new HoldfastError(message, { code: 'invalid_option' });
   }
 
   #gather(checkpoint: Checkpoint, budget: Budget, record: Awaited<ReturnType<Budget['load']>>): Crew {
-    const { clock, log, fleet, digest, closeFleet } = this.#ports;
+    const { clock, log, fleet, digest, random, closeFleet } = this.#ports;
     const options = this.#options;
     const { deadlineMs } = options.times;
-    const system = createSystem({ clock, log });
+    const inspect = recordTransitions(this.#given.transitions, random.id().slice(0, 8));
+    const system = createSystem({ clock, log, inspect });
     const members = new Membership();
     const { round, model, weights } = checkpoint;
     const courier = new Courier({

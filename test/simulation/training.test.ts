@@ -2,7 +2,8 @@
 // Invariant of all: a committed round is made of whole updates by nodes that were asked, and of no others.
 import { expect, test } from 'vitest';
 import { equalWeights } from '../../src/training/weights.ts';
-import type { Weights } from '../../src/training/contract.ts';
+import type { Fleet, Weights } from '../../src/training/contract.ts';
+import { TRAIN } from '../../src/training/wire.ts';
 import { TrainingWorld, updateOf } from './training.ts';
 
 test('rounds are trained, committed, evaluated and recorded, and the model is delivered', async () => {
@@ -189,4 +190,51 @@ test('a share of the nodes is asked, chosen by the seed', async () => {
   expect(new Set(one).size).toBeGreaterThan(1);
   expect(again).toEqual(one);
   expect(other).not.toEqual(one);
+});
+
+test('a node that forgot its model is given it again, in the same round', async () => {
+  const world = new TrainingWorld({ seed: 9 });
+  const node = world.join('a');
+  let forgot: 'not yet' | 'once' = 'not yet';
+  const through = (fleet: Fleet): Fleet => ({
+    watch: (listener) => fleet.watch(listener),
+    call: async (id, name, args, options) => {
+      if (name !== TRAIN || forgot === 'once' || node.tasks.length < 1)
+        return fleet.call(id, name, args, options);
+      forgot = 'once';
+      // Another run's models may have taken its place.
+      return { unknownModel: true };
+    },
+  });
+  const life = await world.begin({ rounds: 3, through });
+  expect(await world.ended(life, 60_000)).toMatchObject({ end: 'completed', round: 3 });
+  expect(forgot).toBe('once');
+  expect(life.rounds.map(({ abandoned }) => abandoned)).toEqual([0, 0, 0]);
+  expect(node.syncs.map(({ round }) => round)).toEqual([0, 1, 1, 2]);
+});
+
+test('nobody waits for an evaluation by a node that went away, nor for one when training ends', async () => {
+  const world = new TrainingWorld({ seed: 10 });
+  world.join('a', { evaluate: () => ({ samples: 1, metrics: { accuracy: 0.25 } }) });
+  world.join('b', { evaluate: () => new Promise(() => {}) });
+  const life = await world.begin({
+    gate: { minNodes: 1, resumeNodes: 2 },
+    rounds: 3,
+    deadlineMs: 100_000,
+  });
+  await world.sim.runUntil(() => life.trainer.status().round === 1, 10_000);
+  await world.sim.run(1_000);
+  expect(life.rounds).toEqual([]);
+  world.killNode('b');
+  await world.sim.runUntil(() => life.rounds.length === 3, 10_000);
+  expect(life.rounds.map(({ evaluation }) => evaluation)).toEqual([1, 2, 3].map(() => ({ accuracy: 0.25 })));
+
+  world.killHub();
+  world.join('b', { evaluate: () => new Promise(() => {}) });
+  const next = await world.begin({ gate: { minNodes: 2 }, minNodes: 2, rounds: 10, deadlineMs: 100_000 });
+  await world.sim.runUntil(() => next.trainer.status().round === 4, 10_000);
+  const from = world.sim.now;
+  void next.trainer.stop();
+  expect(await world.ended(next, 60_000)).toMatchObject({ end: 'requested', delivery: 'delivered' });
+  expect(world.sim.now - from).toBeLessThan(100);
 });

@@ -6,11 +6,15 @@ import {
   noLog,
   openStore,
   trainable,
+  transitionLine,
   withCall,
   type Store,
   type TrainerOptions,
+  type TransitionRecord,
   type Weights,
 } from '../../../src/index.ts';
+import { registry } from '../../../machines/index.ts';
+import { conform } from '../../../src/testing/index.ts';
 import { eventually } from '../../chaos/eventually.ts';
 import { startHub, startNode, type Hub } from '../../chaos/in-process.ts';
 
@@ -140,6 +144,58 @@ test('a hub that stops ends its trainer, which may be resumed', async () => {
   await hub.stop();
   await expect(run.done).rejects.toMatchObject({ code: 'stopped' });
   expect(run.status().state).toBe('failed');
+});
+
+test('a trainer that takes up a run ends the one that had it', async () => {
+  const hub = await startHub();
+  const store = await memory();
+  await startNode(hub.url, 'a', { functions: towards(3) });
+  const first = await trainer(hub, { store, rounds: 1_000_000 });
+  await first.start();
+  await eventually('it trains', () => first.status().round > 2);
+  const second = await trainer(hub, { store, rounds: 1_000_000, resume: true });
+  await second.start();
+  await expect(first.done).rejects.toMatchObject({ code: 'store_failed' });
+  const { round } = second.status();
+  await eventually('the second trains', () => second.status().round > round + 2);
+  expect((await second.stop()).end).toBe('requested');
+});
+
+test('a run keeps its seed, and one that was stopped before it began does not begin', async () => {
+  const hub = await startHub();
+  const store = await memory();
+  await startNode(hub.url, 'a', { functions: towards(3) });
+  const first = await trainer(hub, { store, seed: 7, rounds: 1 });
+  await first.start();
+  await first.done;
+  const other = await trainer(hub, { store, seed: 8, rounds: 2, resume: true });
+  await expect(other.start()).rejects.toThrow('option seed is 8, and run default began with 7');
+  const same = await trainer(hub, { store, rounds: 2, resume: true });
+  await same.start();
+  expect((await same.done).round).toBe(2);
+  const idle = await trainer(hub, { store, resume: true });
+  await expect(idle.stop()).rejects.toMatchObject({ code: 'stopped' });
+  await expect(idle.start()).rejects.toMatchObject({ code: 'stopped' });
+});
+
+test('what the gate and the rounds did conforms to the machines', async () => {
+  const hub = await startHub();
+  const lines: string[] = [];
+  const transitions = (record: TransitionRecord) => void lines.push(transitionLine(record).trimEnd());
+  const nodes = [await startNode(hub.url, 'a', { functions: towards(3) })];
+  nodes.push(await startNode(hub.url, 'b', { functions: towards(5) }));
+  const run = await trainer(hub, { rounds: 1_000_000, gate: { minNodes: 2 }, transitions });
+  await run.start();
+  await eventually('it trains', () => run.status().round > 2);
+  await nodes[1]?.node.stop();
+  await eventually('it pauses', () => run.status().state === 'paused');
+  await startNode(hub.url, 'b', { functions: towards(5) });
+  await eventually('it goes on', () => run.status().state === 'open');
+  await run.stop();
+  const machines = [registry.gate.machine, registry.round.machine];
+  const { impossible, checked } = conform(lines, { machines });
+  expect(impossible).toEqual([]);
+  expect(checked).toBeGreaterThan(20);
 });
 
 test.each([
