@@ -1,5 +1,10 @@
 // A pool of endpoints: it chooses one for each attempt, judges them by what comes back, and keeps those that failed in a queue.
 // Invariant: it knows no transport; whoever sends tells it how each attempt ended.
+//
+// Who owns what: an endpoint's machine owns its health (breaker, probes, verdicts, counters, and how long it is out); the queue's
+// machine owns who is in, in what order, how many there were, and who is probed. An endpoint tells the queue that it was ejected
+// or has recovered, with its epoch; the queue tells it when it may be probed. Requests own what they have tried; the rest is
+// measured here (latencies, rates, what is under way) and decides nothing by itself.
 import { recordTransitions } from '../actors/transition-records.ts';
 import { createSystem, type System } from '../actors/system.ts';
 import { endpointMachine } from '../../machines/endpoint.ts';
