@@ -49,6 +49,11 @@ export async function openHubStore(command: Command, flags: HubStoreFlags, log: 
   const { etcdApi, etcdUser: user } = flags;
   const api = etcdApi === undefined ? undefined : { ...etcdApi, tls: tlsOf(flags), user };
   if (api !== undefined) checkReach(api);
+  // One from the environment may be meant for another command.
+  else if (command.getOptionValueSource('etcdUser') === 'cli') {
+    const message = '--etcd-user says who may use the etcd API; give its address, too: --etcd-api HOST:PORT';
+    throw new HoldfastError(message, { code: 'invalid_option' });
+  }
   const store = await open(command, flags, log);
   if (store === undefined) return { store, etcdUrl: undefined, close: async () => {} };
   let server: EtcdServer | undefined;

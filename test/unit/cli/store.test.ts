@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { hubCommand } from '../../../src/cli/hub.ts';
 import { storeCommand } from '../../../src/cli/store.ts';
 import { openStore, serveEtcd, type EtcdServer, type Store } from '../../../src/index.ts';
+import { eventually } from '../../chaos/eventually.ts';
 import { Command, endAll, run, type Ended } from './command.ts';
 
 let folder: string;
@@ -50,12 +51,19 @@ async function at(url: string, ...args: string[]): Promise<Omit<Ended, 'signal'>
 
 describe('holdfast store', () => {
   it('serves a store until a signal ends it, and keeps its log off standard output', async () => {
-    const serving = new Command(['store', '--store', 'memory:', '--listen', '127.0.0.1:0', '--json']);
+    const where = ['--store', 'memory:', '--listen', '127.0.0.1:0'];
+    const serving = new Command(['store', ...where, '--compact-age', '100ms', '--json']);
     await serving.match(/"url":"http:\/\/127\.0\.0\.1:\d+"/);
     const { url, port, store: at } = JSON.parse(serving.stdout) as Record<string, unknown>;
     expect([url, at]).toEqual([`http://127.0.0.1:${String(port)}`, 'memory:']);
     const put = await run(['store', '--store', `etcd://127.0.0.1:${String(port)}`, 'put', 'k', 'v']);
     expect(put).toMatchObject({ status: 0, stdout: 'revision 2\n', stderr: '' });
+    const client = await openStore(`etcd://127.0.0.1:${String(port)}`);
+    const { revision } = await client.put({ key: bytes('k'), value: bytes('w') });
+    await eventually('what was overwritten is forgotten', async () => {
+      return (await client.status()).compactRevision === revision;
+    });
+    await client.close();
     serving.kill('SIGTERM');
     expect(await serving.ended).toMatchObject({ status: 0 });
   });
@@ -85,6 +93,7 @@ describe('holdfast store', () => {
     expect(await refusal(storeCommand, '--tls-cert', 'cert.pem')).toMatch(/needs both/);
     expect(await refusal(storeCommand, 'list')).toMatch(/unknown command 'list'/);
     expect(await refusal(hubCommand, '--port', '0', '--etcd-api', '0.0.0.0:0')).toMatch(/it needs TLS/);
+    expect(await refusal(hubCommand, '--port', '0', '--etcd-user', 'a:b')).toMatch(/--etcd-api HOST:PORT/);
     expect(existsSync(data)).toBe(false);
   });
 
