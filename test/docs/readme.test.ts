@@ -13,7 +13,10 @@ test('the picture of the connection and the table of options are those of the co
 });
 
 /** Runs the example that begins so, with what a reader would choose otherwise. */
-function run(beginning: string, changes: readonly (readonly [from: string, to: string])[]): unknown {
+function run(
+  beginning: string,
+  changes: readonly (readonly [from: string, to: string])[],
+): { status: number | null; stdout: string; stderr: string } {
   const found = text.split('```ts\n').find((block) => block.startsWith(beginning)) ?? '';
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-readme-'));
   const index = new URL('../../src/index.ts', import.meta.url).href;
@@ -45,6 +48,19 @@ test('the example of the store runs, and hears of every change', () => {
     stdout: '0 []\n3 [ 1, 2 ]\n',
     stderr: '',
   });
+});
+
+test('the example of training runs, and learns what its nodes know', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-run-'));
+  try {
+    const { status, stdout } = run('import { createHub, createNode, createTrainer', [
+      ['7070', '0'],
+      ['file:./run', `file:${folder}/run`],
+    ]);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: 'completed 20 2.000\n' });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('the first example has at most twelve lines', () => {
