@@ -14,7 +14,7 @@ import { checkModel, copyWeights } from './weights.ts';
 
 /** How many nodes training needs, and how long it waits for them. All durations are milliseconds. */
 export interface GateOptions extends Partial<GateTimes> {
-  /** With fewer nodes, online and with the model, training pauses. @default 1 */
+  /** With fewer nodes, online and with the model, training pauses. @default what a round needs: minNodes or roundQuorum, else 1 */
   readonly minNodes?: number | undefined;
   /** A pause, and the wait at the beginning, end with so many. @default minNodes */
   readonly resumeNodes?: number | undefined;
@@ -36,7 +36,7 @@ export interface TrainerOptions {
   readonly gate?: GateOptions | undefined;
   /** Share of the nodes that count which is asked in a round, above 0, at most 1. @default 1 */
   readonly fraction?: number | undefined;
-  /** So many are asked at least; a round waits for them. @default gate.minNodes × fraction, rounded up */
+  /** So many are asked at least; at most gate.minNodes. @default gate.minNodes × fraction, rounded up, or roundQuorum */
   readonly minNodes?: number | undefined;
   /** No more are asked. @default no limit */
   readonly maxNodes?: number | undefined;
@@ -105,11 +105,20 @@ export function resolveTrainerOptions(options: TrainerOptions): ResolvedTrainerO
   checkModel(options.model, 'option model');
   const fraction = options.fraction ?? 1;
   if (!(fraction > 0 && fraction <= 1)) throw invalid('fraction', fraction, 'a number above 0 and at most 1');
-  const gate = resolveGate(options.gate ?? {});
-  const minNodes = count('minNodes', options.minNodes ?? Math.max(1, Math.ceil(gate.minNodes * fraction)), 1);
+  const gate = resolveGate(options.gate ?? {}, Math.max(1, options.minNodes ?? 1, options.roundQuorum ?? 1));
+  const share = Math.max(1, Math.ceil(gate.minNodes * fraction), options.roundQuorum ?? 1);
+  const minNodes = count('minNodes', options.minNodes ?? share, 1);
   const maxNodes = options.maxNodes ?? Infinity;
   if (!(maxNodes >= minNodes)) throw invalid('maxNodes', maxNodes, `at least minNodes, ${minNodes}`);
   const roundQuorum = count('roundQuorum', options.roundQuorum ?? minNodes, 1);
+  // Else a round would wait for nodes while the gate is open, and no budget would run.
+  const least = Math.max(minNodes, roundQuorum);
+  if (least > gate.minNodes)
+    throw invalid(
+      'gate.minNodes',
+      gate.minNodes,
+      `at least what a round needs, ${least} (minNodes, roundQuorum)`,
+    );
   if (roundQuorum > maxNodes) throw invalid('roundQuorum', roundQuorum, `at most maxNodes, ${maxNodes}`);
   return {
     run,
@@ -119,7 +128,7 @@ export function resolveTrainerOptions(options: TrainerOptions): ResolvedTrainerO
     gate,
     fraction,
     // No attempt begins that could not commit.
-    minNodes: Math.max(minNodes, roundQuorum),
+    minNodes: least,
     maxNodes,
     roundQuorum,
     times: {
@@ -134,8 +143,8 @@ export function resolveTrainerOptions(options: TrainerOptions): ResolvedTrainerO
   };
 }
 
-function resolveGate(gate: GateOptions): ResolvedTrainerOptions['gate'] {
-  const minNodes = count('gate.minNodes', gate.minNodes ?? 1, 1);
+function resolveGate(gate: GateOptions, needed: number): ResolvedTrainerOptions['gate'] {
+  const minNodes = count('gate.minNodes', gate.minNodes ?? needed, 1);
   const resumeNodes = count('gate.resumeNodes', gate.resumeNodes ?? minNodes, 1);
   if (resumeNodes < minNodes)
     throw invalid('gate.resumeNodes', resumeNodes, `at least gate.minNodes, ${minNodes}`);

@@ -45,7 +45,7 @@ test('rounds are trained, committed, evaluated and recorded, and the model is de
 test('a node whose link is cut while it trains loses nothing: its update counts in the same round', async () => {
   const world = new TrainingWorld({ seed: 2 });
   for (const id of ['a', 'b', 'c']) world.join(id, { trainMs: 1_000 });
-  const life = await world.begin({ gate: { minNodes: 2 }, minNodes: 3, rounds: 3 });
+  const life = await world.begin({ gate: { minNodes: 3, pauseAfterMs: 2_000 }, rounds: 3 });
   await world.sim.runUntil(() => (world.nodes.get('b')?.tasks.length ?? 0) === 2, 10_000);
   await world.sim.run(300);
   world.sim.network.cut(({ dialer }) => dialer.startsWith('b'));
