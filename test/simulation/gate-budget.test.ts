@@ -26,16 +26,16 @@ async function worst(trial: Omit<Trial, 'seed'>, seeds: number): Promise<number>
 
 describe.each(['perPause', 'cumulative'] as const)('a budget of 300 s, %s,', (budget) => {
   it('is exact to a late timer, whatever reconnects', async () => {
-    expect(await worst({ ...base, budget }, 4)).toBeLessThanOrEqual(base.latenessMs);
+    expect(await worst({ ...base, budget }, 3)).toBeLessThanOrEqual(base.latenessMs);
   });
 
   it('is so after pauses that ended with the quorum', async () => {
     // Each pause begins with a timer of its own, the debounce.
-    expect(await worst({ ...base, budget, pauses: 3 }, 4)).toBeLessThanOrEqual(4 * base.latenessMs);
+    expect(await worst({ ...base, budget, pauses: 3 }, 3)).toBeLessThanOrEqual(4 * base.latenessMs);
   });
 
   it.each([1, 2])('is wrong by less than a thousandth after %i kills in mid-pause', async (kills) => {
-    expect(await worst({ ...base, budget, kills, pauses: 1 }, 4)).toBeLessThan(allowedMs(base));
+    expect(await worst({ ...base, budget, kills, pauses: 1 }, 3)).toBeLessThan(allowedMs(base));
   });
 });
 
@@ -44,6 +44,18 @@ describe('a budget of 30 s', () => {
     const trial = { ...base, terminateAfterMs: 30_000, budget: 'perPause', kills: 1 } as const;
     expect(await worst(trial, 10)).toBeLessThan(allowedMs(trial));
   });
+});
+
+it('leaves a transition log that its machine could have written, kills and late timers included', async () => {
+  const { lines, impossible } = await run({
+    ...base,
+    budget: 'perPause',
+    kills: 1,
+    pauses: 1,
+    seed: 1,
+    log: 'read',
+  });
+  expect([lines > 1_000, impossible]).toEqual([true, []]);
 });
 
 describe('a broken twin', () => {

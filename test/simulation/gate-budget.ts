@@ -8,8 +8,9 @@ import {
   gateMachine,
   type GateRecord,
 } from '../../machines/index.ts';
-import { type Actor, createSystem, type System } from '../../src/actors/index.ts';
-import { createSimulation, Prng, type Host, type Simulation } from '../../src/testing/index.ts';
+import { type Actor, createSystem, recordTransitions, type System } from '../../src/actors/index.ts';
+import { transitionLine, type TransitionRecord } from '../../src/index.ts';
+import { conform, createSimulation, Prng, type Host, type Simulation } from '../../src/testing/index.ts';
 import { WallClock } from './wall-clock.ts';
 
 /** The quorum. */
@@ -28,6 +29,8 @@ export interface Trial {
   /** No timer is later than this. */
   readonly latenessMs: number;
   readonly machine?: AnyStateMachine;
+  /** Whether its transition log is held against the machine. @default 'unread' */
+  readonly log?: 'unread' | 'read';
 }
 
 export interface Verdict {
@@ -36,6 +39,9 @@ export interface Verdict {
   readonly errorMs: number;
   readonly events: number;
   readonly unexpected: number;
+  /** Lines of its transition log, and those that its machine could not take. */
+  readonly lines: number;
+  readonly impossible: readonly object[];
   readonly wallClockReads: number;
 }
 
@@ -51,6 +57,8 @@ class Process {
   state: 'open' | 'paused' | 'delivering' | 'over' = 'paused';
   events = 0;
   unexpected = 0;
+  readonly #log: string[] = [];
+  #lives = 0;
   readonly #epochs = new Map<string, number>();
   #host: Host | undefined;
   #system: System | undefined;
@@ -74,7 +82,10 @@ class Process {
     };
     this.#host = host;
     this.#epochs.clear();
-    const system = createSystem({ clock });
+    this.#lives += 1;
+    const write = (record: TransitionRecord) => void this.#log.push(transitionLine(record));
+    const inspect = recordTransitions(this.trial.log === 'read' ? write : undefined, `life ${this.#lives}`);
+    const system = createSystem({ clock, inspect });
     this.#system = system;
     const input = { ...gateInput, minNodes: QUORUM, resumeNodes: QUORUM, gatherTimeoutMs: undefined };
     const later = (ms: number, fn: () => void) => void host.setTimer(fn, ms);
@@ -165,11 +176,14 @@ class Process {
 
   verdict(): Verdict {
     const { spentMs, events, wallClock, trial } = this;
+    const { impossible, gaps } = conform(this.#log, { machines: [trial.machine ?? gateMachine] });
     return {
       spentMs,
       errorMs: Math.abs(spentMs - trial.terminateAfterMs),
       events,
       unexpected: this.unexpected + (this.#system?.unexpectedEvents ?? 0),
+      lines: this.#log.length,
+      impossible: [...impossible, ...gaps],
       wallClockReads: wallClock.reads,
     };
   }
