@@ -147,6 +147,12 @@ interface Given {
   readonly event: GateEvent;
 }
 
+/** What an event about a node makes of the sets. */
+const ofMember =
+  (change: (control: Control, member: GateMember) => Pick<Control, 'joined' | 'synced'>) =>
+  ({ context: { control }, event }: Given): Control =>
+    'node' in event ? { ...control, ...change(control, event) } : control;
+
 const isNewer = ({ context: { control }, event }: Given): boolean =>
   event.type === 'node.joined' &&
   event.epoch > Math.max(epochIn(control.joined, event.node), epochIn(control.synced, event.node));
@@ -189,34 +195,22 @@ export const gateMachine = setup({
       control: ({ context: { control } }) => ({ ...control, epoch: control.epoch + 1 }),
     }),
     admit: assign({
-      control: ({ context: { control }, event }) =>
-        event.type === 'node.joined'
-          ? {
-              ...control,
-              joined: withMember(control.joined, event),
-              synced: without(control.synced, event.node),
-            }
-          : control,
+      control: ofMember(({ joined, synced }, member) => ({
+        joined: withMember(joined, member),
+        synced: without(synced, member.node),
+      })),
     }),
     count: assign({
-      control: ({ context: { control }, event }) =>
-        event.type === 'node.synced'
-          ? {
-              ...control,
-              joined: without(control.joined, event.node),
-              synced: withMember(control.synced, event),
-            }
-          : control,
+      control: ofMember(({ joined, synced }, member) => ({
+        joined: without(joined, member.node),
+        synced: withMember(synced, member),
+      })),
     }),
     dismiss: assign({
-      control: ({ context: { control }, event }) =>
-        event.type === 'node.left'
-          ? {
-              ...control,
-              joined: without(control.joined, event.node),
-              synced: without(control.synced, event.node),
-            }
-          : control,
+      control: ofMember(({ joined, synced }, { node }) => ({
+        joined: without(joined, node),
+        synced: without(synced, node),
+      })),
     }),
     // From here on a restart waits for the quorum with a budget.
     noteOpened: assign({ control: ({ context: { control } }) => ({ ...control, from: 'paused' as const }) }),

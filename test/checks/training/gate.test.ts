@@ -110,6 +110,31 @@ describe('a broken twin', () => {
     ]);
   });
 
+  it('that only counts what comes back in a pause stays closed with a quorum', () => {
+    const gate = twin(gateMachine, ({ states }) => {
+      states['paused']!.on['node.synced'] = [
+        { guard: 'awaitsSync', actions: 'count' },
+        { actions: 'noteStale' },
+      ];
+    });
+    expect(failure(explore({ ...two, gate }))).toEqual([
+      'always',
+      'it is closed only while too few are there to open it',
+      8,
+    ]);
+  });
+
+  it('that pauses without saying so lets rounds run', () => {
+    const gate = twin(gateMachine, ({ states }) => {
+      states['paused']!.entry = ['advanceEpoch', 'notePause'];
+    });
+    expect(failure(explore({ ...two, gate }))).toEqual([
+      'always',
+      'rounds may run exactly while it is open',
+      7,
+    ]);
+  });
+
   it('that pauses although the quorum came back within the debounce closes without a reason', () => {
     const gate = twin(gateMachine, ({ states }) => {
       delete states['open']!.states['wavering']!.on['node.synced'];

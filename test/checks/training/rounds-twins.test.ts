@@ -3,6 +3,7 @@ import { assign, type AnyStateMachine } from 'xstate';
 import { describe, expect, it } from 'vitest';
 import { type GateContext, type GateEvent, gateMachine } from '../../../machines/gate.ts';
 import { roundMachine, type RoundContext, type RoundEvent } from '../../../machines/round.ts';
+import { sessionMachine } from '../../../machines/session.ts';
 import { failure } from '../store/failure.ts';
 import { twin } from '../twin.ts';
 import { explore, inTheEnd } from './rounds.ts';
@@ -89,6 +90,28 @@ describe('a broken twin', () => {
       'always',
       DELIVERED,
       8,
+    ]);
+  });
+
+  it('whose gate calls completed what was asked to end completes without its rounds', () => {
+    const gate = twin(gateMachine, ({ states }) => {
+      states['gathering']!.on['termination.requested'] = 'completed';
+    });
+    const { violation } = explore({ gate, budgets: { request: 1 } });
+    expect([violation?.kind, violation?.property]).toEqual([
+      'always',
+      'it is completed exactly when all rounds are committed',
+    ]);
+  });
+
+  it('whose session does not tell that it is absent counts a node that is not there', () => {
+    const session = twin(sessionMachine, ({ states }) => {
+      states['absent']!.entry = [];
+    });
+    const { violation } = explore({ session, budgets: { cut: 1 } });
+    expect([violation?.kind, violation?.property]).toEqual([
+      'always',
+      'a node counts only while its session is online',
     ]);
   });
 

@@ -48,6 +48,7 @@ export interface RoundsOptions {
   readonly minUpdates?: number;
   readonly gate?: AnyStateMachine;
   readonly round?: AnyStateMachine;
+  readonly session?: AnyStateMachine;
   readonly rules?: Partial<Rules>;
   /** Whether the budget of a pause may be spent at any time, or never is. @default 'never' */
   readonly budget?: 'at any time' | 'never';
@@ -241,7 +242,12 @@ function training(options: RoundsOptions = {}): SystemDefinition {
   const sessions: Record<string, MachineActor> = Object.fromEntries(
     nodes.map((node) => [
       session(node),
-      { machine: sessionMachine, effects: sessionEffects, input: sessionInput, started: false },
+      {
+        machine: options.session ?? sessionMachine,
+        effects: sessionEffects,
+        input: sessionInput,
+        started: false,
+      },
     ]),
   );
   const byName = [inNameOrder(), inNameOrder('node')];
