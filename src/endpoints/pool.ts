@@ -78,6 +78,8 @@ export interface Pool extends AsyncDisposable {
    * }
    * throw new Error(request.explain()); // request.refusal says why in a word
    * ```
+   *
+   * @throws HoldfastError `invalid_argument` for a deadline that is none
    */
   request(options?: RequestOptions): PoolRequest;
   /**

@@ -174,12 +174,17 @@ export class PoolRequest {
   #refusal: RequestRefusal | undefined;
   #cancel: (() => void) | undefined;
 
-  /** @internal: `Pool.request` makes them. */
+  /** @internal: `Pool.request` makes them. @throws HoldfastError `invalid_argument` for a deadline that is none */
   constructor(home: RequestHome, options: RequestOptions) {
     this.#home = home;
     this.#options = options;
     const now = home.clock.now();
-    this.#deadlineAt = now + (options.deadlineMs ?? home.settings.deadlineMs);
+    const { deadlineMs = home.settings.deadlineMs } = options;
+    if (!(deadlineMs > 0) || deadlineMs === Infinity)
+      throw new HoldfastError(`deadlineMs is ${deadlineMs}; give milliseconds above 0`, {
+        code: 'invalid_argument',
+      });
+    this.#deadlineAt = now + deadlineMs;
     home.counts.requests += 1;
     home.budget.request(now);
   }
@@ -307,6 +312,8 @@ export class PoolRequest {
       this.#cancel = () => controller.abort(signal.reason);
       signal.addEventListener('abort', this.#cancel, { once: true });
     }
+    // Of a request that is over nothing is waited for.
+    if (this.#refusal !== undefined) return controller;
     this.#timer = this.#home.clock.setTimer(() => {
       this.#timer = undefined;
       controller.abort(new HoldfastError('the deadline of the request has passed', { code: 'timed_out' }));
