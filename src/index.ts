@@ -20,7 +20,7 @@ import { HubFleet } from './client/hub-fleet.ts';
 import type { PoolOptions } from './endpoints/options.ts';
 import { openPool, type Pool } from './endpoints/pool.ts';
 import { startHub } from './hub/hub.ts';
-import type { HubOptions } from './hub/options.ts';
+import { resolveHubOptions, type HubOptions } from './hub/options.ts';
 import type { Hub } from './hub/status.ts';
 import { startNode, type FleetNode, type NodeOptions } from './node/node.ts';
 import {
@@ -119,6 +119,8 @@ export function noLog(): Log {
  * @throws HoldfastError `invalid_option`; of the store that it is to open; an error of the system when the port is taken
  */
 export async function createHub(options: HubOptions = {}): Promise<Hub> {
+  // What is wrong with the options is said before anything is opened.
+  resolveHubOptions(options);
   const log = options.log ?? defaultLog();
   const own = typeof options.store === 'string' ? await openStore(options.store, { log }) : undefined;
   // A real etcd is compacted by those who run it, and a store of the caller's by the caller.

@@ -102,6 +102,8 @@ describe('off loopback', () => {
     expect(await missing({})).toMatch(/needs TLS .* and a user/);
     expect(await missing({ tls })).toMatch(/needs a user \(--user or --etcd-user name:password/);
     expect(await missing({ user })).toMatch(/needs TLS \(--tls-cert and --tls-key/);
+    const mixed = { cert, key: 'no PEM' };
+    expect(await missing({ tls: mixed, user })).toMatch(/two PEM texts that belong together/);
     expect(await missing({ tls, user: { name: 'root', password: '' } })).toMatch(/not empty/);
     const server = await serveEtcd({ store, host: '0.0.0.0', port: 0, tls, user });
     try {

@@ -1,11 +1,12 @@
 // What opening a store by URL loads, and what it refuses.
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { holdLease, noLog, openStore } from '../../../src/index.ts';
+import { createHub, holdLease, noLog, openStore } from '../../../src/index.ts';
 
 const index = fileURLToPath(new URL('../../../src/index.ts', import.meta.url));
 
@@ -49,6 +50,13 @@ test.each(['', 'memory', 'memory:x', './data', 'sqlite:./data', 'http://127.0.0.
     });
   },
 );
+
+test('a hub that refuses its options has opened no store', async () => {
+  const directory = join(tmpdir(), `holdfast-never-${process.pid}`);
+  const starting = createHub({ port: 0, log: noLog(), heartbeatTimeoutMs: 1, store: `file:${directory}` });
+  await expect(starting).rejects.toMatchObject({ code: 'invalid_option' });
+  expect(existsSync(directory)).toBe(false);
+});
 
 test('a store that cannot be opened with its options leaves the directory to the next', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-options-'));
