@@ -67,6 +67,8 @@ export function readCall(
     idempotent: (flags & Flag.IDEMPOTENT) !== 0,
     whereabouts: 'sure',
     durable:
-      (flags & Flag.DURABLE) === 0 ? undefined : { frames: NO_FRAMES, node: undefined, write: undefined },
+      (flags & Flag.DURABLE) === 0
+        ? undefined
+        : { frames: NO_FRAMES, node: undefined, write: undefined, past: 'unstarted' },
   };
 }

@@ -17,6 +17,8 @@ export interface DurableCalls {
   /** It is with no node, and finds another. */
   again(call: Routed): void;
   left(call: Routed): void;
+  /** Calls `withdrawn` when no later start of this hub can take it up. */
+  withdraw(call: Routed, withdrawn: () => void): void;
 }
 
 export class Book {
@@ -194,14 +196,17 @@ export class Book {
 
   /** Certainly not started: the client may send it again. */
   giveBack(call: Routed, why: string): void {
-    this.leave(call);
     this.ended.unstarted += 1;
-    this.fail(call, 'unstarted', why);
+    this.#withdraw(call, () => this.fail(call, 'unstarted', why));
   }
 
   /** Whether it was executed cannot be known. A client that does not hear so, for its link is lost, hears it when it asks. */
   vanish(call: Routed): void {
-    if (call.idempotent && isTakenUp(call)) return this.again(call);
+    if (call.idempotent && isTakenUp(call)) this.#repeat(call);
+    else this.#giveUp(call);
+  }
+
+  #giveUp(call: Routed): void {
     this.leave(call);
     this.ended.vanished += 1;
     this.rememberVanished(call);
@@ -215,9 +220,25 @@ export class Book {
   }
 
   refuse(call: Routed, code: 'queue_full' | 'no_node', message: string): void {
-    this.leave(call);
     this.ended[code] += 1;
-    this.fail(call, code, message);
+    this.#withdraw(call, () => this.fail(call, code, message));
+  }
+
+  /** Nobody may take a call up of which its client hears that it was not started. */
+  #withdraw(call: Routed, tell: () => void): void {
+    if (call.durable === undefined) {
+      this.leave(call);
+      return tell();
+    }
+    if (call.durable.past === 'unknown') return this.#giveUp(call);
+    this.#takeOut(call);
+    call.node = undefined;
+    call.state = 'withdrawn';
+    this.#durables.withdraw(call, () => {
+      if (call.state !== 'withdrawn') return;
+      this.leave(call);
+      tell();
+    });
   }
 
   /** Assigned, never sent, and now its node or its client is away: a client that is away asks when it is back. */
@@ -227,6 +248,22 @@ export class Book {
     else this.giveBack(call, 'its node went away before it was sent');
   }
 
+  /** A node answered about a journaled call. Returns whether that is the hub's business, and not its client's. */
+  decides(call: Routed, fate: Fate): boolean {
+    const { durable, client, attempt } = call;
+    if (durable !== undefined && fate === Fate.UNSTARTED) {
+      // The client may not hear so while a later start of the hub could still place it.
+      this.tellFate(client, 0, attempt, Fate.WAITING);
+      this.again(call);
+      return true;
+    }
+    if (!isTakenUp(call) || fate !== Fate.VANISHED) return false;
+    call.awaits = 0;
+    // It may have been acknowledged, and its record be about to go: its client knows, when it is back.
+    if (call.idempotent) this.#repeat(call);
+    return true;
+  }
+
   /** A journaled call finds another node. The one that had it, if it is back some time, need not keep what came of it. */
   again(call: Routed): void {
     const { client, node, attempt } = call;
@@ -234,6 +271,12 @@ export class Book {
     this.free(call);
     call.node = undefined;
     this.#durables.again(call);
+  }
+
+  /** The same of one that may have been executed. */
+  #repeat(call: Routed): void {
+    if (call.durable !== undefined) call.durable.past = 'unknown';
+    this.again(call);
   }
 
   /** Arguments that arrived in part will not be completed: the node forgets them, and the call was not started. */
@@ -290,7 +333,16 @@ export class Book {
 
   /** Out of every table, without a word to anybody. */
   leave(call: Routed): void {
-    const { client, node, offer } = call;
+    this.#takeOut(call);
+    const { client } = call;
+    if (client.calls.get(call.attempt) === call) client.calls.delete(call.attempt);
+    call.state = 'gone';
+    if (call.durable !== undefined) this.#durables.left(call);
+  }
+
+  /** It waits for no node, has none, and nothing of it is kept. */
+  #takeOut(call: Routed): void {
+    const { node, offer } = call;
     if (call.state === 'queued' && node !== undefined) {
       const at = node.queue.indexOf(call);
       if (at >= 0) {
@@ -307,9 +359,6 @@ export class Book {
     }
     if (call.frames.length > 0) this.takeFrames(call);
     this.free(call);
-    if (client.calls.get(call.attempt) === call) client.calls.delete(call.attempt);
-    call.state = 'gone';
-    if (call.durable !== undefined) this.#durables.left(call);
   }
 
   /** A name that nobody offers, names or waits for is forgotten: a client may make up any number of them. */

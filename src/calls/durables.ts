@@ -26,6 +26,8 @@ export interface CallJournal {
   keep(call: KeptCall): Promise<void>;
   /** It ended, and nobody asks for it any more. */
   forget(client: string, attempt: number): void;
+  /** Resolves when it is kept no more. Rejects when the store failed, or is another start's by now. */
+  withdraw(client: string, attempt: number): Promise<void>;
 }
 
 /** What becomes of calls when the journal has kept them. */
@@ -101,14 +103,15 @@ export class Durables {
     );
   }
 
-  /** It is with no node any more: the journal says so, and it is placed as if it were new. */
+  /** It is with no node any more, and is placed as if it were new. The journal says so, unless that node may have executed it. */
   again(call: Routed): void {
     const { durable } = call;
     if (durable === undefined) return;
     durable.node = undefined;
-    durable.write = this.#journal?.keep(this.#keptOf(call, undefined));
+    durable.write = undefined;
     // If that fails, the next start of the hub asks the node that the journal names.
-    durable.write?.catch(() => undefined);
+    if (durable.past === 'unstarted')
+      (durable.write = this.#journal?.keep(this.#keptOf(call, undefined)))?.catch(() => undefined);
     call.state = 'parked';
     call.since = this.#options.clock.now();
     call.presumed = 0;
@@ -123,6 +126,12 @@ export class Durables {
 
   left(call: Routed): void {
     this.#journal?.forget(call.client.instance, call.attempt);
+  }
+
+  withdraw({ client, attempt }: Routed, withdrawn: () => void): void {
+    if (this.#journal === undefined) return withdrawn();
+    // If it cannot be, the next start decides what becomes of the call, and its client asks there.
+    this.#journal.withdraw(client.instance, attempt).then(withdrawn, () => undefined);
   }
 
   /**
@@ -170,6 +179,9 @@ export class Durables {
   #restoreOne(client: Asking, kept: KeptCall, patienceMs: number): void {
     const now = this.#options.clock.now();
     const { attempt, flags, deadlineMs, target, frames, node } = kept;
+    const idempotent = (flags & Flag.IDEMPOTENT) !== 0;
+    // Only such a call may have been with another node before.
+    const mayHaveRun = idempotent && node !== undefined;
     const call: Routed = {
       client,
       attempt,
@@ -192,9 +204,9 @@ export class Durables {
       passing: 'no',
       awaits: 0,
       result: 'none',
-      idempotent: (flags & Flag.IDEMPOTENT) !== 0,
+      idempotent,
       whereabouts: 'sure',
-      durable: { frames, node: undefined, write: undefined },
+      durable: { frames, node: undefined, write: undefined, past: mayHaveRun ? 'unknown' : 'unstarted' },
     };
     client.calls.set(call);
     if (node !== undefined) return this.#options.expect(call, node.id, node.instance);

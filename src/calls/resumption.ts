@@ -9,7 +9,7 @@ import { readResume } from '../protocol/messages.ts';
 import type { Book } from './book.ts';
 import { NO_FRAMES, Running, type Asking, type Rosters, type Routed } from './roster.ts';
 import { Search } from './search.ts';
-import { isTakenUp, takenUpAt } from './taken-up.ts';
+import { takenUpAt } from './taken-up.ts';
 
 export interface ResumptionOptions {
   readonly clock: Clock;
@@ -160,11 +160,7 @@ export class Resumption {
         this.#book.free(call);
         return this.#search.add(call);
       }
-      if (isTakenUp(call) && (fate === Fate.UNSTARTED || fate === Fate.VANISHED)) {
-        call.awaits = 0;
-        // What vanished may have been acknowledged, and its record be about to go: its client knows, when it is back.
-        return fate === Fate.UNSTARTED || call.idempotent ? this.#book.again(call) : undefined;
-      }
+      if (this.#book.decides(call, fate)) return;
       told.push([attempt, fate]);
       call.passing = client?.outbox === undefined ? 'no' : 'yes';
       call.awaits = 0;

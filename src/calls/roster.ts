@@ -127,6 +127,18 @@ interface Frame {
 /** Most calls never wait. */
 export const NO_FRAMES: readonly Frame[] = [];
 
+/** What a journal needs to know of an attempt, and knows. */
+export interface Durable {
+  /** All of it. */
+  frames: readonly Frame[];
+  /** Where the journal says that it is. */
+  node: Running | undefined;
+  /** The newest write that says so. */
+  write: Promise<void> | undefined;
+  /** `unknown`: a node that is away or gone may have executed it. */
+  past: 'unstarted' | 'unknown';
+}
+
 /** One attempt of a call on its way through the hub. */
 export interface Routed {
   readonly client: Asking;
@@ -143,9 +155,10 @@ export interface Routed {
   place: number;
   /**
    * `journaling`: arrives, or is being kept. `parked`: no node offers it. `queued`: waits for a place at `node`. `held`: assigned, not sent. `assigned`: sent.
-   * `done`: ended, not acknowledged. `sought`: nodes are asked whether they have it. `gone`: forgotten.
+   * `done`: ended, not acknowledged. `sought`: nodes are asked whether they have it. `withdrawn`: its record is taken away,
+   * then its client hears that it was not started. `gone`: forgotten.
    */
-  state: 'journaling' | 'parked' | 'queued' | 'held' | 'assigned' | 'done' | 'sought' | 'gone';
+  state: 'journaling' | 'parked' | 'queued' | 'held' | 'assigned' | 'done' | 'sought' | 'withdrawn' | 'gone';
   /** What has arrived of it and was not passed on. */
   frames: readonly Frame[];
   /** CALL frame that arrived in this turn, in the message it came in. */
@@ -169,10 +182,8 @@ export interface Routed {
   idempotent: boolean;
   /** `unsure`: another hub handed it out, and its client only presumed the node that it names. */
   whereabouts: 'sure' | 'unsure';
-  /** Of a call that is journaled: all its frames, the node that the journal knows it to be with, and the newest of its writes. */
-  durable:
-    | { frames: readonly Frame[]; node: Running | undefined; write: Promise<void> | undefined }
-    | undefined;
+  /** Of a call that is journaled. */
+  durable: Durable | undefined;
 }
 
 export function createAsking(

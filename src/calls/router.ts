@@ -47,6 +47,7 @@ export class Router {
     this.book = new Book((node) => this.#placement.advance(node), {
       again: (call) => this.durables.again(call),
       left: (call) => this.durables.left(call),
+      withdraw: (call, withdrawn) => this.durables.withdraw(call, withdrawn),
     });
     this.#announcements = new Announcements(options.clock, this.book.clients);
     this.#placement = new Placement(this.book, this.#announcements, {
@@ -205,7 +206,7 @@ export class Router {
   ): void {
     const call = client.calls.get(id);
     // Given back or cancelled meanwhile: the rest may still be under way.
-    if (call === undefined || call.state === 'done') return;
+    if (call === undefined || call.state === 'done' || call.state === 'withdrawn') return;
     if (!call.uploading)
       throw new ProtocolViolation(CloseCode.OUT_OF_ORDER, `CHUNK of call ${id}, which is complete`);
     call.upBytes += end - start;

@@ -4,7 +4,7 @@ import type { CallJournal, KeptCall } from '../calls/durables.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { callKey, callRecord, callsPrefix, type CallRecord } from '../protocol/records.ts';
 import { utf8Encoder } from '../protocol/text.ts';
-import type { Store } from '../store/contract.ts';
+import type { Operation, Store } from '../store/contract.ts';
 import type { Fence, Journal } from './journal.ts';
 import { readRecords } from './read-records.ts';
 import type { Log } from '../ports.ts';
@@ -33,24 +33,33 @@ export class StoredCalls implements CallJournal {
     return found.map(([, record]) => keptOf(record));
   }
 
-  async keep(call: KeptCall): Promise<void> {
-    const { store, fence, hubId } = this.#options;
-    const key = callKey(hubId, call.client.instance, call.attempt);
+  keep(call: KeptCall): Promise<void> {
+    const name = callKey(this.#options.hubId, call.client.instance, call.attempt);
     const value = utf8Encoder.encode(JSON.stringify(recordOf(call)));
-    const put = () =>
+    return this.#write(name, { type: 'put', key: utf8Encoder.encode(name), value });
+  }
+
+  withdraw(client: string, attempt: number): Promise<void> {
+    const name = callKey(this.#options.hubId, client, attempt);
+    return this.#write(name, { type: 'delete', key: utf8Encoder.encode(name) });
+  }
+
+  async #write(name: string, operation: Operation): Promise<void> {
+    const { store, fence, hubId } = this.#options;
+    const write = () =>
       store.txn({
         compare: [{ key: fence.key, target: 'modRevision', relation: 'equal', operand: fence.revision }],
-        success: [{ type: 'put', key: utf8Encoder.encode(key), value }],
+        success: [operation],
       });
     // One after the other: a store on a network may not keep their order, and the last one says which node has the call.
-    const before = this.#writing.get(key);
-    const write = before === undefined ? put() : before.then(put, put);
-    this.#writing.set(key, write);
+    const before = this.#writing.get(name);
+    const written = before === undefined ? write() : before.then(write, write);
+    this.#writing.set(name, written);
     try {
-      const { succeeded } = await write;
+      const { succeeded } = await written;
       if (succeeded) return;
     } finally {
-      if (this.#writing.get(key) === write) this.#writing.delete(key);
+      if (this.#writing.get(name) === written) this.#writing.delete(name);
     }
     throw new HoldfastError(`another hub with the id ${hubId} has started on the store`, {
       code: 'store_failed',

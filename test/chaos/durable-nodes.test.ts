@@ -60,7 +60,7 @@ test('an idempotent one that was placed anew is found again, and not executed ag
   await eventually('it runs', () => heir.events.length === 1);
   const { port } = again;
   await again.kill();
-  const third = await forkHub({ store, port });
+  const third = await forkHub({ store, port, failoverAfterMs: 60_000 });
   await eventually(
     'the heir is back',
     () => heir.node.status().reconnects > 0 && heir.node.status().state === 'connected',

@@ -147,6 +147,7 @@ export class Fleet {
   /** Hubs that were killed or stopped, or are still at it. */
   readonly formerHubs: { readonly host: Host; readonly hub: Hub }[] = [];
   #hubLives = 0;
+  #starting: Host | undefined;
   /** Faults that last. */
   readonly #pending = new Set<() => void>();
 
@@ -185,14 +186,12 @@ export class Fleet {
   }
 
   startHub(): void {
-    if (
-      this.hub !== undefined ||
-      (this.hubHost.state === 'running' && this.#hubLives > this.formerHubs.length)
-    )
-      return;
+    // One that is killed while it starts never says so.
+    if (this.hub !== undefined || (this.#starting !== undefined && this.#starting.state !== 'killed')) return;
     this.#hubLives += 1;
     const host = this.sim.host(`hub#${this.#hubLives}`);
     this.hubHost = host;
+    this.#starting = host;
     this.note(`${host.name} starts`);
     const store = this.database?.from(host);
     const ports = { ...this.portsOf(host), listener: host.listener, metrics: noMetrics, store };
@@ -204,6 +203,7 @@ export class Fleet {
     };
     startHub(options, ports).then(
       (hub) => {
+        if (this.#starting === host) this.#starting = undefined;
         if (host.state === 'killed') this.formerHubs.push({ host, hub });
         else this.hub = hub;
       },

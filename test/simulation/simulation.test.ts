@@ -77,6 +77,8 @@ describe('the simulated fleet', () => {
   it.each([
     [82, 'a node said of a call that it had executed, and that was acknowledged, that it was never started'],
     [127, 'the same, after the record of a call outlived it'],
+    [1009, 'a call was given back as not started, and executed by the next hub, whose store still had it'],
+    [2142, 'a call that was placed anew, and found no node then, was said not to be started'],
   ])('seed %i, with a store and drains: %s', async (seed) => {
     expect((await runScenario(withStore(withDrains(drawScenario(seed))))).violation).toBeUndefined();
   });
