@@ -77,7 +77,7 @@ export interface Strategy {
   aggregate(input: AggregationInput): Aggregated;
 }
 
-/** One node, as training sees it. Changes come in order; `gone` is the last of an instance. */
+/** One node, as training sees it. Changes come in order; `gone` is the last of an instance, unless the hub was told to forget it. */
 export interface NodeChange {
   readonly node: string;
   /** Of its process. */

@@ -66,6 +66,9 @@ export class RoundRunner {
     this.#actor = this.#spawn();
     this.#actor.onDone((ending) => {
       if (ending.status === 'error') this.#fail(ending.error);
+      // Those who are late may hold on to this for long; updates are large.
+      this.#updates.clear();
+      this.#kept.clear();
     });
   }
 

@@ -95,7 +95,7 @@ test(`killed at ${KILLS} points of its rounds, it ends with the bits of the run 
   expect(killed.length).toBe(KILLS);
   // Of most kinds; the simulation has them all.
   expect(new Set(killed).size).toBeGreaterThanOrEqual(6);
-}, 90_000);
+}, 120_000);
 
 test('moments that are kept in the process are found out', async () => {
   const [calm, struck] = [new Lane('itself'), new Lane('itself')];

@@ -172,27 +172,54 @@ test.each([
   30_000,
 );
 
-test('a hundred that join within a second of training are given the model once each, and all take part then', async () => {
+/** A hundred nodes that join within a second, in the middle of the second round; and those of them that were not given its model once. */
+async function join100(through: (fleet: Fleet) => Fleet = (fleet) => fleet) {
   const world = new TrainingWorld({ seed: 6, jitterMs: 5 });
   for (const id of ['a', 'b']) world.join(id, { trainMs: 3_000 });
-  const life = await world.begin({ gate: { minNodes: 2 }, rounds: 4 });
+  const life = await world.begin({ gate: { minNodes: 2 }, rounds: 4, through });
   await world.sim.runUntil(() => life.rounds.length === 1, 20_000);
   await world.sim.run(500);
   const crowd = Array.from({ length: 100 }, (_, n) => `n${String(n).padStart(2, '0')}`);
   for (const [n, id] of crowd.entries())
     world.sim.clock.setTimer(() => world.join(id, { trainMs: 3_000 }), n * 10);
   await world.sim.run(1_500);
+  const wrong = crowd.filter((id) => {
+    const { syncs = [], tasks = [] } = world.nodes.get(id) ?? {};
+    const [first] = syncs;
+    return syncs.length !== 1 || tasks.length > 0 || first?.round !== 1 || first.weights?.length !== 2;
+  });
+  return { world, life, crowd, wrong };
+}
+
+test('a hundred that join within a second of training are given the model once each, and all take part then', async () => {
+  const { world, life, crowd, wrong } = await join100();
   expect(life.rounds.length).toBe(1);
   expect(life.trainer.status().nodes).toEqual(['a', 'b', ...crowd]);
-  for (const id of crowd) {
-    const { syncs, tasks } = world.nodes.get(id)!;
-    expect([syncs.map(({ round }) => round), tasks.length]).toEqual([[1], 0]);
-    expect(syncs[0]?.weights?.length).toBe(2);
-  }
+  expect(wrong).toEqual([]);
   await world.ended(life, 60_000);
   expect(life.rounds.map(({ answered }) => answered)).toEqual([2, 2, 102, 102]);
   // The models of the rounds that they took part in, each once.
-  for (const id of crowd) expect(world.nodes.get(id)!.syncs.map(({ round }) => round)).toEqual([1, 2, 3]);
+  for (const id of crowd) expect(world.nodes.get(id)?.syncs.map(({ round }) => round)).toEqual([1, 2, 3]);
+});
+
+test('a fleet that sends a model twice, or acknowledges one that never arrived, is found out', async () => {
+  const spoiled = (spoil: (fleet: Fleet, ...call: Parameters<Fleet['call']>) => Promise<unknown>) =>
+    join100((fleet) => ({
+      watch: (listener) => fleet.watch(listener),
+      call: (node, name, args, options) =>
+        name === SYNC && node === 'n42'
+          ? spoil(fleet, node, name, args, options)
+          : fleet.call(node, name, args, options),
+    }));
+  const twice = await spoiled(async (fleet, ...call) => {
+    await fleet.call(...call);
+    return fleet.call(...call);
+  });
+  expect(twice.wrong).toEqual(['n42']);
+  const never = await spoiled((_fleet, _node, _name, [request]) =>
+    Promise.resolve({ model: (request as { model: string }).model }),
+  );
+  expect(never.wrong).toEqual(['n42']);
 });
 
 test('a joiner whose sync is lost again and again is given the model until it has it, and counts only then', async () => {

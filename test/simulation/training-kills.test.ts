@@ -95,7 +95,7 @@ test('killed at any point of a round, it ends with the bits of the run that was 
     expect(participants, what).toEqual(undisturbed.participants);
     expect(lives, what).toBeGreaterThanOrEqual(killAt === undisturbed.points.length ? 1 : 2);
   }
-}, 60_000);
+}, 120_000);
 
 test('a strategy that keeps its moments in itself, and not in the checkpoint, is found out', async () => {
   const forgetful = (): Strategy => {
