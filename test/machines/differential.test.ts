@@ -133,18 +133,23 @@ function wander(entry: Entry, others: readonly Engine[], numRuns: number): numbe
   return acts;
 }
 
-/** Each machine with its example input; calls that may be repeated take other guards. */
-const tried: readonly Entry[] = entries.flatMap((entry) =>
-  entry.id === 'call'
-    ? [entry, { ...entry, id: 'call, idempotent', input: { ...(entry.input as object), idempotent: 1 } }]
-    : [entry],
-);
+/** Each machine with its example input; calls that may be repeated, and a gate for one node, come farther or elsewhere. */
+const tried: readonly Entry[] = entries.flatMap((entry) => {
+  const { id, examples } = entry;
+  const input = entry.input as object;
+  if (id === 'call') return [entry, { ...entry, id: 'call, idempotent', input: { ...input, idempotent: 1 } }];
+  if (id !== 'gate') return [entry];
+  const ofOne = examples.filter(({ node = 'n1' }) => node === 'n1');
+  const one = { ...input, minNodes: 1, resumeNodes: 1 };
+  return [entry, { ...entry, id: 'gate, one node', examples: ofOne, input: one }];
+});
 
 const depths: Readonly<Record<string, number>> = {
   connection: 6,
   session: 7,
   execution: 10,
   gate: 4,
+  'gate, one node': 7,
   round: 6,
   endpoint: 2,
   'failure-queue': 4,
