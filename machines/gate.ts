@@ -130,17 +130,27 @@ export function budgetRecordIntervalMs(terminateAfterMs: number): number {
   return Math.max(5, Math.min(100, terminateAfterMs / 2_000));
 }
 
-const epochIn = (set: readonly GateMember[], node: string): number =>
-  set.find((member) => member.node === node)?.epoch ?? 0;
-const without = (set: readonly GateMember[], node: string): readonly GateMember[] =>
-  set.some((member) => member.node === node) ? set.filter((member) => member.node !== node) : set;
-
-/** In the order of ids, by code units. */
-function withMember(set: readonly GateMember[], { node, epoch }: GateMember): readonly GateMember[] {
-  const rest = without(set, node);
-  const place = rest.findIndex((member) => member.node > node);
-  return rest.toSpliced(place === -1 ? rest.length : place, 0, { node, epoch });
+/** Sets are in the order of ids, by code units: where this one stands, or would. */
+function placeIn(set: readonly GateMember[], node: string): number {
+  let [low, high] = [0, set.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((set[middle]?.node ?? '') < node) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
+
+/** 0: it is not in it. */
+function epochIn(set: readonly GateMember[], node: string): number {
+  const found = set[placeIn(set, node)];
+  return found?.node === node ? found.epoch : 0;
+}
+
+const without = (set: readonly GateMember[], node: string): readonly GateMember[] =>
+  epochIn(set, node) === 0 ? set : set.toSpliced(placeIn(set, node), 1);
+const withMember = (set: readonly GateMember[], { node, epoch }: GateMember): readonly GateMember[] =>
+  without(set, node).toSpliced(placeIn(set, node), 0, { node, epoch });
 
 interface Given {
   readonly context: GateContext;
