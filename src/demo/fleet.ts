@@ -1,6 +1,6 @@
 // The fleet of a demo: a hub and its nodes, their links as they report them, and the faults that are done to them.
 // Invariant: every process that was started is known here until it was waited for.
-import { extname } from 'node:path';
+import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Member } from './member.ts';
@@ -31,6 +31,8 @@ export interface Reconnect {
 export interface FleetOptions {
   /** The demo's own module, as `import.meta.url`: its `hub-role` and `node-role` lie beside it. */
   readonly demo: string;
+  /** A folder for what is compiled, which the demo removes in the end. */
+  readonly scratch: string;
   /** What its hub is told beyond the port. @default nothing */
   readonly hubConfig?: object;
   /** What a node is told beyond its id and its hub. */
@@ -94,11 +96,11 @@ export class Fleet {
   }
 
   #spawn(role: 'hub' | 'node', name: string, config: object): Member {
-    const { demo } = this.#options;
+    const { demo, scratch } = this.#options;
     const file = fileURLToPath(new URL(`${role}-role${extname(fileURLToPath(demo))}`, demo));
     const heard = (report: Report, member: Member): void => this.#heard(report, member);
     const died = (member: Member, how: string): void => this.#options.died(member.name, how);
-    const member = new Member(file, name, config, heard, died);
+    const member = new Member({ file, name, config, cache: join(scratch, 'compiled') }, heard, died);
     this.#all.add(member);
     return member;
   }

@@ -6,6 +6,15 @@ import type { Report, Ward } from './role.ts';
 /** `gone`: the process has ended and was waited for. */
 export type Life = 'running' | 'stopped' | 'gone';
 
+export interface MemberOptions {
+  /** The role's module. */
+  readonly file: string;
+  readonly name: string;
+  readonly config: object;
+  /** Folder where the first process leaves what it compiled, for those after it: they start in half the time. */
+  readonly cache: string;
+}
+
 export class Member {
   readonly name: string;
   readonly pid: number;
@@ -17,16 +26,14 @@ export class Member {
   #errors = '';
 
   constructor(
-    /** The role's module. */
-    file: string,
-    name: string,
-    config: object,
+    { file, name, config, cache }: MemberOptions,
     heard: (report: Report, member: Member) => void,
     died: (member: Member, how: string) => void,
   ) {
     this.name = name;
     this.#child = fork(file, [JSON.stringify(config)], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
+      env: { ...process.env, NODE_COMPILE_CACHE: cache },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.pid = this.#child.pid ?? 0;

@@ -1,5 +1,6 @@
 // What a process of a fleet and its demo tell each other: its configuration on the command line, its life over IPC.
 // Invariant: a role ends when the demo does, however the demo ends.
+import { flushCompileCache } from 'node:module';
 import type { Log } from '../index.ts';
 
 /** Times of a demo's fleet: shorter than the defaults, so that a minute holds many faults. */
@@ -68,6 +69,7 @@ export interface Ward {
 /** Ends with the demo; ends after `stop` on SIGTERM. Ctrl-C is the demo's business, which ends its roles itself. */
 export function liveAsRole(stop: () => Promise<void>): void {
   process.on('SIGINT', () => undefined);
+  flushCompileCache();
   let ward: Ward = { stopped: undefined };
   process.on('message', (message) => void (ward = message as Ward));
   process.once('disconnect', () => {

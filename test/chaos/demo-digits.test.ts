@@ -15,7 +15,7 @@ afterAll(() => rmSync(temporary, { recursive: true }));
 
 test(
   'a fleet that loses nodes and its hub trains the model that a replay without faults has',
-  { timeout: 150_000 },
+  { timeout: 240_000 },
   async () => {
     const child = spawn(process.execPath, ['--no-warnings', MAIN, 'demo', '--rounds', String(ROUNDS)], {
       stdio: ['ignore', 'pipe', 'pipe'],

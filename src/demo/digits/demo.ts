@@ -71,6 +71,7 @@ class Run implements Act {
     };
     this.#fleet = new Fleet({
       demo: import.meta.url,
+      scratch: stage.scratch,
       hubConfig,
       nodeConfig: (): LearnerConfig => ({ digits }),
       now: elapsedMs,

@@ -64,6 +64,7 @@ class Run implements Act {
     const view = (this.#view = new View(elapsedMs));
     const fleet = (this.#fleet = new Fleet({
       demo: import.meta.url,
+      scratch: this.#ledgers,
       nodeConfig: (): DocumentsConfig => ({ root, ledgers: this.#ledgers }),
       now: elapsedMs,
       said: (who, message) => view.heard(who, message),
