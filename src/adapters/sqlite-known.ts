@@ -2,7 +2,7 @@
 // Invariant: what it has of a key is that key's last change in the index; it never holds more than a fixed number.
 import type { StoredEntry } from './sqlite-entry.ts';
 
-/** Some ten megabytes at most. */
+/** Of half a kibibyte each at most, in memory of two that they share with others: tens of megabytes at worst. */
 const MOST_ENTRIES = 16_384;
 
 export class KnownEntries {

@@ -14,14 +14,14 @@ import { HAS_MILESTONE, hasMilestone, type Prepare } from './sqlite-history.ts';
 const MOST_CHANGES = 2_048;
 /** The same for keys that are long, in bytes. */
 const MOST_KEY_BYTES = 4_194_304;
-/** A longer value is read from the history again. */
-const LONGEST_VALUE = 512;
+/** Of key and value: what is longer is read from the history again. */
+const LONGEST_ENTRY = 512;
 
 /** The last change of a key. */
 export interface RecentChange extends Place {
   readonly is: 'live' | 'deleted';
   readonly lease: LeaseId | undefined;
-  /** Undefined for a deletion, and for a value that is long. */
+  /** Undefined for a deletion, and for what is long. */
   readonly entry: StoredEntry | undefined;
 }
 
@@ -178,7 +178,7 @@ export class SqliteRecent {
   #load(): void {
     const live = this.#prepare('SELECT live FROM newest WHERE key = ?');
     const changes = this.#prepare(
-      `SELECT id, revision, created, version, lease, age, key, iif(length(value) > ${LONGEST_VALUE}, NULL, value)
+      `SELECT id, revision, created, version, lease, age, key, iif(length(key) + length(value) > ${LONGEST_ENTRY}, NULL, value)
        FROM history WHERE id > ? ORDER BY id`,
     ).iterate(this.#indexed) as unknown as Iterable<RecentRow>;
     for (const row of changes) {
@@ -217,9 +217,9 @@ export class SqliteRecent {
 type RecentRow = EntryRow extends [...infer K, Uint8Array] ? [...K, value: Uint8Array | null] : never;
 
 function recentChange(row: RecentRow): RecentChange {
-  const [id, , , version, lease, age, , value] = row;
+  const [id, , , version, lease, age, key, value] = row;
   const is = version === 0 ? 'deleted' : 'live';
-  const keeps = is === 'live' && value !== null && value.length <= LONGEST_VALUE;
+  const keeps = is === 'live' && value !== null && key.length + value.length <= LONGEST_ENTRY;
   return {
     id,
     age,

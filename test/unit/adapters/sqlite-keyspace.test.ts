@@ -240,6 +240,13 @@ describe('keyspace over SQLite', () => {
     for (let n = 0; n < 20_000; n += 1_000) write(n, 2);
     keyspace.commit();
     keyspace.follow();
+    const long = 'k'.repeat(10_000);
+    for (const n of [1, 2, 3]) {
+      change(keyspace, long, n);
+      expect(valueAt(keyspace, long, keyspace.revision)).toBe(String(n));
+      keyspace.follow();
+      expect(valueAt(keyspace, long, keyspace.revision)).toBe(String(n));
+    }
     for (let n = 0; n < 20_000; n += 500)
       expect(valueAt(keyspace, `k${n}`, keyspace.revision)).toBe(n % 1_000 === 0 ? '2' : '1');
   });
