@@ -33,6 +33,7 @@ export class SqliteKeyspace implements Keyspace {
   readonly #sweep: SqliteSweep;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  #log: 'sound' | 'doubtful' = 'sound';
   /** How it was when the transaction began. */
   #before: { revision: Revision; compactRevision: Revision; nextId: number };
 
@@ -56,9 +57,13 @@ export class SqliteKeyspace implements Keyspace {
     return this.#number('PRAGMA page_count') * this.#number('PRAGMA page_size');
   }
 
-  /** Whether a transaction is open that could be neither committed nor rolled back. */
+  /**
+   * Whether a transaction is open that could be neither committed nor rolled back, or a flush failed. The system then takes
+   * for written what it may have lost (https://wiki.postgresql.org/wiki/Fsync_Errors), earlier commits that waited for this
+   * flush among it: only closing the file writes all of it anew.
+   */
   get isBroken(): boolean {
-    return this.#database.isTransaction;
+    return this.#database.isTransaction || this.#log === 'doubtful';
   }
 
   begin(): void {
@@ -72,7 +77,9 @@ export class SqliteKeyspace implements Keyspace {
     try {
       this.#commit.run();
     } catch (cause) {
-      throw storeFailure(this.#directory, cause);
+      const failure = storeFailure(this.#directory, cause);
+      if (failure.started === 'unknown') this.#log = 'doubtful';
+      throw failure;
     }
     this.commits += 1;
   }

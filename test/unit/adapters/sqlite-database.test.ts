@@ -115,6 +115,36 @@ test('where there is no room, what is too large is refused with the remedy, and 
   keyspace.close();
 });
 
+test('after a flush that failed nothing more is written through the same file: it must be opened anew', () => {
+  class Unflushed extends SqliteKeyspace {
+    failing: 'no' | 'fsync' | 'write' = 'no';
+    constructor() {
+      const database = openDatabase(directory);
+      const prepare = database.prepare.bind(database);
+      database.prepare = (sql) => {
+        const statement = prepare(sql);
+        if (sql !== 'COMMIT') return statement;
+        const run = statement.run.bind(statement);
+        statement.run = () => {
+          if (this.failing === 'no') return run();
+          const errcode = this.failing === 'fsync' ? 1_034 : 778;
+          throw Object.assign(new Error('disk I/O error'), { errcode });
+        };
+        return statement;
+      };
+      super(database, directory);
+    }
+  }
+  const keyspace = new Unflushed();
+  const writer = new SqliteWriter(keyspace);
+  const put: Command = { type: 'put', key: bytes('k'), value: bytes('v') };
+  keyspace.failing = 'write';
+  expect(writer.run([put])).toMatchObject({ outcomes: [{ refused: 'store_failed' }] });
+  keyspace.failing = 'fsync';
+  expect(() => writer.run([put])).toThrow(/disk I\/O error in .*: see that the disk works/);
+  keyspace.close();
+});
+
 test('a database of another program is refused and stays as it is', () => {
   const other = new DatabaseSync(databasePath(directory));
   other.exec('CREATE TABLE theirs(x); INSERT INTO theirs VALUES(1)');
