@@ -23,8 +23,8 @@ const APPLICATION_ID = 0x48_46_53_54;
 /** A commit flushes whole pages, and keys lie scattered over them: with 4 KiB it writes half as much again. */
 const PAGE_BYTES = 2_048;
 
-/** Pages of the write-ahead log after which its changes move into the main file: 4 MiB. */
-const CHECKPOINT_PAGES = 2_048;
+/** Pages of the write-ahead log after which its changes move into the main file: 2 MiB. */
+const CHECKPOINT_PAGES = 1_024;
 
 /** The log as long as it is between two checkpoints. A page has a header of 24 bytes there, and the log one of 32. */
 const LOG_BYTES = 32 + CHECKPOINT_PAGES * (24 + PAGE_BYTES);
@@ -159,7 +159,7 @@ export function openDatabase(directory: string): DatabaseSync {
 /**
  * Writes zeros behind the end of the log. To flush what was written over is half the work of flushing a file that grew, and
  * without this it would grow with each commit until the first checkpoint. SQLite ends reading at what is no page of its own.
- * To be called while the lock is held and no transaction is open.
+ * The first commit flushes it. To be called while the lock is held and no transaction is open.
  */
 function lengthenLog(log: string): void {
   try {
@@ -167,7 +167,6 @@ function lengthenLog(log: string): void {
     try {
       const { size } = fstatSync(file);
       if (size < LOG_BYTES) writeSync(file, new Uint8Array(LOG_BYTES - size), 0, undefined, size);
-      fsyncSync(file);
     } finally {
       closeSync(file);
     }
