@@ -42,7 +42,8 @@ export function formatBar({ round, rounds, state, nodes }: TrainerStatus): strin
 
 export class TrainView {
   readonly #status: () => TrainerStatus;
-  readonly #screen: Screen | undefined;
+  /** Undefined where there is no terminal, and when it is over. */
+  #screen: Screen | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
 
   constructor(status: () => TrainerStatus) {
@@ -53,12 +54,16 @@ export class TrainView {
     this.#timer.unref();
   }
 
-  round(report: RoundReport, rounds: number): void {
-    const line = formatRound(report, rounds);
+  /** A line of standard output. */
+  print(line: string): void {
     // On one terminal both streams are one picture.
     if (this.#screen !== undefined && process.stdout.isTTY) this.#screen.print(line);
     else printLine(line);
     this.#draw();
+  }
+
+  round(report: RoundReport, rounds: number): void {
+    this.print(formatRound(report, rounds));
   }
 
   event(event: TrainingEvent): void {
@@ -69,10 +74,12 @@ export class TrainView {
     this.#draw();
   }
 
+  /** The bar stays as it is. Twice is as once. */
   close(): void {
     clearInterval(this.#timer);
     this.#draw();
     this.#screen?.close();
+    this.#screen = undefined;
   }
 
   #draw(): void {

@@ -146,8 +146,8 @@ async function train(flags: Flags, config: TrainConfig, stage: Stage): Promise<n
   try {
     await trainer.start();
     const { round } = trainer.status();
-    printLine(`hub at ${hub.url}`);
-    if (round > 0) printLine(`run ${trainer.run} goes on after round ${round}`);
+    view.print(`hub at ${hub.url}`);
+    if (round > 0) view.print(`run ${trainer.run} goes on after round ${round}`);
     const outcome = await trainer.done;
     view.close();
     printLine(
