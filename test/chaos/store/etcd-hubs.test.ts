@@ -1,6 +1,6 @@
 // Several hubs on one real etcd, and etcd's own client beside them.
 // Invariant: what a hub wrote down is there for its next start, for the other hubs, and for everybody who watches.
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { Etcdctl, endAll, etcdctl } from '../../conformance/etcd-api/etcdctl.ts';
 import { startEtcd, type EtcdServer } from '../../conformance/store/etcd-server.ts';
 import { eventually } from '../eventually.ts';
@@ -8,13 +8,14 @@ import { startClient, startHub, startNode } from '../in-process.ts';
 
 let etcd: EtcdServer;
 
-beforeEach(async () => {
+/** Ends after the hubs that the test starts: a hub that stops writes down what it knows. */
+async function etcdForThisTest(): Promise<string> {
   etcd = await startEtcd();
-});
-afterEach(async () => {
-  await endAll();
-  await etcd.close();
-});
+  onTestFinished(() => etcd.close());
+  return `etcd://${etcd.endpoint}`;
+}
+
+afterEach(endAll);
 
 interface NodeRecord {
   readonly state: string;
@@ -32,7 +33,7 @@ async function recorded(key: string, fits: (record: NodeRecord) => boolean): Pro
 }
 
 test('two hubs share an etcd: each knows its own nodes after a restart, and etcdctl hears of all', async () => {
-  const store = `etcd://${etcd.endpoint}`;
+  const store = await etcdForThisTest();
   const watching = new Etcdctl(etcd.endpoint, ['watch', '--prefix', '/holdfast/']);
   const berlin = await startHub({ store, id: 'berlin' });
   const tokyo = await startHub({ store, id: 'tokyo' });
@@ -61,7 +62,7 @@ test('two hubs share an etcd: each knows its own nodes after a restart, and etcd
 });
 
 test('of two hubs with one id on an etcd the newer start goes on, and the older stops', async () => {
-  const store = `etcd://${etcd.endpoint}`;
+  const store = await etcdForThisTest();
   const older = await startHub({ store, id: 'berlin' });
   await startNode(older.url, 'n1');
   await recorded('/holdfast/nodes/n1', ({ state }) => state === 'online');
@@ -74,7 +75,7 @@ test('of two hubs with one id on an etcd the newer start goes on, and the older 
 });
 
 test('while etcd is away the fleet works on, and what it did is recorded when etcd is back', async () => {
-  const hub = await startHub({ store: `etcd://${etcd.endpoint}`, id: 'berlin' });
+  const hub = await startHub({ store: await etcdForThisTest(), id: 'berlin' });
   await startNode(hub.url, 'n1');
   const client = await startClient(hub.url);
   await recorded('/holdfast/nodes/n1', ({ state }) => state === 'online');

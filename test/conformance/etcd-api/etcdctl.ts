@@ -26,6 +26,8 @@ export class Etcdctl {
     });
     this.#child = child;
     running.add(child);
+    // One that has ended reads no more.
+    child.stdin.on('error', () => {});
     if (input !== undefined) child.stdin.end(input);
     child.stdout.on('data', (text: Buffer) => {
       this.stdout += text.toString();
