@@ -16,7 +16,8 @@ interface Ports {
 export interface QueueKeeper {
   /** What the pool before this one left. */
   readonly record: FailureQueueRecord;
-  keep(record: FailureQueueRecord): void;
+  /** Writes what `newest` reads when its turn comes. */
+  keep(newest: () => FailureQueueRecord): void;
   /** Resolves when what was to be kept is, or the store failed once more. */
   close(): Promise<void>;
 }
@@ -56,7 +57,8 @@ class Keeper implements QueueKeeper {
   readonly #place: Place;
   readonly #ports: Ports;
   #state: 'open' | 'superseded' | 'closed' = 'open';
-  #waiting: FailureQueueRecord | undefined;
+  /** Reads what is to be written. */
+  #waiting: (() => FailureQueueRecord) | undefined;
   #writing: Promise<void> | undefined;
   #retry: Timer | undefined;
   #failures = 0;
@@ -68,9 +70,9 @@ class Keeper implements QueueKeeper {
     this.#ports = ports;
   }
 
-  keep(record: FailureQueueRecord): void {
+  keep(newest: () => FailureQueueRecord): void {
     if (this.#state !== 'open') return;
-    this.#waiting = record;
+    this.#waiting = newest;
     if (this.#retry === undefined) this.#pump();
   }
 
@@ -95,13 +97,13 @@ class Keeper implements QueueKeeper {
     // What changes in one turn is written once.
     await Promise.resolve();
     while (this.#waiting !== undefined && this.#state === 'open') {
-      const record = this.#waiting;
+      const newest = this.#waiting;
       this.#waiting = undefined;
       try {
-        await this.#write(record);
+        await this.#write(newest());
         this.#failures = 0;
       } catch (error) {
-        this.#failed(record, error);
+        this.#failed(newest, error);
         return;
       }
     }
@@ -123,10 +125,9 @@ class Keeper implements QueueKeeper {
     );
   }
 
-  /** A record that is newer by now stays. */
-  #failed(record: FailureQueueRecord, error: unknown): void {
+  #failed(newest: () => FailureQueueRecord, error: unknown): void {
     const { clock, log } = this.#ports;
-    this.#waiting ??= record;
+    this.#waiting ??= newest;
     this.#failures += 1;
     if (this.#failures === 1)
       log.error({ error: String(error) }, `the store does not keep the failure queue: ${error}; retrying`);

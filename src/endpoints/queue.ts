@@ -3,6 +3,7 @@
 import {
   failureQueueEffects,
   failureQueueMachine,
+  failureQueueRecord,
   type FailureQueueRecord,
   type QueuePhase,
   type QueueTotals,
@@ -37,7 +38,8 @@ export interface QueueOptions {
   readonly record: FailureQueueRecord;
   granted(endpoint: string, epoch: number): void;
   released(endpoint: string): void;
-  keep(record: FailureQueueRecord): void;
+  /** The record has changed; `newest` reads it. */
+  keep(newest: () => FailureQueueRecord): void;
 }
 
 export class FailureQueue {
@@ -47,6 +49,7 @@ export class FailureQueue {
   constructor(options: QueueOptions) {
     const { system, settings, record } = options;
     this.#system = system;
+    const newest = () => failureQueueRecord(this.#actor.snapshot().context);
     this.#actor = system.spawn(failureQueueMachine, {
       id: 'failure-queue',
       input: {
@@ -68,7 +71,7 @@ export class FailureQueue {
           for (const { endpoint, epoch, remainingMs } of waiting)
             if (remainingMs <= 0) this.#actor.send({ type: 'wait.elapsed', endpoint, epoch });
         },
-        saveRecord: (newest) => options.keep(newest),
+        keepRecord: () => options.keep(newest),
       },
     });
   }
@@ -105,11 +108,11 @@ export class FailureQueue {
   /** In the order of the queue. */
   list(): QueueEntry[] {
     const { control, ledger } = this.#actor.snapshot().context;
-    const passedMs = this.#system.clock.now() - ledger.armedAt;
+    const now = this.#system.clock.now();
     return control.entries.flatMap(({ endpoint, phase, verifications }) => {
       if (phase === 'out') return [];
-      const leftMs = phase === 'waiting' ? (ledger.remainingMs[endpoint] ?? 0) - passedMs : 0;
-      const ejections = ledger.ejections[endpoint] ?? 0;
+      const { dueAt = now, ejections = 0 } = ledger.facts[endpoint] ?? {};
+      const leftMs = phase === 'waiting' ? dueAt - now : 0;
       return [{ endpoint, phase, remainingMs: Math.max(0, leftMs), verifications, ejections }];
     });
   }

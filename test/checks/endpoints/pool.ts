@@ -287,7 +287,7 @@ function routeQueue(type: string, payload: Told, options: PoolOptions): Output[]
         ],
         key: `wait of ${endpoint}`,
       }));
-    case 'saveRecord':
+    case 'keepRecord':
       return [];
     default:
       return undefined;
