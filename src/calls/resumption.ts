@@ -68,6 +68,7 @@ export class Resumption {
         if (durable !== undefined && its === client)
           client.outbox.frame(FrameType.ASSIGNED, 0, node.number, attempt);
       client.outbox.frame(FrameType.RESUME, 0, node.number, 0);
+      (node.asking ??= new Set()).add(client);
     }
   }
 
@@ -110,8 +111,9 @@ export class Resumption {
           this.#resumeUnassigned(client, attempt, idempotent);
           continue;
         }
-        // A question would overtake a call that is held.
-        if (call.state !== 'held') queries.push([attempt, received, windowBytes]);
+        // A question would overtake a call that is held. Of one sent since we asked nothing was lost: more is under way.
+        const isNew = call.passing === 'yes' && node.number === peer && node.asking?.has(client) === true;
+        if (call.state !== 'held' && !isNew) queries.push([attempt, received, windowBytes]);
       }
       if (node !== undefined) this.#query(node, client, queries);
     }
@@ -122,7 +124,7 @@ export class Resumption {
     if ((flags & Flag.MORE) !== 0) return;
     const named = client.resuming;
     client.resuming = undefined;
-    if (peer !== 0) return;
+    if (peer !== 0) return void this.#book.nodes.get(peer)?.asking?.delete(client);
     client.past = 'here';
     for (const call of [...client.calls.values()]) if (!named.has(call.attempt)) this.#book.drop(call);
     for (const [attempt, node] of client.vanished ?? []) {

@@ -80,6 +80,8 @@ export class Running {
   owed: Map<Asking, number[]> | undefined;
   /** Clients that asked about its calls while it was away. */
   askedBy: Set<Asking> | undefined;
+  /** Clients that were asked, when it came back, which of its calls they wait for, and have not answered. */
+  asking: Set<Asking> | undefined;
   /** QUERY frames sent to it, and FATE frames that came of it: each answers one, in their order. */
   queries = 0;
   answers = 0;

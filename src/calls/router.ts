@@ -132,6 +132,7 @@ export class Router {
     for (const node of this.book.nodes.values()) {
       node.owed?.delete(client);
       node.askedBy?.delete(client);
+      node.asking?.delete(client);
       // An acknowledgement of nothing: the client is gone. From a hub that drains it may go to the next one.
       if (node.told.delete(client.number) && this.#accepting === 'yes')
         node.outbox?.frame(FrameType.ACK, 0, client.number, 0);
@@ -298,6 +299,7 @@ export class Router {
     this.book.withdraw(node);
     node.state = 'away';
     node.outbox = undefined;
+    node.asking = undefined;
     node.awaySince = this.#clock.now();
     node.queries = 0;
     node.answers = 0;

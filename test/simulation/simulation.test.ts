@@ -83,6 +83,10 @@ describe('the simulated fleet', () => {
     expect((await runScenario(withStore(withDrains(drawScenario(seed))))).violation).toBeUndefined();
   });
 
+  it('seed 1091, with drains: a client was sent rows twice that were under way when it was asked what it had', async () => {
+    expect((await runScenario(withDrains(drawScenario(1091)))).violation).toBeUndefined();
+  });
+
   it('seed 199, with a store: a node had executed fewer calls than before, for two of its instances were away', async () => {
     expect((await runScenario(withStore(drawScenario(199)))).violation).toBeUndefined();
   });
