@@ -168,6 +168,8 @@ export class PoolRequest {
   readonly #deadlineAt: number;
   readonly #tried: Member[] = [];
   #begun = 0;
+  /** Attempts without a verdict. */
+  #open = 0;
   #last: Member | undefined;
   #controller: AbortController | undefined;
   #timer: Timer | undefined;
@@ -212,15 +214,22 @@ export class PoolRequest {
   /**
    * The next attempt: on an endpoint that this request has not tried, or once more on the last one that serves. Undefined when
    * there is none; `refusal` says why.
+   *
+   * While another attempt has no verdict yet, it is a hedge: for idempotent requests only, and never on an endpoint that was
+   * tried. Undefined then means only that there is no hedge. The first success is the answer; abandon the others.
    */
   next(): Attempt | undefined {
-    const { home, now } = { home: this.#home, now: this.#home.clock.now() };
+    const home = this.#home;
+    const now = home.clock.now();
     this.#refusal ??= this.#refuse(now);
     if (this.#refusal !== undefined) return undefined;
+    if (this.#open > 0 && this.#options.idempotent !== true) return undefined;
     const member = this.#choose(now);
+    if (this.#open > 0 && (member === undefined || this.#tried.includes(member))) return undefined;
     if (member === undefined) return this.#refused('all_tried');
     if (this.#begun > 0) {
-      if (home.budget.retry(now) === 'spent') return this.#refused('retry_budget');
+      if (home.budget.retry(now) === 'spent')
+        return this.#open > 0 ? undefined : this.#refused('retry_budget');
       home.counts.retries += 1;
     }
     const { session } = this.#options;
@@ -228,6 +237,7 @@ export class PoolRequest {
     const backoffMs = this.#tried.includes(member) ? this.#backoffMs(member) : 0;
     if (backoffMs === 0) this.#tried.push(member);
     this.#begun += 1;
+    this.#open += 1;
     this.#last = member;
     return new Attempt(this, home, member, this.#begun, now, backoffMs);
   }
@@ -243,9 +253,12 @@ export class PoolRequest {
 
   /** @internal */
   settled(kind: VerdictKind, started: 'notStarted' | 'unknown'): Verdict {
+    this.#open -= 1;
     const failed = kind === 'failure' || kind === 'credentials';
     // Refused credentials mean that nothing was done.
     const isSafe = this.#options.idempotent === true || started === 'notStarted' || kind === 'credentials';
+    // Another attempt may still answer.
+    if (kind === 'abandoned' && this.#open > 0) return { kind, retryable: false };
     if (!failed) this.close();
     else if (!isSafe) this.#refusal ??= 'may_have_happened';
     return { kind, retryable: failed && isSafe };

@@ -268,6 +268,48 @@ describe('a request', () => {
   });
 });
 
+describe('a hedge', () => {
+  it('is an attempt beside one that has no verdict yet, on another endpoint; the first success ends both', async () => {
+    const { pool } = await poolUnderTest(['a', 'b'], many);
+    const request = pool.request({ idempotent: true });
+    const [slow, hedge] = [request.next()!, request.next()!];
+    expect(new Set([slow.endpoint.id, hedge.endpoint.id])).toEqual(new Set(['a', 'b']));
+    // Nobody is asked twice at a time.
+    expect([request.next(), request.refusal]).toEqual([undefined, undefined]);
+    hedge.succeeded();
+    slow.abandoned();
+    expect([request.next(), request.refusal]).toEqual([undefined, 'settled']);
+    const { endpoints, retries } = pool.status();
+    expect([retries, endpoints.map(({ inFlight, failedRequests }) => inFlight + failedRequests)]).toEqual([
+      1,
+      [0, 0],
+    ]);
+  });
+
+  it('that is abandoned leaves the other as it was', async () => {
+    const { pool } = await poolUnderTest(['a', 'b', 'c'], many);
+    const request = pool.request({ idempotent: true });
+    const [slow, hedge] = [request.next()!, request.next()!];
+    hedge.abandoned();
+    slow.ended({ status: 503 });
+    expect(request.next()?.isOpen).toBe(true);
+  });
+
+  it('is for idempotent requests only, and costs the retry budget', async () => {
+    const { pool } = await poolUnderTest(['a', 'b'], { minRetriesPerSecond: 1 });
+    const once = pool.request();
+    const first = once.next()!;
+    expect([once.next(), once.refusal]).toEqual([undefined, undefined]);
+    first.succeeded();
+    const hedges = Array.from({ length: 3 }, () => {
+      const request = pool.request({ idempotent: true });
+      request.next();
+      return request.next();
+    });
+    expect(hedges.filter((hedge) => hedge !== undefined).length).toBe(1);
+  });
+});
+
 describe('when all are ejected', () => {
   it('the best of them is tried rather than none', async () => {
     const { attempt, fail, state } = await poolUnderTest(['a', 'b'], many);
