@@ -9,6 +9,13 @@ import { SYNC, type ModelName, type SyncAnswer, type SyncRequest } from './wire.
 
 /** Of models that are under way at once, all nodes together. */
 const MAX_UNDER_WAY_BYTES = 268_435_456;
+/**
+ * Models of so many bytes begin one after the other: links that share a processor or an uplink would otherwise finish together, and
+ * the first node would begin to train when the last one has its model.
+ */
+const PACED_BYTES = 262_144;
+/** A model that takes longer does not hold up the next one, in milliseconds. */
+const HEAD_START_MS = 20;
 /** Waits between two attempts to bring a model to a joiner: the first, and the longest, in milliseconds. */
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
@@ -35,6 +42,8 @@ export class Courier {
   readonly #underWay = new Map<string, Promise<void>>();
   #bytes = 0;
   readonly #waiting: (() => void)[] = [];
+  /** When the next large model may begin. */
+  #turn: Promise<void> = Promise.resolve();
   readonly #closed = new AbortController();
 
   constructor(options: CourierOptions) {
@@ -112,11 +121,14 @@ export class Courier {
     const { members } = this.#options;
     const bytes = weightsBytes(weights);
     await this.#room(bytes);
+    const over = Promise.withResolvers<void>();
     try {
+      if (bytes >= PACED_BYTES) await this.#next(over.promise);
       const has = await this.#ask(trainee, { run, round, model, weights }, bytes);
       members.keeps(trainee, has);
       if (has === model) return;
     } finally {
+      over.resolve();
       this.#leave(bytes);
     }
     const message = `${trainee.node} acknowledged another model than it was sent, ${model}: its hash is wrong`;
@@ -128,6 +140,13 @@ export class Courier {
     const options = { deadlineMs, signal: this.#closed.signal, bytes };
     const answer = (await fleet.call(trainee.node, SYNC, [request], options)) as SyncAnswer | undefined;
     return String(answer?.model);
+  }
+
+  /** Resolves when the model before has arrived, or has had its head start. */
+  #next(over: Promise<void>): Promise<void> {
+    const mine = this.#turn;
+    this.#turn = mine.then(() => Promise.race([over, this.#pause(this.#options.clock, HEAD_START_MS)]));
+    return mine;
   }
 
   async #room(bytes: number): Promise<void> {
