@@ -195,7 +195,7 @@ export class Health {
     const waitMs = Math.round(facts.waitMs);
     log.warn(
       { endpoint: member.id, waitMs, consecutiveFailures, failedRequests },
-      `endpoint ${member.id} is out of service for ${waitMs} ms (${facts.ejections} in a row)`,
+      `endpoint ${member.id} is out of service for ${waitMs} ms, after ${consecutiveFailures} failures in a row`,
     );
     announce.ejected(member.id, facts);
   }
