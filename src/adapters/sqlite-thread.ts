@@ -2,11 +2,17 @@
 // Invariant: messages arrive in order and whole; `ended` is told once, last.
 import { Worker } from 'node:worker_threads';
 import { Packer, Unpacker } from './packed.ts';
-import { ring } from './sqlite-line.ts';
+import { mayLook, ring } from './sqlite-line.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './sqlite-messages.ts';
 
 /** Below this many bytes a message is copied sooner than it is transferred. */
 const TRANSFER_BYTES = 262_144;
+
+/**
+ * How long after a request the event loop turns without a sleep while answers are waited for, in milliseconds. By then most
+ * commits are done, and to wake a process takes about as long as a commit.
+ */
+const AWAKE_MS = 1;
 
 interface ThreadOwner {
   message(message: FromWorker): void;
@@ -19,6 +25,9 @@ export class SqliteThread {
   readonly #bell = new Int32Array(new SharedArrayBuffer(4));
   readonly #packer = new Packer();
   readonly #ended: Promise<void>;
+  #use: 'waited for' | 'idle' = 'idle';
+  #awakeUntil = 0;
+  #sleep: 'light' | 'deep' = 'deep';
 
   constructor(file: URL, start: Omit<WorkerStart, 'bell'>, owner: ThreadOwner) {
     // Flags of the process need not fit a worker (`--input-type`).
@@ -45,12 +54,25 @@ export class SqliteThread {
     if (packed.length < TRANSFER_BYTES) this.#worker.postMessage(packed);
     else this.#worker.postMessage(packed, [packed.buffer]);
     ring(this.#bell);
+    if (!mayLook) return;
+    this.#awakeUntil = performance.now() + AWAKE_MS;
+    if (this.#sleep === 'light') return;
+    this.#sleep = 'light';
+    setImmediate(() => this.#stayAwake());
   }
 
   /** The process lives on while someone waits, and not because a store is open. */
   hold(use: 'waited for' | 'idle'): void {
+    this.#use = use;
     if (use === 'idle') this.#worker.unref();
     else this.#worker.ref();
+  }
+
+  /** An event loop with something to do at once looks for messages and does not sleep. */
+  #stayAwake(): void {
+    if (this.#use === 'waited for' && performance.now() < this.#awakeUntil)
+      setImmediate(() => this.#stayAwake());
+    else this.#sleep = 'deep';
   }
 
   /** Resolves when it has answered all, closed the file and ended; it is ended by force when that takes longer. */
