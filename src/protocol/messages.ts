@@ -222,12 +222,12 @@ const MAX_DEPTH = 12;
 const poisonous = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** Keys of a hostile message end up in objects of ours: none may be one that prototypes answer to. */
-export function isHarmless(value: unknown, depth = 0): boolean {
+export function isHarmless(value: unknown, levels = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return true;
-  if (depth > MAX_DEPTH) return false;
-  if (Array.isArray(value)) return value.every((entry) => isHarmless(entry, depth + 1));
+  if (levels < 0) return false;
+  if (Array.isArray(value)) return value.every((entry) => isHarmless(entry, levels - 1));
   for (const [key, entry] of Object.entries(value)) {
-    if (poisonous.has(key) || !isHarmless(entry, depth + 1)) return false;
+    if (poisonous.has(key) || !isHarmless(entry, levels - 1)) return false;
   }
   return true;
 }
