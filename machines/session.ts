@@ -104,30 +104,22 @@ const orders = {
   'disconnect.requested': { target: '#session.absent', actions: 'terminateSocket' },
 } as const;
 
+/** What is said of the present socket does this; of any other it is counted. */
+const ofPresent = <const T extends object>(transition: T) =>
+  [{ guard: 'currentSocket', ...transition }, { actions: 'noteStale' }] as const;
+const heard = ofPresent({ target: 'listening', actions: 'noteSilence' });
+/** Both lead to a state in which the node is not here. */
+const closed = (absent: string) => ofPresent({ target: absent, actions: 'noteAbsent' });
+const overdue = (absent: string) =>
+  ofPresent({ target: absent, actions: ['noteSilence', 'noteAbsent', 'terminateSocket'] });
+
 /** A draining node that is here: only its silence is watched. One that is overdue is in `absent` from then on. */
 const watched = (absent: `#session.draining.${string}`) =>
   ({
     listening: { after: { heartbeatDeadline: 'measuring' } },
     measuring: {
       entry: 'measureSilence',
-      on: {
-        'link.active': [
-          { guard: 'currentSocket', target: 'listening', actions: 'noteSilence' },
-          { actions: 'noteStale' },
-        ],
-        'link.silent': [
-          { guard: 'currentSocket', target: 'listening', actions: 'noteSilence' },
-          { actions: 'noteStale' },
-        ],
-        'heartbeat.overdue': [
-          {
-            guard: 'currentSocket',
-            target: absent,
-            actions: ['noteSilence', 'noteAbsent', 'terminateSocket'],
-          },
-          { actions: 'noteStale' },
-        ],
-      },
+      on: { 'link.active': heard, 'link.silent': heard, 'heartbeat.overdue': overdue(absent) },
     },
   }) as const;
 
@@ -241,10 +233,7 @@ export const sessionMachine = setup({
         ...registrations,
         ...orders,
         'sync.prepared': [{ guard: 'currentRegistration', target: 'syncing' }, { actions: 'noteStale' }],
-        'socket.closed': [
-          { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
-          { actions: 'noteStale' },
-        ],
+        'socket.closed': closed('absent'),
       },
     },
     syncing: {
@@ -258,10 +247,7 @@ export const sessionMachine = setup({
           { guard: 'currentRegistration', target: 'online', actions: 'noteOnline' },
           { actions: 'noteStale' },
         ],
-        'socket.closed': [
-          { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
-          { actions: 'noteStale' },
-        ],
+        'socket.closed': closed('absent'),
       },
     },
     // Synced and heard from: work may go there.
@@ -272,32 +258,16 @@ export const sessionMachine = setup({
         ...late,
         ...registrations,
         ...orders,
-        'socket.closed': [
-          { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
-          { actions: 'noteStale' },
-        ],
+        'socket.closed': closed('absent'),
       },
       states: {
         listening: { after: { suspicion: 'measuring' } },
         measuring: {
           entry: 'measureSilence',
           on: {
-            'link.active': [
-              { guard: 'currentSocket', target: 'listening', actions: 'noteSilence' },
-              { actions: 'noteStale' },
-            ],
-            'link.silent': [
-              { guard: 'currentSocket', target: '#session.suspect', actions: 'noteSilence' },
-              { actions: 'noteStale' },
-            ],
-            'heartbeat.overdue': [
-              {
-                guard: 'currentSocket',
-                target: '#session.absent',
-                actions: ['noteSilence', 'noteAbsent', 'terminateSocket'],
-              },
-              { actions: 'noteStale' },
-            ],
+            'link.active': heard,
+            'link.silent': ofPresent({ target: '#session.suspect', actions: 'noteSilence' }),
+            'heartbeat.overdue': overdue('#session.absent'),
           },
         },
       },
@@ -310,32 +280,16 @@ export const sessionMachine = setup({
         ...late,
         ...registrations,
         ...orders,
-        'link.active': [
-          { guard: 'currentSocket', target: 'online', actions: 'noteSilence' },
-          { actions: 'noteStale' },
-        ],
-        'socket.closed': [
-          { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
-          { actions: 'noteStale' },
-        ],
+        'link.active': ofPresent({ target: 'online', actions: 'noteSilence' }),
+        'socket.closed': closed('absent'),
       },
       states: {
         listening: { after: { heartbeatDeadline: 'measuring' } },
         measuring: {
           entry: 'measureSilence',
           on: {
-            'link.silent': [
-              { guard: 'currentSocket', target: 'listening', actions: 'noteSilence' },
-              { actions: 'noteStale' },
-            ],
-            'heartbeat.overdue': [
-              {
-                guard: 'currentSocket',
-                target: '#session.absent',
-                actions: ['noteSilence', 'noteAbsent', 'terminateSocket'],
-              },
-              { actions: 'noteStale' },
-            ],
+            'link.silent': heard,
+            'heartbeat.overdue': overdue('#session.absent'),
           },
         },
       },
@@ -377,10 +331,7 @@ export const sessionMachine = setup({
               initial: 'listening',
               states: watched('#session.draining.ordered.absent'),
               on: {
-                'socket.closed': [
-                  { guard: 'currentSocket', target: 'absent', actions: 'noteAbsent' },
-                  { actions: 'noteStale' },
-                ],
+                'socket.closed': closed('absent'),
                 'departure.announced': orders['departure.announced'],
                 // What joiners must know may have changed meanwhile.
                 'undrain.requested': { target: '#session.joining', actions: 'prepareSync' },

@@ -26,8 +26,8 @@ export class SqliteThread {
   readonly #packer = new Packer();
   readonly #ended: Promise<void>;
   #use: 'waited for' | 'idle' = 'idle';
+  /** 0: the event loop may sleep. */
   #awakeUntil = 0;
-  #sleep: 'light' | 'deep' = 'deep';
 
   constructor(file: URL, start: Omit<WorkerStart, 'bell'>, owner: ThreadOwner) {
     // Flags of the process need not fit a worker (`--input-type`).
@@ -55,10 +55,8 @@ export class SqliteThread {
     else this.#worker.postMessage(packed, [packed.buffer]);
     ring(this.#bell);
     if (!mayLook) return;
+    if (this.#awakeUntil === 0) setImmediate(() => this.#stayAwake());
     this.#awakeUntil = performance.now() + AWAKE_MS;
-    if (this.#sleep === 'light') return;
-    this.#sleep = 'light';
-    setImmediate(() => this.#stayAwake());
   }
 
   /** The process lives on while someone waits, and not because a store is open. */
@@ -72,7 +70,7 @@ export class SqliteThread {
   #stayAwake(): void {
     if (this.#use === 'waited for' && performance.now() < this.#awakeUntil)
       setImmediate(() => this.#stayAwake());
-    else this.#sleep = 'deep';
+    else this.#awakeUntil = 0;
   }
 
   /** Resolves when it has answered all, closed the file and ended; it is ended by force when that takes longer. */

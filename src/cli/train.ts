@@ -130,13 +130,25 @@ async function train(flags: Flags, config: TrainConfig, stage: Stage): Promise<n
       view.round(report, config.rounds);
       config.onRound?.(report);
     },
-    onEvent: (event) => view.event(event),
+    onEvent: (event) => {
+      greet();
+      view.event(event);
+    },
     deliver: async (result) => {
       if (flags.model !== undefined) await writeModel(flags.model, trainer.run, result);
       await config.deliver?.(result);
     },
   });
   const view = new TrainView(() => trainer.status());
+  let greeting: 'due' | 'said' = 'due';
+  /** Before all else that is printed, and not by a trainer that cannot begin. */
+  const greet = (): void => {
+    if (greeting === 'said') return;
+    greeting = 'said';
+    const { round } = trainer.status();
+    view.print(`hub at ${hub.url}`);
+    if (round > 0) view.print(`run ${trainer.run} goes on after round ${round}`);
+  };
   let signalled: StopSignal | undefined;
   const release = onStopSignal((signal) => {
     signalled = signal;
@@ -145,9 +157,7 @@ async function train(flags: Flags, config: TrainConfig, stage: Stage): Promise<n
   });
   try {
     await trainer.start();
-    const { round } = trainer.status();
-    view.print(`hub at ${hub.url}`);
-    if (round > 0) view.print(`run ${trainer.run} goes on after round ${round}`);
+    greet();
     const outcome = await trainer.done;
     view.close();
     printLine(

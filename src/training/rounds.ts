@@ -53,7 +53,7 @@ export class Rounds {
   /** Attempts at the present round that came to nothing, and those of them that no pause ended. */
   #attempts = { abandoned: 0, failed: 0 };
   /** Those who wait for the gate, or for a while. */
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: RoundsOptions) {
     this.#of = options;
@@ -74,7 +74,7 @@ export class Rounds {
   /** Until all rounds are committed, or the end is near. @throws what the store fails with for good */
   async run(): Promise<'completed' | 'ended'> {
     while (this.#checkpoint.round < this.#of.options.rounds) {
-      while (this.#gate === 'closed') await new Promise<void>((go) => this.#waiting.push(go));
+      while (this.#gate === 'closed') await new Promise<void>((go) => this.#waiting.add(go));
       if (this.#gate === 'ending') return 'ended';
       await this.#attempt();
     }
@@ -109,7 +109,9 @@ export class Rounds {
 
   #turn(gate: 'closed' | 'open' | 'ending'): void {
     if (this.#gate !== 'ending') this.#gate = gate;
-    for (const go of this.#waiting.splice(0)) go();
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const go of waiting) go();
   }
 
   async #attempt(): Promise<void> {
@@ -131,7 +133,7 @@ export class Rounds {
       tasks,
       choose: () => this.#choose(round, epoch),
       save: (next, facts) =>
-        this.#save(next, { round, epoch, ...facts, durationMs: clock.now() - startedAt }),
+        this.#save(next, { round, epoch, ...facts, durationMs: toMicroseconds(clock.now() - startedAt) }),
       refused: (node, code, message) => this.#refused(round, epoch, node, code, message),
     });
     this.#runner.look();
@@ -246,11 +248,18 @@ export class Rounds {
   #sleep(ms: number): Promise<void> {
     const { clock } = this.#of;
     return new Promise((resolve) => {
-      const timer = clock.setTimer(resolve, ms);
-      this.#waiting.push(() => {
+      const wake = (): void => {
         clock.clearTimer(timer);
+        this.#waiting.delete(wake);
         resolve();
-      });
+      };
+      const timer = clock.setTimer(wake, ms);
+      this.#waiting.add(wake);
     });
   }
+}
+
+/** Milliseconds to the microsecond: a clock tells no more, and what it adds is noise in a history. */
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
 }

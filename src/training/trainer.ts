@@ -83,7 +83,8 @@ class TrainingRun implements Trainer {
   start(): Promise<void> {
     if (this.#state !== 'idle') return this.#starting ?? this.done.then(() => undefined);
     this.#starting = this.#start().catch(async (error: unknown) => {
-      await this.#fail(error);
+      // Whoever called is told.
+      await this.#giveUp(error);
       throw error;
     });
     return this.#starting;
@@ -142,7 +143,7 @@ class TrainingRun implements Trainer {
     signal?.addEventListener('abort', stop);
     this.#unlisten = () => signal?.removeEventListener('abort', stop);
     void this.#ports.fleetStopped?.then(() => {
-      const message = 'the hub stopped; start it again and resume the run';
+      const message = 'the hub stopped; start it again and resume the run (option resume, --resume)';
       return this.#fail(new HoldfastError(message, { code: 'stopped' }));
     });
     this.#crew.keeper.open();
@@ -170,7 +171,7 @@ class TrainingRun implements Trainer {
     const found = await this.#checkpoints.load({ strategy: strategy.name, weights });
     if (found !== undefined && this.#given.resume === true) return this.#checkSeed(found);
     if (found !== undefined) {
-      const message = `run ${this.run} has a checkpoint of round ${found.round}; resume it, or name another run`;
+      const message = `run ${this.run} has a checkpoint of round ${found.round}; resume it (option resume, --resume), or name another run`;
       throw new HoldfastError(message, { code: 'invalid_option' });
     }
     const model = await hashOf(weights, this.#ports.digest);
@@ -298,6 +299,11 @@ class TrainingRun implements Trainer {
   async #fail(error: unknown): Promise<void> {
     if (this.#state === 'ended' || this.#state === 'failed') return;
     this.#ports.log.error({ run: this.run, error: String(error) }, `training cannot go on: ${String(error)}`);
+    await this.#giveUp(error);
+  }
+
+  async #giveUp(error: unknown): Promise<void> {
+    if (this.#state === 'ended' || this.#state === 'failed') return;
     await this.#close('failed');
     this.#done.reject(error);
   }

@@ -1,4 +1,5 @@
 // `holdfast train` as a real process: rounds, files, resume after SIGKILL, and what is wrong with a configuration.
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import { createNode, noLog, trainable } from '../../../src/index.ts';
 import { toSafetensors } from '../../../src/cli/safetensors.ts';
 import { loadTrainConfig } from '../../../src/cli/train-config.ts';
 import { formatBar, formatEvent, formatRound } from '../../../src/cli/train-view.ts';
-import { Command, endAll, run } from './command.ts';
+import { Command, endAll, MAIN, run } from './command.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -87,7 +88,9 @@ it('prints a line a round, and writes model and history', async () => {
   const bytes = new Uint8Array(await readFile(model));
   expect([...new Float32Array(bytes.slice(-8).buffer)]).toEqual([1, 2]);
   expect((await readFile(csv, 'utf8')).split('\r\n').length).toBe(5);
-  expect(JSON.parse(await readFile(json, 'utf8'))).toMatchObject([{ round: 1 }, { round: 2 }, { round: 3 }]);
+  const history = await readFile(json, 'utf8');
+  expect(JSON.parse(history)).toMatchObject([{ round: 1 }, { round: 2 }, { round: 3 }]);
+  expect(history.match(/"durationMs":\d+(\.\d{1,3})?[,}]/g)).toHaveLength(3);
 });
 
 it('goes on after SIGKILL with --resume, and refuses without it', async () => {
@@ -101,7 +104,10 @@ it('goes on after SIGKILL with --resume, and refuses without it', async () => {
   const port = new URL(url).port;
   const refused = await run(['train', '--port', '0', '--config', await config(1_000_000), ...store]);
   expect(refused).toMatchObject({ status: 1, stdout: '' });
-  expect(refused.stderr).toMatch(/run default has a checkpoint of round \d+; resume it, or name another run/);
+  // One line, once.
+  expect(refused.stderr).toMatch(
+    /^holdfast: run default has a checkpoint of round \d+; resume it \(option resume, --resume\), or name another run \[invalid_option\]\n$/,
+  );
   const again = new Command([
     'train',
     '--port',
@@ -119,6 +125,26 @@ it('goes on after SIGKILL with --resume, and refuses without it', async () => {
   const ended = await again.ended;
   expect(ended.status).toBe(130);
   expect(ended.stdout).toMatch(/requested: SIGINT came; model [0-9a-f]{12} of round \d+\n$/);
+});
+
+it('says where nodes find it before anything else', async () => {
+  const file = await configFile(
+    'lonely.mjs',
+    'export default { rounds: 1, model: [], gate: { gatherTimeoutMs: 1 } };',
+  );
+  // One pipe for both streams, so that it shows their order.
+  const merged = ['-c', 'exec "$0" "$@" 2>&1', process.execPath, MAIN];
+  const { stdout } = spawnSync('sh', [
+    ...merged,
+    'train',
+    '--port',
+    '0',
+    '--store',
+    'memory:',
+    '--config',
+    file,
+  ]);
+  expect(stdout.toString()).toMatch(/^hub at ws:\S+\ngate gathering: 0 nodes\ngate terminating: 0 nodes\n/);
 });
 
 let badFiles = 0;
