@@ -16,6 +16,7 @@ const checks: readonly { readonly script: string; readonly shows: string }[] = [
   { script: 'lint', shows: 'the linter has nothing to say' },
   { script: 'layers', shows: 'a planted violation of each layer rule is refused' },
   { script: 'unused', shows: 'no file, export or dependency is unused' },
+  { script: 'page', shows: 'the page is built, within its weight, and with nothing inline' },
   { script: 'package', shows: 'the package that would be published is sound' },
 ];
 

@@ -7,4 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
-execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b'], { cwd: root, stdio: 'inherit' });
+for (const [file, ...args] of [
+  ['node_modules/typescript/bin/tsc', '-b'],
+  ['node_modules/vite/bin/vite.js', 'build', 'visualizer', '--logLevel', 'warn'],
+] as const)
+  execFileSync(process.execPath, [file, ...args], { cwd: root, stdio: 'inherit' });

@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { harmless, plants, TARGET, targetFolders } from './plants.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const copied = ['machines', 'src', 'test', 'package.json', 'tsconfig.json', '.oxlintrc.json'];
+const copied = ['machines', 'src', 'test', 'visualizer', 'package.json', 'tsconfig.json', '.oxlintrc.json'];
 
 interface Complaint {
   readonly file: string;
@@ -52,7 +52,7 @@ async function compilerComplaints(copy: string): Promise<Complaint[]> {
 }
 
 async function linterComplaints(copy: string): Promise<Complaint[]> {
-  const output = await run(copy, 'oxlint', ['--format', 'json', 'machines', 'src', 'test']);
+  const output = await run(copy, 'oxlint', ['--format', 'json', 'machines', 'src', 'test', 'visualizer']);
   const { diagnostics } = JSON.parse(output) as {
     diagnostics: readonly { filename: string; code?: string; message: string; help?: string }[];
   };

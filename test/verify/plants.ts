@@ -32,6 +32,7 @@ export const targetFolders: readonly string[] = [
   'src/cli',
   'src/demo',
   'test',
+  'visualizer/stream',
 ];
 
 const NOT_REFERENCED = 6307;
@@ -195,6 +196,10 @@ export const plants: readonly Plant[] = [
   // (the compiler sees through a reference to what that references in turn: the hub behind the public API)
   naming('src/cli', `../hub/${TARGET}`, 'target'),
   naming('src/demo', `../node/${TARGET}`, 'target'),
+  // The page knows machines, protocol and what reads charts, and is known by nobody.
+  naming('visualizer/stream', `../../src/hub/${TARGET}`, 'target'),
+  naming('visualizer/stream', 'react', 'createElement'),
+  importing('src/hub', 'visualizer/stream'),
   // Nothing imports a test or a command.
   importing('src/hub', 'src/cli'),
   ...['machines', 'src/engine', 'src/client', 'src/adapters'].map((folder): Plant => ({
@@ -238,6 +243,7 @@ export const plants: readonly Plant[] = [
   using('src/node', 'AbortSignal.timeout(1)', PROPERTIES),
   using('src/testing', 'performance.now()', GLOBALS),
   using('src/inspect', 'Date.now()', PROPERTIES),
+  using('visualizer/stream', 'performance.now()', GLOBALS, NO_SUCH_NAME),
   ...cycle,
   ...singleFiles,
   ...style,

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs the system packages that tests need, on Debian and its kin, and only those that are missing.
 # faketime: a child process under a wall clock that jumps (libfaketime).
+# chromium: the browser that the page is tested in.
 # etcd, etcdctl: the real server and client that the store is held against.
 set -euo pipefail
 
 missing=()
 command -v faketime >/dev/null || missing+=(faketime)
+command -v chromium >/dev/null || missing+=(chromium)
 command -v etcd >/dev/null || missing+=(etcd-server)
 command -v etcdctl >/dev/null || missing+=(etcd-client)
 

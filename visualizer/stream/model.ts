@@ -1,0 +1,106 @@
+// The fleet as the page knows it: processes, actors, machines, nodes.
+// Invariant: an ActorView, a ProcessView and a row never change once made; the maps that hold them do.
+import type {
+  Hello,
+  HubSaid,
+  MachineSaid,
+  NodeRow,
+  PoolSaid,
+  Role,
+  StateValue,
+  Step,
+  TimerNow,
+  TrainingSaid,
+} from '../../src/protocol/inspection.ts';
+
+export type MachineDocument = MachineSaid['document'];
+
+/** Names one actor of the whole fleet. */
+export type ActorKey = string;
+
+export function actorKey(process: string, actor: string): ActorKey {
+  return `${process} ${actor}`;
+}
+
+/** One state that an actor was in, and since when. */
+export interface Stay {
+  readonly path: string;
+  readonly at: number;
+}
+
+export interface ActorView {
+  readonly key: ActorKey;
+  readonly process: string;
+  readonly actor: string;
+  readonly machine: string;
+  readonly parent?: string | undefined;
+  /** Of the latest step known. */
+  readonly seq: number;
+  /** When it entered its state. */
+  readonly since: number;
+  /** Null when its start crashed. */
+  readonly state: StateValue | null;
+  /** The state as people read it: `establishing.registering`. */
+  readonly path: string;
+  readonly status: 'active' | 'done' | 'stopped' | 'error';
+  readonly context?: unknown;
+  readonly timers: readonly TimerNow[];
+  /** How often each transition was seen, by `transitionKey`. */
+  readonly taken: ReadonlyMap<string, number>;
+  /** Its latest states, the present one last. */
+  readonly trail: readonly Stay[];
+  /** The latest step that was seen. */
+  readonly last?: Step | undefined;
+}
+
+/** Names one transition of a machine, whichever actor took it. */
+export function transitionKey(from: string, event: string, to: string): string {
+  return `${from}\n${event}\n${to}`;
+}
+
+export interface ProcessView {
+  readonly process: string;
+  readonly role: Role;
+  readonly name: string;
+  readonly state: 'here' | 'gone';
+  readonly at: number;
+}
+
+export interface MachineView {
+  readonly machine: string;
+  /** Undefined when its chart was never told. */
+  readonly document: MachineDocument | undefined;
+  /** Of processes that know another machine of that name. */
+  readonly documents: ReadonlyMap<string, MachineDocument>;
+  /** How many live actors are in each state, by path. */
+  readonly states: ReadonlyMap<string, number>;
+  /** Of all actors that began, and of those that are shown, where some are left out. */
+  readonly began: number;
+  readonly shown: number;
+}
+
+export interface FleetView {
+  readonly at: number;
+  readonly hub: HubSaid | undefined;
+  readonly nodes: ReadonlyMap<string, NodeRow>;
+  readonly training: TrainingSaid | undefined;
+  readonly pools: readonly PoolSaid[];
+}
+
+export interface Model {
+  /** Grows with each change. */
+  readonly version: number;
+  /** The latest moment that is known of, in milliseconds of the stream's clock. */
+  readonly at: number;
+  readonly hello: Hello | undefined;
+  readonly processes: ReadonlyMap<string, ProcessView>;
+  readonly actors: ReadonlyMap<ActorKey, ActorView>;
+  readonly machines: ReadonlyMap<string, MachineView>;
+  readonly fleet: FleetView;
+  /** The connection machine of each node's process, by the node's id. */
+  readonly links: ReadonlyMap<string, ActorKey>;
+  /** Steps that were not told to us. */
+  readonly dropped: number;
+  /** Events that no state handled: each is a defect. */
+  readonly unexpected: number;
+}
