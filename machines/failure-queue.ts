@@ -60,9 +60,11 @@ interface Control {
   readonly entries: readonly Entry[];
 }
 
-interface Facts {
-  /** When its time is over; before the queue serves, as if it had begun at 0. */
-  readonly dueAt: number;
+/** What an endpoint said of itself when it came in. */
+interface Fact {
+  readonly endpoint: string;
+  /** When its time is over; before the queue serves, as if it had begun at 0. Of one that does not wait there is none. */
+  readonly dueAt?: number;
   readonly ejections: number;
 }
 
@@ -70,8 +72,8 @@ interface Ledger extends QueueTotals {
   readonly checkpointMs: number;
   /** When it last heard of the time. */
   readonly at: number;
-  /** What the endpoints said of themselves when they came in. */
-  readonly facts: Readonly<Record<string, Facts>>;
+  /** One of each endpoint that is in. A list: to copy a record of thousands takes fifty times as long. */
+  readonly facts: readonly Fact[];
   readonly staleEvents: number;
 }
 
@@ -102,8 +104,11 @@ export type FailureQueueEvent =
 
 const isIn = ({ phase }: Entry): boolean => phase !== 'out';
 const isWaiting = ({ phase }: Entry): boolean => phase === 'waiting';
-const find = ({ entries }: Control, endpoint: string): Entry | undefined =>
-  entries.find((entry) => entry.endpoint === endpoint);
+/** A loop, since thousands may be ejected at once, and each is looked for. */
+function find({ entries }: Control, endpoint: string): Entry | undefined {
+  for (const entry of entries) if (entry.endpoint === endpoint) return entry;
+  return undefined;
+}
 const without = ({ entries }: Control, endpoint: string): readonly Entry[] =>
   entries.filter((entry) => entry.endpoint !== endpoint);
 
@@ -111,23 +116,29 @@ const without = ({ entries }: Control, endpoint: string): readonly Entry[] =>
 const verified = ({ maxVerifications }: Control, { phase, verifications }: Entry): number =>
   Math.min(maxVerifications, verifications + (phase === 'probing' ? 1 : 0));
 
-function ejected(control: Control, { endpoint, epoch }: { endpoint: string; epoch: number }): Entry[] {
-  const { entries, maxVerifications } = control;
-  const known = find(control, endpoint);
-  if (known === undefined || !isIn(known))
-    return [...without(control, endpoint), { endpoint, epoch, phase: 'waiting', verifications: 0 }];
-  // It keeps its place.
+type Ejected = Extract<FailureQueueEvent, { type: 'endpoint.ejected' }>;
+
+/** The entry of one that is ejected. */
+function ejected(control: Control, known: Entry | undefined, { endpoint, epoch }: Ejected): Entry {
+  const { maxVerifications } = control;
+  if (known === undefined || !isIn(known)) return { endpoint, epoch, phase: 'waiting', verifications: 0 };
   const verifications = verified(control, known);
   const phase = maxVerifications > 0 && verifications === maxVerifications ? 'held' : 'waiting';
-  return entries.map((entry) => (entry === known ? { endpoint, epoch, phase, verifications } : entry));
+  return { endpoint, epoch, phase, verifications };
 }
 
 /** The entries after an event that is not stale; slots are granted afterwards. */
 function changed(control: Control, event: FailureQueueEvent): readonly Entry[] {
   const { entries } = control;
   switch (event.type) {
-    case 'endpoint.ejected':
-      return ejected(control, event);
+    case 'endpoint.ejected': {
+      const known = find(control, event.endpoint);
+      const entry = ejected(control, known, event);
+      if (known === undefined) return [...entries, entry];
+      if (!isIn(known)) return [...without(control, event.endpoint), entry];
+      // It keeps its place.
+      return entries.map((one) => (one === known ? entry : one));
+    }
     case 'endpoint.recovered':
       return entries.map((entry) =>
         entry.endpoint === event.endpoint
@@ -167,34 +178,51 @@ function waitsAfter(control: Control, event: FailureQueueEvent): boolean {
 /** Those that are due and for which there is a slot. */
 function granted({ entries, slots }: Control): readonly Entry[] {
   let free = slots;
-  for (const { phase } of entries) if (phase === 'probing') free -= 1;
-  return free <= 0 ? [] : entries.filter(({ phase }) => phase === 'due').slice(0, free);
+  const due: Entry[] = [];
+  for (const entry of entries) {
+    if (entry.phase === 'probing') free -= 1;
+    else if (entry.phase === 'due' && due.length < slots) due.push(entry);
+  }
+  return due.slice(0, Math.max(0, free));
 }
 
-const leftOf = ({ at, facts }: Ledger, endpoint: string): number =>
-  Math.max(0, (facts[endpoint]?.dueAt ?? at) - at);
+const leftOf = ({ at }: Ledger, { dueAt = at }: Partial<Fact> = {}): number => Math.max(0, dueAt - at);
+const byEndpoint = (facts: readonly Fact[]): ReadonlyMap<string, Fact> =>
+  new Map(facts.map((fact) => [fact.endpoint, fact]));
+const factsWithout = ({ facts }: Ledger, endpoint: string): readonly Fact[] =>
+  facts.filter((fact) => fact.endpoint !== endpoint);
+/** Its time runs no longer. */
+const factsWithoutTime = ({ facts }: Ledger, endpoint: string): readonly Fact[] =>
+  facts.map((fact) => (fact.endpoint === endpoint ? { endpoint, ejections: fact.ejections } : fact));
 
 function recounted(ledger: Ledger, control: Control, event: FailureQueueEvent): Ledger {
   const { totalFailed, totalRecovered, totalCleared } = ledger;
   switch (event.type) {
     case 'endpoint.ejected': {
-      const { endpoint, waitMs } = event;
+      const { endpoint, waitMs, ejections, at } = event;
       const known = find(control, endpoint);
       const isNew = known === undefined || !isIn(known);
+      const waits = isWaiting(ejected(control, known, event));
+      const fact = { endpoint, ejections, ...(waits ? { dueAt: at + waitMs } : {}) };
       return {
         ...ledger,
-        facts: { ...ledger.facts, [endpoint]: { dueAt: event.at + waitMs, ejections: event.ejections } },
+        facts: [...(isNew ? ledger.facts : factsWithout(ledger, endpoint)), fact],
         totalFailed: totalFailed + (isNew ? 1 : 0),
       };
     }
+    case 'wait.elapsed':
+    case 'retry.requested':
+      return { ...ledger, facts: factsWithoutTime(ledger, event.endpoint) };
     case 'endpoint.recovered':
-      return { ...ledger, totalRecovered: totalRecovered + 1 };
-    case 'endpoint.removed': {
-      const { [event.endpoint]: _, ...facts } = ledger.facts;
-      return { ...ledger, facts };
-    }
+      return {
+        ...ledger,
+        facts: factsWithout(ledger, event.endpoint),
+        totalRecovered: totalRecovered + 1,
+      };
+    case 'endpoint.removed':
+      return { ...ledger, facts: factsWithout(ledger, event.endpoint) };
     case 'clear.requested':
-      return { ...ledger, totalCleared: totalCleared + control.entries.filter(isIn).length };
+      return { ...ledger, facts: [], totalCleared: totalCleared + control.entries.filter(isIn).length };
     default:
       return ledger;
   }
@@ -235,11 +263,10 @@ export const failureQueueMachine = setup({
       ledger: ({ context: { ledger }, event }) => {
         if (!('at' in event)) return ledger;
         const { at } = event;
-        const facts = Object.entries(ledger.facts).map(([endpoint, known]): [string, Facts] => [
-          endpoint,
-          { ...known, dueAt: at + known.dueAt },
-        ]);
-        return { ...ledger, at, facts: Object.fromEntries(facts) };
+        const facts = ledger.facts.map(({ dueAt, ...fact }): Fact =>
+          dueAt === undefined ? fact : { ...fact, dueAt: at + dueAt },
+        );
+        return { ...ledger, at, facts };
       },
     }),
     apply: assign({
@@ -281,10 +308,10 @@ export const failureQueueMachine = setup({
      * Until the first of them is due, or until what is left is to be written down. In whole milliseconds: less than a clock
      * can tell apart would never pass.
      */
-    lookInterval: ({ context: { control, ledger } }) => {
+    lookInterval: ({ context: { ledger } }) => {
       let leastMs = ledger.checkpointMs;
-      for (const entry of control.entries)
-        if (isWaiting(entry)) leastMs = Math.min(leastMs, leftOf(ledger, entry.endpoint));
+      for (const fact of ledger.facts)
+        if (fact.dueAt !== undefined) leastMs = Math.min(leastMs, leftOf(ledger, fact));
       return Math.ceil(leastMs);
     },
   },
@@ -304,11 +331,8 @@ export const failureQueueMachine = setup({
     ledger: {
       checkpointMs: options.checkpointMs,
       at: 0,
-      facts: Object.fromEntries(
-        record.entries.map(({ endpoint, remainingMs, ejections }) => [
-          endpoint,
-          { dueAt: remainingMs, ejections },
-        ]),
+      facts: record.entries.map(({ endpoint, held, remainingMs, ejections }) =>
+        held === 1 ? { endpoint, ejections } : { endpoint, ejections, dueAt: remainingMs },
       ),
       totalFailed: record.totalFailed,
       totalRecovered: record.totalRecovered,
@@ -371,21 +395,24 @@ type Args = EffectArgs<FailureQueueContext>;
 const named = ({ endpoint, epoch }: Entry) => ({ endpoint, epoch });
 
 /** What is written down of it. */
-export const failureQueueRecord = ({ control, ledger }: FailureQueueContext): FailureQueueRecord => ({
-  totalFailed: ledger.totalFailed,
-  totalRecovered: ledger.totalRecovered,
-  totalProbes: ledger.totalProbes,
-  totalCleared: ledger.totalCleared,
-  entries: control.entries.filter(isIn).map(({ endpoint, epoch, phase, verifications }) => ({
-    endpoint,
-    epoch,
-    held: phase === 'held' ? 1 : 0,
-    verifications,
-    // A probe that was under way is gone with its process: it is due again at once.
-    remainingMs: phase === 'waiting' ? leftOf(ledger, endpoint) : 0,
-    ejections: ledger.facts[endpoint]?.ejections ?? 0,
-  })),
-});
+export function failureQueueRecord({ control, ledger }: FailureQueueContext): FailureQueueRecord {
+  const facts = byEndpoint(ledger.facts);
+  return {
+    totalFailed: ledger.totalFailed,
+    totalRecovered: ledger.totalRecovered,
+    totalProbes: ledger.totalProbes,
+    totalCleared: ledger.totalCleared,
+    entries: control.entries.filter(isIn).map(({ endpoint, epoch, phase, verifications }) => ({
+      endpoint,
+      epoch,
+      held: phase === 'held' ? 1 : 0,
+      verifications,
+      // A probe that was under way is gone with its process: it is due again at once.
+      remainingMs: phase === 'waiting' ? leftOf(ledger, facts.get(endpoint)) : 0,
+      ejections: facts.get(endpoint)?.ejections ?? 0,
+    })),
+  };
+}
 
 export const failureQueueEffects = {
   /** Tell each of these that it is to be probed now: `slot.granted` with its epoch. */
@@ -397,11 +424,13 @@ export const failureQueueEffects = {
   /** Answer with `time.read`. */
   readTime: (_: Args) => ({}),
   /** Answer with `wait.elapsed` for each of these of which nothing is left. */
-  reportElapsed: ({ context: { control, ledger } }: Args) => ({
-    waiting: control.entries
+  reportElapsed: ({ context: { control, ledger } }: Args) => {
+    const facts = byEndpoint(ledger.facts);
+    const waiting = control.entries
       .filter(isWaiting)
-      .map((entry) => ({ ...named(entry), remainingMs: leftOf(ledger, entry.endpoint) })),
-  }),
+      .map((entry) => ({ ...named(entry), remainingMs: leftOf(ledger, facts.get(entry.endpoint)) }));
+    return { waiting };
+  },
   /** The record has changed: keep the one that is the newest when you get to it. */
   keepRecord: (_: Args) => ({}),
 };

@@ -109,9 +109,10 @@ export class FailureQueue {
   list(): QueueEntry[] {
     const { control, ledger } = this.#actor.snapshot().context;
     const now = this.#system.clock.now();
+    const facts = new Map(ledger.facts.map((fact) => [fact.endpoint, fact]));
     return control.entries.flatMap(({ endpoint, phase, verifications }) => {
       if (phase === 'out') return [];
-      const { dueAt = now, ejections = 0 } = ledger.facts[endpoint] ?? {};
+      const { dueAt = now, ejections = 0 } = facts.get(endpoint) ?? {};
       const leftMs = phase === 'waiting' ? dueAt - now : 0;
       return [{ endpoint, phase, remainingMs: Math.max(0, leftMs), verifications, ejections }];
     });

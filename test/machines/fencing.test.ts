@@ -20,6 +20,7 @@ const scrambled = (value: unknown, random: () => number): unknown => {
   if (typeof value === 'number') return Math.floor(random() * 1_000_000);
   if (typeof value === 'string') return `text ${Math.floor(random() * 1_000)}`;
   if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((inner) => scrambled(inner, random));
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, scrambled(inner, random)]));
 };
 
