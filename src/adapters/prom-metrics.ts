@@ -1,4 +1,4 @@
-// Metrics over prom-client, one registry a hub.
+// Metrics over prom-client, one registry a hub or proxy.
 // Invariant: nothing is computed per call or per frame; a number is read when the page is asked for.
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -7,7 +7,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 
 import type { MetricReading, Metrics } from '../ports.ts';
 
-/** What the metrics of a hub mean; a name that is not here is exposed with its own name as help. */
+/** What the metrics of a hub, and of a proxy, mean; a name that is not here is exposed with its own name as help. */
 const help: Readonly<Record<string, string>> = {
   holdfast_nodes: 'Nodes that the hub knows, by the state of their session.',
   holdfast_clients: 'Clients that are connected.',
@@ -18,6 +18,31 @@ const help: Readonly<Record<string, string>> = {
   holdfast_frames_total: 'Frames, by direction.',
   holdfast_dead_letters_total: 'Events for actors that were done.',
   holdfast_unexpected_events_total: 'Events that a machine did not expect in its state: each is a defect.',
+  holdfast_endpoint_attempts_total: 'Attempts that began, by endpoint.',
+  holdfast_endpoint_in_flight: 'Attempts that are under way, by endpoint.',
+  holdfast_endpoint_failures_total: 'Attempts that the endpoint failed.',
+  holdfast_endpoint_client_faults_total: "Attempts that were refused by the client's fault (most 4xx).",
+  holdfast_endpoint_credential_faults_total: 'Attempts whose credentials were refused.',
+  holdfast_endpoint_abandoned_total: 'Attempts whose client went away, or was answered by another one.',
+  holdfast_endpoint_late_verdicts_total: 'Verdicts of an older epoch: counted, and no more than that.',
+  holdfast_endpoint_consecutive_failures: 'Failures in a row.',
+  holdfast_endpoint_ejections_total: 'Times that the endpoint was put out of service.',
+  holdfast_endpoint_probes_total: 'Probes that ended.',
+  holdfast_endpoint_failed_probes_total: 'Probes that failed.',
+  holdfast_endpoint_state: 'State of the endpoint: 1 for the present one.',
+  holdfast_endpoint_latency_seconds: 'Time to the first byte of the latest successes.',
+  holdfast_pool_requests_total: 'Requests that began.',
+  holdfast_pool_retries_total: 'Attempts after the first of a request.',
+  holdfast_pool_refused_total:
+    'Requests that ended without an answer because a limit forbade another attempt.',
+  holdfast_pool_sessions: 'Sessions that are remembered.',
+  holdfast_queue_size: 'Endpoints that are in the failure queue.',
+  holdfast_queue_probing: 'Endpoints that are probed.',
+  holdfast_queue_held: 'Endpoints that wait for an operator.',
+  holdfast_queue_failed_total: 'Endpoints that came into the failure queue.',
+  holdfast_queue_recovered_total: 'Endpoints that were proven well.',
+  holdfast_queue_probes_total: 'Slots for probes that were granted.',
+  holdfast_queue_cleared_total: 'Endpoints that an operator put back into service.',
   holdfast_event_loop_delay_seconds: 'Delay of the event loop since the page was last read.',
 };
 

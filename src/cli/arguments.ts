@@ -76,6 +76,14 @@ export function parseAddress(text: string): Address {
   return { host: ipv6 ?? host ?? '', port: parsePort(port) };
 }
 
+/** `http://127.0.0.1:7081` or `https://…`. @throws InvalidArgumentError */
+export function parseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new InvalidArgumentError('Addresses look like http://127.0.0.1:7081.');
+  return text;
+}
+
 export interface User {
   readonly name: string;
   readonly password: string;

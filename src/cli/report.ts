@@ -36,7 +36,8 @@ export function formatResult(value: unknown): string | undefined {
 }
 
 const systemHints: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is taken; choose another one with --port, --listen or --etcd-api (0 = any free one)',
+  EADDRINUSE:
+    'the port is taken; choose another one with --port, --admin-port, --listen or --etcd-api (0 = any free one)',
   EADDRNOTAVAIL: 'this machine has no such address; choose another one with --host',
   EACCES: 'not allowed; choose a port above 1023',
 };

@@ -1,7 +1,13 @@
 // Nodes as a table for people.
 // Invariant: a column is as wide as its widest cell; what the hub does not say is shown as `-`.
+import { stripVTControlCharacters } from 'node:util';
 import type { NodeDescription } from '../index.ts';
 import { formatDuration } from './report.ts';
+
+/** Colours take no room. */
+function widthOf(cell: string): number {
+  return stripVTControlCharacters(cell).length;
+}
 
 /** Rows of cells, aligned; numbers to the right. */
 export function formatTable(
@@ -10,12 +16,12 @@ export function formatTable(
   right: ReadonlySet<number>,
 ): string[] {
   const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  const widths = head.map((_, column) => Math.max(...all.map((row) => widthOf(row[column] ?? ''))));
   return all.map((row) =>
     row
       .map((cell, column) => {
-        const width = widths[column] ?? 0;
-        return right.has(column) ? cell.padStart(width) : cell.padEnd(width);
+        const space = ' '.repeat((widths[column] ?? 0) - widthOf(cell));
+        return right.has(column) ? space + cell : cell + space;
       })
       .join('  ')
       .trimEnd(),

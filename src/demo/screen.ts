@@ -6,6 +6,18 @@ const HIDE_CURSOR = '\x1b[?25l';
 const SHOW_CURSOR = '\x1b[?25h';
 const CLEAR_BELOW = '\x1b[0J';
 
+/** So much of it as fits. Colours take no room, and what ends them is kept. */
+function clip(line: string, columns: number): string {
+  let room = columns;
+  let text = '';
+  // oxlint-disable-next-line no-control-regex -- it is what colours begin with
+  for (const [part] of line.matchAll(/\x1b\[[0-9;]*m|./gsu)) {
+    if (part.startsWith('\x1b[')) text += part;
+    else if (room-- > 0) text += part;
+  }
+  return text;
+}
+
 export class Screen {
   readonly #stream: WriteStream;
   #height = 0;
@@ -25,14 +37,7 @@ export class Screen {
     const room = Math.max(1, rows - 1);
     const hidden = lines.length - room;
     const shown = hidden > 0 ? [...lines.slice(0, room - 1), `… and ${hidden + 1} more lines`] : lines;
-    const text = shown
-      .map(
-        (line) =>
-          `${Array.from(line)
-            .slice(0, columns - 1)
-            .join('')}\n`,
-      )
-      .join('');
+    const text = shown.map((line) => `${clip(line, columns - 1)}\n`).join('');
     this.#stream.write(`${this.#up()}${CLEAR_BELOW}${text}`);
     this.#height = shown.length;
   }

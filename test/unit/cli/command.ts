@@ -24,6 +24,8 @@ export class Command {
     // What the person who runs the tests has set must not decide them.
     delete inherited['HOLDFAST_HUB'];
     delete inherited['HOLDFAST_TOKEN'];
+    delete inherited['HOLDFAST_ADMIN'];
+    delete inherited['HOLDFAST_ADMIN_TOKEN'];
     // A hub of a test keeps no files.
     inherited['HOLDFAST_STORE'] = 'memory:';
     this.#child = spawn(process.execPath, ['--no-warnings', MAIN, ...args], {
