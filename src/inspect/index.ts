@@ -18,3 +18,6 @@ export { toJson } from './json.ts';
 export { toMermaid } from './mermaid.ts';
 export type { Implementations, Named } from './names.ts';
 export { toStately } from './stately.ts';
+export type { StatelyEvent } from './stately-event.ts';
+export { createStatelyFeed, type StatelyFeed, type StatelyFeedOptions } from './stately-feed.ts';
+export { WatchedApps, type AppConnection, type Taken, type WatchedAppsOptions } from './watched-apps.ts';
