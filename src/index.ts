@@ -3,6 +3,7 @@
 import { openLineFile } from './adapters/line-file.ts';
 import type { EtcdOptions } from './adapters/etcd-store.ts';
 import type { EtcdServer, EtcdServerOptions } from './adapters/etcd-server.ts';
+import { createHttpListener } from './adapters/http-listener.ts';
 import { createNodeClock } from './adapters/node-clock.ts';
 import { createNodeDigest } from './adapters/node-digest.ts';
 import { createNodeRandom } from './adapters/node-random.ts';
@@ -19,6 +20,8 @@ import { withCall, type NodeFunctions } from './calls/functions.ts';
 import { HubFleet } from './client/hub-fleet.ts';
 import type { PoolOptions } from './endpoints/options.ts';
 import { openPool, type Pool } from './endpoints/pool.ts';
+import type { ProxyOptions } from './endpoints/proxy/options.ts';
+import { openProxy, type Proxy } from './endpoints/proxy/proxy.ts';
 import { startHub } from './hub/hub.ts';
 import { resolveHubOptions, type HubOptions } from './hub/options.ts';
 import type { Hub } from './hub/status.ts';
@@ -56,6 +59,17 @@ export type { Client, ClientOptions, ClientStatus, NodeDescription, Remote } fro
 export type { ClassificationOptions, StatusRule, TransportFault, VerdictKind } from './endpoints/classify.ts';
 export type { Endpoint, PoolOptions, PoolSettings, Probe, Selection } from './endpoints/options.ts';
 export type { Pool, PoolQueue, PoolStatus } from './endpoints/pool.ts';
+export type {
+  Affinity,
+  HealthCheck,
+  ProxyEndpoint,
+  ProxyLimits,
+  ProxyOptions,
+  ProxySettings,
+  ProxyTimeouts,
+} from './endpoints/proxy/options.ts';
+export type { Proxy, ProxyStatus } from './endpoints/proxy/proxy.ts';
+export type { AttemptRecord, ExchangeOutcome, ExchangeRecord } from './endpoints/proxy/record.ts';
 export type { QueueEntry, QueueStatus } from './endpoints/queue.ts';
 export type {
   Attempt,
@@ -235,6 +249,27 @@ export function createPool(options: PoolOptions): Promise<Pool> {
     wallClock: createWallClock(),
     random: createNodeRandom(),
     log: options.log ?? defaultLog(),
+  });
+}
+
+/**
+ * Starts a reverse proxy for HTTP APIs: requests go to one of several endpoints, and to another one when that fails, as long as
+ * nothing of an answer has been passed on. Server-sent events are passed on event by event.
+ *
+ *     await using proxy = await createProxy({ endpoints: [{ id: 'a', url: 'https://a.example.com' }, …] });
+ *
+ * @throws HoldfastError `invalid_option`; of the store that keeps its failure queue; an error of the system when the port is taken
+ */
+export async function createProxy(options: ProxyOptions): Promise<Proxy> {
+  // Whoever has no proxy does not load its HTTP client.
+  const { createUndiciUpstream } = await import('./adapters/undici-upstream.ts');
+  return openProxy(options, {
+    clock: createNodeClock(),
+    wallClock: createWallClock(),
+    random: createNodeRandom(),
+    log: options.log ?? defaultLog(),
+    listener: createHttpListener(),
+    upstream: createUndiciUpstream,
   });
 }
 

@@ -139,3 +139,108 @@ export interface Metrics {
   /** The metrics page (Prometheus text). */
   render(): Promise<Page>;
 }
+
+/** Names and values in turn, as they stand on the wire; a name may come more than once. */
+export type HeaderList = readonly string[];
+
+/** An HTTP request to an upstream. */
+export interface UpstreamCall {
+  /** Scheme, host and port: `https://api.example.com`. */
+  readonly origin: string;
+  readonly method: string;
+  /** Path and query, as they go onto the wire. */
+  readonly path: string;
+  /** Without those of the connection (`Host`, `Connection`, `Transfer-Encoding`), which are the adapter's. */
+  readonly headers: HeaderList;
+  /** What is iterated is read as the upstream takes it. When it throws, the connection is cut. */
+  readonly body: Uint8Array | AsyncIterable<Uint8Array> | undefined;
+}
+
+/** Whose fault it is that a call failed: the upstream's, the request's (it cannot be sent as it is), or this machine's. */
+export type CallBlame = 'upstream' | 'request' | 'machine';
+
+/** What a call tells its owner. Nothing is told after `ended`, `failed`, or the call's `abort`. */
+export interface CallHandlers {
+  /** There is a connection: from here on the upstream may have begun with the request. */
+  sent(): void;
+  /** An interim answer (1xx). */
+  informed(status: number, headers: HeaderList): void;
+  answered(status: number, reason: string, headers: HeaderList): void;
+  /** The bytes belong to the receiver. */
+  data(bytes: Uint8Array): void;
+  /** The answer came whole. */
+  ended(trailers: HeaderList): void;
+  failed(error: Error, blame: CallBlame): void;
+}
+
+export interface OpenCall {
+  /** Stops and restarts reading (backpressure); what has been read still comes. */
+  pause(): void;
+  resume(): void;
+  /** Ends it at once, and its connection unless the answer came whole. */
+  abort(): void;
+}
+
+/** Sends HTTP requests to upstreams, over connections that it keeps. */
+export interface Upstream {
+  /** Never throws. Handlers may be called before it returns. */
+  call(call: UpstreamCall, handlers: CallHandlers): OpenCall;
+  /** Lets go of the connections to all other origins, once what is under way there has ended. */
+  keepOnly(origins: ReadonlySet<string>): void;
+  /** Ends all connections. */
+  close(): Promise<void>;
+}
+
+/** An HTTP request that a client made, and the answer to it. */
+export interface HttpExchange {
+  readonly method: string;
+  /** The request target, as the client wrote it. */
+  readonly target: string;
+  readonly version: '1.0' | '1.1';
+  readonly headers: HeaderList;
+  readonly remoteAddress: string;
+  /** Bytes; 0 when there is no body, undefined when only its end will tell. */
+  readonly bodyLength: number | undefined;
+  /** `drained`: `write` takes more again. `closed`: the client went away before the answer was complete. Once, first of all. */
+  handle(handlers: { drained(): void; closed(): void }): void;
+  /** The whole body, once it is here; not called for a client that went away. Either this or `body`, once. */
+  readWhole(done: (bytes: Uint8Array) => void): void;
+  /** The body as it is asked for; it throws when the client goes away. */
+  body(): AsyncIterable<Uint8Array>;
+  /** An interim answer (1xx). */
+  inform(status: number, headers: HeaderList): void;
+  start(status: number, reason: string, headers: HeaderList): void;
+  /** `full`: wait for `drained`. */
+  write(bytes: Uint8Array): 'more' | 'full';
+  /** Completes the answer; what the client still sends of its body is thrown away. */
+  end(bytes?: Uint8Array, trailers?: HeaderList): void;
+  /** Ends the connection when what was written has gone out, or after a while: whoever reads sees that the answer is incomplete. */
+  cut(): void;
+}
+
+/** What cannot become an exchange: HTTP that is none, headers that are too long, a tunnel. */
+export interface HttpRefusal {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: string;
+}
+
+export interface HttpListenOptions {
+  readonly host: string;
+  /** 0 chooses a free port. */
+  readonly port: number;
+  readonly maxHeaderBytes: number;
+  /** Further connections are closed at once. */
+  readonly maxConnections: number;
+  /** For a client to send its headers. */
+  readonly headersTimeoutMs: number;
+  /** A connection without a request is closed after this. */
+  readonly keepAliveMs: number;
+  /** Called for each request, in turn on each connection. */
+  exchange(exchange: HttpExchange): void;
+  refuse(problem: 'malformed' | 'headers_too_large' | 'too_slow' | 'tunnel'): HttpRefusal;
+}
+
+export interface HttpListener {
+  listen(options: HttpListenOptions): Promise<Listening>;
+}

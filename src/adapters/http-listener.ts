@@ -1,0 +1,118 @@
+// Serves HTTP/1.1 with node:http.
+// Invariant: what is no clear HTTP reaches nobody; a connection is ended at once, or its answers come in the order of its requests.
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo, Socket as NetSocket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+import type { HttpListener, HttpListenOptions, HttpRefusal, Listening } from '../ports.ts';
+import { LINGER_MS, NodeExchange } from './http-exchange.ts';
+
+export function createHttpListener(): HttpListener {
+  return { listen };
+}
+
+async function listen(options: HttpListenOptions): Promise<Listening> {
+  const server = createServer({
+    // Whoever is lenient with what is ambiguous lets requests be smuggled.
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+    maxHeaderSize: options.maxHeaderBytes,
+    headersTimeout: options.headersTimeoutMs,
+    // The time of a body is counted by those who forward it.
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(1_000, options.headersTimeoutMs),
+    keepAliveTimeout: options.keepAliveMs,
+    noDelay: true,
+  });
+  server.maxConnections = options.maxConnections;
+  const open = new Set<NetSocket>();
+  /** Exchanges under way on each connection: clients may send the next request before they have their answer. */
+  const busy = new Map<Duplex, number>();
+  const forget = function (this: NetSocket): void {
+    open.delete(this);
+    busy.delete(this);
+  };
+  server.on('connection', (connection: NetSocket) => {
+    open.add(connection);
+    connection.once('close', forget);
+  });
+
+  const take = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    expects: 'nothing' | 'continue',
+  ): void => {
+    const { socket } = request;
+    busy.set(socket, (busy.get(socket) ?? 0) + 1);
+    response.once('close', () => {
+      const left = (busy.get(socket) ?? 1) - 1;
+      if (left > 0) busy.set(socket, left);
+      else busy.delete(socket);
+    });
+    options.exchange(new NodeExchange(request, response, expects));
+  };
+  server.on('request', (request, response) => take(request, response, 'nothing'));
+  server.on('checkContinue', (request, response) => take(request, response, 'continue'));
+  server.on('connect', (_request: IncomingMessage, socket: Duplex) =>
+    refuse(socket, options.refuse('tunnel')),
+  );
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    // An answer now would be taken for that of a request before.
+    if (!socket.writable || busy.has(socket) || error.code === 'ECONNRESET') socket.destroy();
+    else refuse(socket, options.refuse(problemOf(error.code)));
+  });
+
+  await started(server, options);
+  const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
+  const { address, port, family } = server.address() as AddressInfo; // not a pipe: we gave it a port
+  const stopAccepting = (): void => {
+    // Ends connections without a request, too.
+    if (server.listening) server.close();
+  };
+  return {
+    host: address,
+    port,
+    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    stopAccepting,
+    close() {
+      stopAccepting();
+      // What was written goes out first, to those who take it.
+      for (const connection of open) connection.destroySoon();
+      const timer = setTimeout(() => {
+        for (const connection of open) connection.destroy();
+      }, LINGER_MS);
+      return ended.finally(() => clearTimeout(timer));
+    },
+  };
+}
+
+function started(server: Server, { host, port }: HttpListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: 4_096 }, () => {
+      server.off('error', reject);
+      // Out of file descriptors, for example: one newcomer is lost, the others go on.
+      server.on('error', () => {});
+      resolve();
+    });
+  });
+}
+
+function problemOf(code = ''): 'malformed' | 'headers_too_large' | 'too_slow' {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large';
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'too_slow' : 'malformed';
+}
+
+function refuse(socket: Duplex, { status, headers, body }: HttpRefusal): void {
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, 'Connection: close'];
+  for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`);
+  lines.push(`Content-Length: ${Buffer.byteLength(body)}`, '', body);
+  socket.on('error', () => socket.destroy());
+  socket.end(lines.join('\r\n'), () => socket.destroy());
+}

@@ -1,0 +1,112 @@
+// Reads server-sent events as far as a proxy must: where events end, and what the first one is.
+// Invariant: bytes are never changed; what `take` gives out ends with an event, unless one event is longer than its limit.
+
+/** What an event stream begins with: nothing that counts so far, an event, or an error. */
+export type Opening = 'none' | 'event' | 'error';
+
+const LF = 0x0a;
+const CR = 0x0d;
+const EMPTY = new Uint8Array();
+
+/** What the names and the data of a first event look like when it only keeps the connection alive, or is an error. */
+const PINGS = new Set(['ping', 'keepalive', 'keep-alive', 'heartbeat']);
+
+/** Cuts an event stream (WHATWG HTML, section 9.2) into runs of whole events. */
+export class EventStream {
+  readonly #maxEventBytes: number;
+  /** Of an event that is not whole yet. */
+  #held: Uint8Array = EMPTY;
+  #opening: Opening = 'none';
+  #form: 'named' | 'unnamed' = 'unnamed';
+
+  constructor(maxEventBytes: number) {
+    this.#maxEventBytes = maxEventBytes;
+  }
+
+  get opening(): Opening {
+    return this.#opening;
+  }
+
+  /** Whether its events have names. */
+  get form(): 'named' | 'unnamed' {
+    return this.#form;
+  }
+
+  /** Bytes of an event that has begun: whoever adds an event of its own ends this one first. */
+  get rest(): Uint8Array {
+    return this.#held;
+  }
+
+  /** The whole events that are there now; what is left waits for its end. */
+  take(chunk: Uint8Array): Uint8Array {
+    const bytes = this.#held.length === 0 ? chunk : joined(this.#held, chunk);
+    const end = lastEnd(bytes, this.#held.length);
+    if (end === 0 && bytes.length <= this.#maxEventBytes) {
+      this.#held = bytes;
+      return EMPTY;
+    }
+    const whole = end === 0 ? bytes : bytes.subarray(0, end);
+    this.#held = end === 0 ? EMPTY : bytes.subarray(end);
+    if (this.#opening === 'none') this.#open(whole);
+    return whole;
+  }
+
+  /** Looks for the first event that counts. */
+  #open(whole: Uint8Array): void {
+    const text = new TextDecoder().decode(whole).replaceAll(/\r\n?/g, '\n');
+    for (const block of text.split('\n\n')) {
+      const { name, data } = fieldsOf(block);
+      if (data === undefined || (name !== undefined && PINGS.has(name))) continue;
+      if (name !== undefined) this.#form = 'named';
+      this.#opening = name === 'error' || holdsError(data) ? 'error' : 'event';
+      return;
+    }
+  }
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(one.length + other.length);
+  bytes.set(one);
+  bytes.set(other, one.length);
+  return bytes;
+}
+
+/**
+ * The place after the last blank line that ends at `from` or later; 0 when there is none. Lines end with LF, CR or CRLF. A CR
+ * that comes last may be half of a CRLF, whose LF would then begin the next run: to a reader that is nothing.
+ */
+function lastEnd(bytes: Uint8Array, from: number): number {
+  for (let at = bytes.length - 1; at >= from && at > 0; at--) {
+    const byte = bytes[at];
+    if (byte === LF) {
+      const before = bytes[at - 1];
+      if (before === LF || (before === CR && bytes[at - 2] === CR)) return at + 1;
+      if (before === CR && bytes[at - 2] === LF) return at + 1;
+    } else if (byte === CR && (bytes[at - 1] === CR || bytes[at - 1] === LF)) return at + 1;
+  }
+  return 0;
+}
+
+function fieldsOf(block: string): { name: string | undefined; data: string | undefined } {
+  let name: string | undefined;
+  let data: string | undefined;
+  for (const line of block.split('\n')) {
+    const colon = line.indexOf(':');
+    const field = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
+    if (field === 'event') name = value;
+    else if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
+  }
+  return { name, data };
+}
+
+/** `{"error": …}`, as OpenAI and its likes send it, or `{"type": "error"}`. */
+function holdsError(data: string): boolean {
+  if (!data.includes('"error"')) return false;
+  try {
+    const { error, type } = (JSON.parse(data) ?? {}) as { error?: unknown; type?: unknown };
+    return type === 'error' || (error !== undefined && error !== null);
+  } catch {
+    return false;
+  }
+}
