@@ -12,7 +12,8 @@ import { createPromMetrics } from './adapters/prom-metrics.ts';
 import { openSqliteBackend } from './adapters/sqlite-backend.ts';
 import { directoryProblems } from './adapters/sqlite-check.ts';
 import { storeDirectory } from './adapters/store-url.ts';
-import { createWallClock } from './adapters/wall-clock.ts';
+import { createWallClock, isoDate } from './adapters/wall-clock.ts';
+import { createInspectorSite } from './adapters/site-files.ts';
 import { createWsDialer } from './adapters/ws-dialer.ts';
 import { createWsListener } from './adapters/ws-listener.ts';
 import { startClient, type Client, type ClientOptions } from './client/client.ts';
@@ -153,6 +154,8 @@ export async function createHub(options: HubOptions = {}): Promise<Hub> {
       random: createNodeRandom(),
       log,
       metrics: createPromMetrics(),
+      date: isoDate,
+      site: createInspectorSite(),
       store: own ?? (options.store as Store | undefined),
       closeStore,
     });

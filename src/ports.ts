@@ -67,11 +67,27 @@ export interface Incoming {
   handle(handlers: Omit<SocketHandlers, 'opened'>): void;
 }
 
-/** An HTTP answer of the hub's health, readiness and metrics pages. */
+/** An HTTP answer of the hub's health, readiness and metrics pages, or a file of its inspector. */
 export interface Page {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  readonly body: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Who asks for a page. */
+export interface PageRequest {
+  /** Why a browser that follows another site must not have more than public pages; undefined when it may. */
+  readonly suspicion: string | undefined;
+}
+
+/** Another kind of WebSocket on the same port: text messages, as UTF-8. */
+export interface TextSockets {
+  readonly path: string;
+  readonly subprotocol: string;
+  /** Longest message, in bytes; a longer one closes the connection with 1009. */
+  readonly maxMessageBytes: number;
+  accept(incoming: Incoming): void;
 }
 
 export interface ListenOptions {
@@ -85,7 +101,9 @@ export interface ListenOptions {
   readonly handshakeTimeoutMs?: number;
   accept(incoming: Incoming): void;
   /** Answers `GET path`; undefined is a 404. */
-  page(path: string): Promise<Page | undefined>;
+  page(path: string, request: PageRequest): Promise<Page | undefined>;
+  /** Browsers of other sites are refused there. @default none */
+  readonly texts?: TextSockets | undefined;
 }
 
 export interface Listening {

@@ -9,7 +9,7 @@ export type {
   Supervision,
   Transition,
 } from './actor.ts';
-export type { InspectionRecord } from './inspection.ts';
+export type { InspectionRecord, LiveActor, WatchRecord } from './inspection.ts';
 export { recordTransitions } from './transition-records.ts';
 export { inspectTransitions, type InspectorOptions } from './xstate-records.ts';
 export { statePath } from '../engine/state-path.ts';

@@ -7,6 +7,7 @@ import { bindPerformers } from '../engine/drive.ts';
 import type { Driven } from '../engine/drive.ts';
 import type { Clock, Timer } from '../ports.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import type { Onlooker, RunningTimer } from './inspection.ts';
 import { Mailbox } from './mailbox.ts';
 import type { MailboxOwner } from './mailbox.ts';
 import { ActorTimers } from './timers.ts';
@@ -22,6 +23,7 @@ export interface Surroundings {
   };
   readonly logger: (...parts: unknown[]) => void;
   readonly inspect: (inspected: InspectionEvent) => void;
+  readonly onlooker: Onlooker;
 }
 
 /** The actor whose life it is. */
@@ -51,6 +53,7 @@ const errorsAreRead = { error(): void {} };
 export class Life implements MailboxOwner {
   readonly dispatcher: Dispatcher;
   readonly mailbox: Mailbox;
+  readonly onlooker: Onlooker;
   readonly #owner: LifeOwner;
   readonly #clock: Clock;
   readonly #root: AnyActorRef & { start(): unknown; stop(): unknown };
@@ -59,6 +62,7 @@ export class Life implements MailboxOwner {
 
   constructor(owner: LifeOwner, around: Surroundings, driven: AnyStateMachine | Driven, input: unknown) {
     this.dispatcher = around.dispatcher;
+    this.onlooker = around.onlooker;
     this.#owner = owner;
     this.#clock = around.clock;
     const machine = 'performers' in driven ? driven.machine : driven;
@@ -69,12 +73,12 @@ export class Life implements MailboxOwner {
       logger: around.logger,
       inspect: around.inspect,
     });
-    if ('performers' in driven) bindPerformers(root, driven);
+    if ('performers' in driven) bindPerformers(root, driven, around.onlooker);
     const inside = root as unknown as Inside;
     this.#process = (inside.mailbox as { readonly _process: (event: EventObject) => void })._process;
     this.mailbox = new Mailbox(this);
     inside.mailbox = this.mailbox;
-    this.#timers = new ActorTimers(around.clock, inside.system._relay);
+    this.#timers = new ActorTimers(around.clock, around.onlooker, inside.system._relay);
     inside.system.scheduler = this.#timers;
     root.subscribe(errorsAreRead);
     this.#root = root;
@@ -104,6 +108,10 @@ export class Life implements MailboxOwner {
     const children: Readonly<Record<string, unknown>> = this.snapshot().children ?? {};
     for (const child of Object.values(children)) (child as Stoppable | undefined)?._stop();
     this.#timers.clear();
+  }
+
+  timers(): RunningTimer[] {
+    return this.#timers.running();
   }
 
   now(): number {

@@ -3,10 +3,12 @@
 import type { EventObject } from 'xstate';
 import type { Dispatcher } from './dispatcher.ts';
 import { Fifo } from './fifo.ts';
+import type { Onlooker } from './inspection.ts';
 
 /** The life of an actor that a mailbox belongs to. */
 export interface MailboxOwner {
   readonly dispatcher: Dispatcher;
+  readonly onlooker: Onlooker;
   now(): number;
   /** Handles one event to its end. Must not throw. */
   receive(event: EventObject): void;
@@ -38,8 +40,9 @@ export class Mailbox {
   start(): void {}
 
   enqueue(event: EventObject): void {
-    const { dispatcher } = this.#owner;
+    const { dispatcher, onlooker } = this.#owner;
     const stamped = isOwnEvent(event) || 'at' in event ? event : { ...event, at: this.#owner.now() };
+    onlooker.sent?.(stamped);
     if (dispatcher.idle) {
       dispatcher.run(() => this.#handle(stamped));
     } else if (event.type === 'xstate.stop' && !this.#handling) {

@@ -5,7 +5,7 @@ import type { Driven } from '../engine/drive.ts';
 import type { Clock, Log, Timer } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import type { Actor, ActorStatus, Ending, Supervision, Transition } from './actor.ts';
-import type { InspectionRecord, Unnumbered } from './inspection.ts';
+import type { InspectionRecord, LiveActor, RunningTimer, Unnumbered } from './inspection.ts';
 import { Life } from './life.ts';
 import type { LifeOwner, Surroundings } from './life.ts';
 import { isOwnEvent } from './mailbox.ts';
@@ -35,21 +35,10 @@ export interface MemberOptions {
   readonly onTransition: ((transition: Transition) => void) | undefined;
 }
 
-/** The same performers, each telling the onlooker before it acts. */
-function recorded(driven: Driven, actor: string, record: NonNullable<Home['record']>): Driven {
-  const performers: Record<string, (payload: never) => void> = {};
-  for (const [effect, perform] of Object.entries(driven.performers)) {
-    performers[effect] = (payload) => {
-      record({ kind: 'effect', actor, effect, payload });
-      perform(payload);
-    };
-  }
-  return { machine: driven.machine, performers };
-}
-
-export class Member implements Actor, LifeOwner {
+export class Member implements Actor, LifeOwner, LiveActor {
   status: ActorStatus = 'active';
   restarts = 0;
+  since = 0;
   readonly #home: Home;
   readonly #options: MemberOptions;
   #children: Set<Member> | undefined;
@@ -71,29 +60,41 @@ export class Member implements Actor, LifeOwner {
     return this.#options.id;
   }
 
+  get parentId(): string | undefined {
+    return this.#options.parent?.id;
+  }
+
+  get machine(): AnyStateMachine {
+    const { driven } = this.#options;
+    return 'performers' in driven ? driven.machine : driven;
+  }
+
+  timers(): readonly RunningTimer[] {
+    return this.#life?.timers() ?? [];
+  }
+
   /** Begins a life. A crash in its entry actions is a crash like any other. */
   begin(): void {
-    const { driven, input, parent } = this.#options;
-    const { record, surroundings } = this.#home;
-    const own = 'performers' in driven && record !== undefined ? recorded(driven, this.id, record) : driven;
-    const machine = 'performers' in driven ? driven.machine : driven;
-    record?.({
+    const { driven, input } = this.#options;
+    const { surroundings } = this.#home;
+    this.since = this.#home.clock.now();
+    this.#home.record?.({
       kind: 'created',
       actor: this.id,
-      machine,
+      machine: this.machine,
       input,
-      parent: parent?.id,
+      parent: this.parentId,
       restarts: this.restarts,
     });
     surroundings.dispatcher.run(() => {
-      const life = new Life(this, surroundings, own, input);
+      const life = new Life(this, surroundings, driven, input);
       this.#life = life;
       this.status = 'active';
       life.start();
       if (life !== this.#life) return;
       const snapshot = life.snapshot();
       if (snapshot.status !== 'error') {
-        record?.({ kind: 'started', actor: this.id, state: statePath(snapshot.value), snapshot });
+        this.#home.record?.({ kind: 'started', actor: this.id, state: statePath(snapshot.value), snapshot });
       }
       this.#judge(life);
     });
@@ -157,6 +158,7 @@ export class Member implements Actor, LifeOwner {
     if (life !== this.#life) return;
     const snapshot = life.snapshot();
     const { record } = this.#home;
+    if (snapshot.value !== before.value) this.since = this.#home.clock.now();
     if (snapshot.status !== 'error' && event.type !== 'xstate.stop')
       record?.({ kind: 'handled', actor: this.id, event, snapshot });
     if (snapshot.status !== 'error' && snapshot !== before) this.#tellTransition(event, before, snapshot);

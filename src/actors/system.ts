@@ -9,7 +9,14 @@ import { HoldfastError } from '../protocol/errors.ts';
 import { limits } from '../protocol/limits.ts';
 import type { Actor, EffectOptions, SpawnOptions } from './actor.ts';
 import { Dispatcher } from './dispatcher.ts';
-import type { InspectionRecord, Unnumbered } from './inspection.ts';
+import type {
+  DetailRecord,
+  InspectionRecord,
+  LiveActor,
+  Onlooker,
+  Unnumbered,
+  WatchRecord,
+} from './inspection.ts';
 import type { Surroundings } from './life.ts';
 import { isOwnEvent } from './mailbox.ts';
 import { Member } from './member.ts';
@@ -48,6 +55,10 @@ export interface System {
   get(id: string): Actor | undefined;
   /** Those that live, in the order of their spawning. */
   readonly actors: ReadonlyMap<string, Actor>;
+  /** Tells of all that happens from now on, in order and in detail. Nobody watching costs nothing. Returns what ends it. */
+  watch(watcher: (record: WatchRecord) => void): () => void;
+  /** Those that live and have a state, for who begins to watch. */
+  living(): LiveActor[];
   /** Events for actors that had ended, were restarting, or had a full mailbox. */
   readonly deadLetters: number;
   /** Events that their actor, in its state, neither handled nor ignored explicitly: each is a defect. */
@@ -78,10 +89,13 @@ class ActorSystem implements System, Home {
   readonly log: Log | undefined;
   readonly maxMailboxSize: number;
   readonly surroundings: Surroundings;
-  readonly record: Home['record'];
+  record: Home['record'];
   deadLetters = 0;
   unexpectedEvents = 0;
   readonly #members = new Map<string, Member>();
+  readonly #inspect: SystemOptions['inspect'];
+  readonly #watchers = new Set<(record: WatchRecord) => void>();
+  readonly #onlooker: Onlooker = { effect: undefined, timer: undefined, sent: undefined };
   #stopped: PromiseWithResolvers<void> | undefined;
   #seq = 0;
 
@@ -94,7 +108,8 @@ class ActorSystem implements System, Home {
     this.clock = clock;
     this.log = log;
     this.maxMailboxSize = maxMailboxSize;
-    this.record = inspect && ((record) => this.#tell(inspect, record));
+    this.#inspect = inspect;
+    this.#listen();
     this.surroundings = {
       clock,
       dispatcher: new Dispatcher(),
@@ -104,6 +119,7 @@ class ActorSystem implements System, Home {
       },
       logger: (...parts) => log?.info({}, parts.map(String).join(' ')),
       inspect: (inspected) => this.#inspected(inspected),
+      onlooker: this.#onlooker,
     };
   }
 
@@ -160,6 +176,20 @@ class ActorSystem implements System, Home {
     return this.#stopped.promise;
   }
 
+  watch(watcher: (record: WatchRecord) => void): () => void {
+    const own = (record: WatchRecord): void => watcher(record);
+    this.#watchers.add(own);
+    this.#listen();
+    return () => {
+      this.#watchers.delete(own);
+      this.#listen();
+    };
+  }
+
+  living(): LiveActor[] {
+    return [...this.#members.values()].filter(({ status }) => status === 'active');
+  }
+
   deadLetter(actor: string, event: EventObject): void {
     this.deadLetters += 1;
     this.log?.debug({ actor, event: event.type }, `dead letter: ${event.type} to ${actor}`);
@@ -176,10 +206,35 @@ class ActorSystem implements System, Home {
     if (this.#members.size === 0) this.#stopped?.resolve();
   }
 
-  #tell(inspect: (record: InspectionRecord) => void, record: Unnumbered<InspectionRecord>): void {
+  /** Somebody looks on, or nobody: then not even records are made. */
+  #listen(): void {
+    const isWatched = this.#watchers.size > 0;
+    const isTold = isWatched || this.#inspect !== undefined;
+    this.record = isTold ? (record) => this.#tell(record) : undefined;
+    const onlooker = this.#onlooker;
+    onlooker.effect = isTold
+      ? (actor, effect, payload) => this.#tell({ kind: 'effect', actor, effect, payload })
+      : undefined;
+    onlooker.timer = isWatched
+      ? (source, timer) => this.#tellWatchers({ kind: 'timer', actor: pathOf(source), timer })
+      : undefined;
+    onlooker.sent = isWatched ? (event) => this.#tellWatchers({ kind: 'sent', event }) : undefined;
+  }
+
+  #tell(record: Unnumbered<InspectionRecord>): void {
     this.#seq += 1;
+    const numbered: InspectionRecord = { seq: this.#seq, at: this.clock.now(), ...record };
+    if (this.#inspect !== undefined) this.#give(this.#inspect, numbered);
+    this.#tellWatchers(numbered);
+  }
+
+  #tellWatchers(record: WatchRecord): void {
+    for (const watcher of this.#watchers) this.#give(watcher, record);
+  }
+
+  #give<R>(listener: (record: R) => void, record: R): void {
     try {
-      inspect({ seq: this.#seq, at: this.clock.now(), ...record });
+      listener(record);
     } catch (error) {
       this.log?.error({ err: error }, 'the inspector threw');
     }
@@ -187,6 +242,7 @@ class ActorSystem implements System, Home {
 
   #inspected(inspected: InspectionEvent): void {
     if (inspected.type === '@xstate.microstep') {
+      if (this.#watchers.size > 0) this.#microstep(inspected);
       if (inspected._transitions.length !== 0 || isOwnEvent(inspected.event)) return;
       this.#unexpected(pathOf(inspected.actorRef), inspected.snapshot as AnyMachineSnapshot, inspected.event);
     } else if (inspected.type === '@xstate.action' && this.record !== undefined) {
@@ -196,6 +252,15 @@ class ActorSystem implements System, Home {
       if (type.startsWith('xstate.') || this.#members.get(actor)?.performs(type)) return;
       this.record({ kind: 'effect', actor, effect: type, payload: params });
     }
+  }
+
+  #microstep({ actorRef, snapshot }: Extract<InspectionEvent, { type: '@xstate.microstep' }>): void {
+    const record: DetailRecord = {
+      kind: 'microstep',
+      actor: pathOf(actorRef),
+      snapshot: snapshot as AnyMachineSnapshot,
+    };
+    this.#tellWatchers(record);
   }
 
   #unexpected(actor: string, snapshot: AnyMachineSnapshot, event: EventObject): void {

@@ -1,11 +1,15 @@
 // The delays of one actor and of the children that XState runs inside it, on our clock.
 // Invariant: takes the place of XState's own scheduler, which reads Date.now and Math.random; no timer outlives `clear`.
 import type { AnyActorRef, EventObject } from 'xstate';
+import { delayName } from '../engine/step.ts';
 import type { Clock, Timer } from '../ports.ts';
+import type { Onlooker, RunningTimer } from './inspection.ts';
 
 interface Scheduled {
   readonly source: AnyActorRef;
   readonly id: string;
+  readonly delayMs: number;
+  readonly startedAt: number;
   timer: Timer;
 }
 
@@ -15,13 +19,15 @@ export type Relay = (source: AnyActorRef, target: AnyActorRef, event: EventObjec
 /** Has the shape of XState's `system.scheduler`. */
 export class ActorTimers {
   readonly #clock: Clock;
+  readonly #onlooker: Onlooker;
   readonly #relay: Relay;
   // A list, not a map: nearly every actor has one or two timers, and thousands of actors pay for what is not used.
   #scheduled: Scheduled[] = [];
   #unnamed = 0;
 
-  constructor(clock: Clock, relay: Relay) {
+  constructor(clock: Clock, onlooker: Onlooker, relay: Relay) {
     this.#clock = clock;
+    this.#onlooker = onlooker;
     this.#relay = relay;
   }
 
@@ -36,12 +42,14 @@ export class ActorTimers {
     delayMs: number,
     id = `unnamed.${++this.#unnamed}`,
   ): void {
-    const entry: Scheduled = { source, id, timer: 0 };
+    const entry: Scheduled = { source, id, delayMs, startedAt: this.#clock.now(), timer: 0 };
     entry.timer = this.#clock.setTimer(() => {
       this.#forget(this.#scheduled.indexOf(entry));
+      this.#onlooker.timer?.(source, { cleared: id });
       this.#relay(source, target, event);
     }, delayMs);
     this.#scheduled.push(entry);
+    this.#onlooker.timer?.(source, { id, name: delayName(id), delayMs });
   }
 
   /** Of several with the same id, the one that was scheduled last, as in XState. */
@@ -51,6 +59,7 @@ export class ActorTimers {
     if (entry === undefined) return;
     this.#clock.clearTimer(entry.timer);
     this.#forget(index);
+    this.#onlooker.timer?.(source, { cleared: id });
   }
 
   cancelAll(source: AnyActorRef): void {
@@ -60,6 +69,16 @@ export class ActorTimers {
       this.#clock.clearTimer(entry.timer);
       this.#forget(index);
     }
+  }
+
+  /** Those of the actor itself and of the children inside it. */
+  running(): RunningTimer[] {
+    return this.#scheduled.map(({ id, delayMs, startedAt }) => ({
+      id,
+      name: delayName(id),
+      delayMs,
+      startedAt,
+    }));
   }
 
   clear(): void {

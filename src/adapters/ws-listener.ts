@@ -9,9 +9,10 @@ import type { Duplex } from 'node:stream';
 
 import { WebSocketServer } from 'ws';
 
-import type { Listener, Listening, ListenOptions } from '../ports.ts';
+import type { Listener, Listening, ListenOptions, TextSockets } from '../ports.ts';
 import { CloseCode } from '../protocol/frames.ts';
 import { SUBPROTOCOL } from '../protocol/limits.ts';
+import { foreignHost, foreignOrigin } from './browser-guard.ts';
 import { WsSocket, commonOptions } from './ws-socket.ts';
 
 export interface WsListenerOptions {
@@ -48,6 +49,7 @@ async function listen(options: ListenOptions, handshakeTimeoutMs: number): Promi
     maxPayload: options.maxMessageBytes,
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
+  const texts = options.texts && listenForTexts(options.texts);
   // Raw connections: also those that never finish TLS, headers or the upgrade.
   const open = new Set<NetSocket>();
   const forget = function (this: NetSocket): void {
@@ -60,10 +62,14 @@ async function listen(options: ListenOptions, handshakeTimeoutMs: number): Promi
   });
   server.on(
     'request',
-    (request: IncomingMessage, response: ServerResponse) => void answer(options, request, response),
+    (request: IncomingMessage, response: ServerResponse) => void answer(options, host, request, response),
   );
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!server.listening) return refuse(stream, 503, 'this hub takes no more connections');
+    if (texts !== undefined && pathOf(request) === options.texts?.path) {
+      const suspicion = foreignOrigin(request) ?? foreignHost(request, host);
+      return suspicion === undefined ? texts(request, stream, head) : refuse(stream, 403, suspicion);
+    }
     const offered = request.headers['sec-websocket-protocol'];
     if (offered !== undefined && !offered.split(/\s*,\s*/).includes(SUBPROTOCOL)) {
       return refuse(stream, 426, `this hub speaks ${SUBPROTOCOL}`);
@@ -77,6 +83,7 @@ async function listen(options: ListenOptions, handshakeTimeoutMs: number): Promi
     });
   });
 
+  let host = options.host;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: options.host, port: options.port, backlog: 4_096 }, () => {
@@ -89,7 +96,7 @@ async function listen(options: ListenOptions, handshakeTimeoutMs: number): Promi
 
   const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
   const { address, port, family } = server.address() as AddressInfo; // not a pipe: we gave it a port
-  const host = family === 'IPv6' ? `[${address}]` : address;
+  host = family === 'IPv6' ? `[${address}]` : address;
   const stopAccepting = (): void => {
     if (server.listening) server.close();
   };
@@ -106,22 +113,47 @@ async function listen(options: ListenOptions, handshakeTimeoutMs: number): Promi
   };
 }
 
+/** Upgrades what asks for the path of text sockets. */
+function listenForTexts({ subprotocol, maxMessageBytes, accept }: TextSockets) {
+  const upgrader = new WebSocketServer({
+    ...commonOptions,
+    noServer: true,
+    clientTracking: false,
+    maxPayload: maxMessageBytes,
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+  });
+  return (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    const offered = request.headers['sec-websocket-protocol'] ?? '';
+    if (!offered.split(/\s*,\s*/).includes(subprotocol))
+      return refuse(stream, 426, `viewers speak ${subprotocol}`);
+    const remoteAddress = request.socket.remoteAddress ?? '';
+    upgrader.handleUpgrade(request, stream, head, (ws) => {
+      const socket = new WsSocket(ws, undefined, 'text');
+      accept({ remoteAddress, socket, handle: (handlers) => socket.handle(handlers) });
+    });
+  };
+}
+
+const pathOf = (request: IncomingMessage): string => (request.url ?? '/').replace(/[?#].*$/s, '');
+
 async function answer(
   options: ListenOptions,
+  host: string,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const send = (status: number, contentType: string, body: string): void => {
-    response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) });
+  const send = (status: number, contentType: string, body: string | Uint8Array, headers = {}): void => {
+    const contentLength = Buffer.byteLength(body);
+    response.writeHead(status, { ...headers, 'content-type': contentType, 'content-length': contentLength });
     response.end(request.method === 'HEAD' ? undefined : body);
   };
   request.resume(); // a body, if any, is of no interest
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, 'text/plain', 'only GET\n');
-  const path = (request.url ?? '/').replace(/[?#].*$/s, '');
+  const path = pathOf(request);
   try {
-    const page = await options.page(path);
+    const page = await options.page(path, { suspicion: foreignHost(request, host) });
     if (page === undefined) send(404, 'text/plain', `there is nothing at ${path}\n`);
-    else send(page.status, page.contentType, page.body);
+    else send(page.status, page.contentType, page.body, page.headers);
   } catch (error) {
     send(500, 'text/plain', `this page failed: ${(error as Error).message}\n`);
   }

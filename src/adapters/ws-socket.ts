@@ -25,8 +25,11 @@ export const commonOptions = {
 type Phase = 'live' | 'ending' | 'closed';
 type Handlers = Omit<SocketHandlers, 'opened'>;
 
+/** What its messages are; text is UTF-8. */
+export type MessageForm = 'binary' | 'text';
+
 const MAX_REASON_BYTES = 123; // RFC 6455, 5.5: a control frame holds 125 bytes, two of them are the code
-const BINARY = { binary: true };
+const FORMS = { binary: { binary: true }, text: { binary: false } };
 
 export class WsSocket implements Socket {
   readonly #ws: WebSocket;
@@ -37,9 +40,11 @@ export class WsSocket implements Socket {
   #code: number | undefined;
   #reason = '';
   readonly #written: () => void;
+  readonly #form: MessageForm;
 
-  constructor(ws: WebSocket, handlers?: Handlers) {
+  constructor(ws: WebSocket, handlers?: Handlers, form: MessageForm = 'binary') {
     this.#ws = ws;
+    this.#form = form;
     this.#handlers = handlers;
     this.#written = () => {
       if (!this.#wasAbove || this.#ws.bufferedAmount !== 0) return;
@@ -64,7 +69,7 @@ export class WsSocket implements Socket {
     if (this.#phase !== 'live' || this.#ws.readyState !== this.#ws.OPEN) return 'taken';
     // One callback for all messages of this socket: `ws` hands it to the stream, which calls it once the kernel has the bytes. The
     // stream's own `drain` would need a private field of `ws`, and it stays silent below its high-water mark.
-    this.#ws.send(bytes, BINARY, this.#written);
+    this.#ws.send(bytes, FORMS[this.#form], this.#written);
     if (this.#ws.bufferedAmount === 0) return 'taken';
     this.#wasAbove = true;
     return 'kept';
@@ -101,8 +106,9 @@ export class WsSocket implements Socket {
 
   #message(data: RawData, isBinary: boolean): void {
     if (this.#phase !== 'live') return;
-    if (!isBinary) {
-      this.#refuse(CloseCode.MALFORMED, 'a text message; this protocol is binary');
+    if (isBinary !== (this.#form === 'binary')) {
+      const kind = isBinary ? 'binary' : 'text';
+      this.#refuse(CloseCode.MALFORMED, `a ${kind} message; this protocol is ${this.#form}`);
     } else if (this.#handlers === undefined) {
       this.fail(CloseCode.LOST, 'nobody handles this socket');
     } else {

@@ -32,6 +32,8 @@ interface Flags extends HubStoreFlags {
   readonly drainTimeout?: number;
   readonly maxQueueSize?: number;
   readonly transitions?: string;
+  readonly inspect: boolean;
+  readonly operatorToken?: string;
   readonly logLevel: LogLevel;
   readonly json?: true;
 }
@@ -80,6 +82,12 @@ export function hubCommand(): Command {
       parseCount,
     )
     .addOption(transitionsFlag())
+    .option('--no-inspect', 'nobody may look at its machines; without this the page shows them')
+    .addOption(
+      new Option('--operator-token <secret>', 'lets viewers that show it drain and disconnect nodes').env(
+        'HOLDFAST_OPERATOR_TOKEN',
+      ),
+    )
     .option('--json', 'print the address, and log, as JSON')
     .addHelpText('after', examples);
   return addLogFlag(addHubStoreFlags(command), 'info').action(run);
@@ -105,6 +113,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
     drainTimeoutMs: flags.drainTimeout,
     maxQueueSize: flags.maxQueueSize,
     transitions: transitionsTo(flags.transitions),
+    inspect: flags.inspect && { operatorToken: flags.operatorToken },
     log,
   };
   const { store, etcdUrl, close } = await openHubStore(command, flags, log);
@@ -137,13 +146,15 @@ async function run(flags: Flags, command: Command): Promise<void> {
 }
 
 function announce(
-  { url, host, port, instance, epoch }: Hub,
+  { url, host, port, instance, epoch, inspection }: Hub,
   { json, token, store }: Flags,
   etcdUrl: string | undefined,
 ): void {
   const { pid } = process;
-  if (json) return printLine(JSON.stringify({ url, host, port, instance, epoch, store, etcdUrl, pid }));
+  const page = inspection?.url;
+  if (json) return printLine(JSON.stringify({ url, host, port, instance, epoch, store, etcdUrl, page, pid }));
   printLine(`hub at ${url}`);
+  if (page !== undefined) printLine(`page at ${page}`);
   if (etcdUrl !== undefined) printLine(`etcd API at ${etcdUrl}`);
   if (!process.stdout.isTTY) return;
   const secret = token === undefined ? '' : ' --token …';

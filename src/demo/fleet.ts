@@ -73,6 +73,11 @@ export class Fleet {
     return sum;
   }
 
+  /** The inspector's page, which the hub serves. */
+  get page(): string {
+    return this.url.replace(/^ws/, 'http');
+  }
+
   /** A hub on the port of the one before it. Resolves with whether it listens. */
   startHub(signal: AbortSignal): Promise<boolean> {
     const hub = this.#spawn('hub', 'hub', { port: this.#port, ...this.#options.hubConfig });

@@ -17,7 +17,17 @@ export interface Driven<M extends AnyStateMachine = AnyStateMachine> {
 }
 
 const provided = new WeakMap<AnyStateMachine, AnyStateMachine>();
-const performersOf = new WeakMap<AnyActorRef, AnyPerformers>();
+/** Hears of each effect before it is performed; undefined while nobody listens. */
+export interface EffectListener {
+  readonly effect: ((actor: string, effect: string, payload: unknown) => void) | undefined;
+}
+
+interface Bound {
+  readonly performers: AnyPerformers;
+  readonly listener: EffectListener | undefined;
+}
+
+const boundTo = new WeakMap<AnyActorRef, Bound>();
 
 function provideOnce(machine: AnyStateMachine, effects: Effects<never>): AnyStateMachine {
   const known = provided.get(machine);
@@ -25,10 +35,13 @@ function provideOnce(machine: AnyStateMachine, effects: Effects<never>): AnyStat
   const actions: Record<string, (args: EffectArgs<never> & { self: AnyActorRef }) => void> = {};
   for (const [name, payloadOf] of Object.entries(effects)) {
     actions[name] = (args) => {
-      const perform = performersOf.get(args.self)?.[name];
+      const bound = boundTo.get(args.self);
+      const perform = bound?.performers[name];
       if (perform === undefined)
         throw new Error(`actor ${args.self.id} runs effect ${name} without performers`);
-      perform(payloadOf(args) as never);
+      const payload = payloadOf(args) as never;
+      bound?.listener?.effect?.(args.self.id, name, payload);
+      perform(payload);
     };
   }
   const driven = machine.provide({ actions } as never);
@@ -46,6 +59,6 @@ export function drive<M extends AnyStateMachine, E extends Effects<never>>(
 }
 
 /** Called by whoever creates the actor, before it starts. */
-export function bindPerformers(actor: AnyActorRef, driven: Driven): void {
-  performersOf.set(actor, driven.performers);
+export function bindPerformers(actor: AnyActorRef, { performers }: Driven, listener?: EffectListener): void {
+  boundTo.set(actor, { performers, listener });
 }

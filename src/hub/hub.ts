@@ -2,14 +2,17 @@
 // Invariant: one member for each living instance; the newest instance of an id that acknowledged its sync is the one that counts.
 import { createSystem, recordTransitions, type System } from '../actors/index.ts';
 import { Router } from '../calls/router.ts';
-import type { Dialer, Listening, Log, Page, Timer } from '../ports.ts';
-import { CloseCode, FrameType } from '../protocol/frames.ts';
+import type { Dialer, Listening, Log, Page, PageRequest, Timer } from '../ports.ts';
+import { CloseCode } from '../protocol/frames.ts';
 import { limits } from '../protocol/limits.ts';
 import type { RegisterMessage } from '../protocol/messages.ts';
 import type { Accepted } from './accepted.ts';
-import { mayJoin } from './admission.ts';
+import { mayJoin, refuseRegistration } from './admission.ts';
 import { Connections } from './connections.ts';
 import { Histories } from './histories.ts';
+import { callsAtRest } from './idle.ts';
+import type { Inspection } from './exhibits.ts';
+import { HubInspection } from './inspection.ts';
 import { Member, type Home } from './member.ts';
 import { Numbers } from './numbers.ts';
 import { resolveHubOptions, type HubOptions, type HubPorts } from './options.ts';
@@ -18,6 +21,7 @@ import { Questions } from './questions.ts';
 import { Records } from './records.ts';
 import { Replaced } from './replaced.ts';
 import type { Hub, HubStatus, PeerStatus } from './status.ts';
+import { Ticker } from './ticker.ts';
 import { NodeWatchers, type NodeListener } from './watchers.ts';
 
 /** Between two looks at the event loop's lag, and at what is new for the records. */
@@ -50,12 +54,12 @@ class RunningHub implements Hub {
   readonly #histories = new Histories();
   readonly #replaced = new Replaced();
   readonly #watchers: NodeWatchers;
+  readonly #inspection: HubInspection | undefined;
   #listening: Listening | undefined;
   #state: 'listening' | 'draining' | 'stopped' = 'listening';
   #stopping: Promise<void> | undefined;
   readonly #whenStopped = Promise.withResolvers<void>();
-  #lagMs = 0;
-  #ticker: Timer | undefined;
+  readonly #ticker: Ticker;
   #graceTimer: Timer | undefined;
   readonly #startedAt: number;
   #records: Records | undefined;
@@ -81,9 +85,11 @@ class RunningHub implements Hub {
       sessionGraceMs,
       hub: this.instance,
     });
+    this.#inspection = this.#makeInspection();
     this.#home = this.#makeHome();
     this.#connections = this.#makeConnections();
-    this.#tick();
+    this.#ticker = new Ticker(ports.clock);
+    this.#ticker.start(TICK_MS, () => this.#records?.look(this.#membersOf('node')));
     describeMetrics(ports.metrics, this.#router, () => ({
       status: this.status(),
       nodes: this.#membersOf('node').map((member) => member.state),
@@ -112,6 +118,10 @@ class RunningHub implements Hub {
     return this.#connections.dialer;
   }
 
+  get inspection(): Inspection | undefined {
+    return this.#inspection;
+  }
+
   async listen(): Promise<void> {
     this.#records = await this.#openRecords();
     const { host, port, connectionTimeoutMs } = this.#resolved;
@@ -122,7 +132,8 @@ class RunningHub implements Hub {
       maxMessageBytes: limits.maxMessageBytes,
       handshakeTimeoutMs: connectionTimeoutMs,
       accept: (incoming) => void this.#connections.accept(incoming),
-      page: (path) => this.#page(path),
+      page: (path, request) => this.#page(path, request),
+      texts: this.#inspection?.texts,
     });
     const guarded = this.#options.token === undefined && this.#options.verify === undefined;
     const note = guarded ? '; no token is set, so it listens on loopback only' : '';
@@ -135,7 +146,7 @@ class RunningHub implements Hub {
       url: this.url,
       state: this.#state,
       uptimeMs: Math.round(this.#ports.clock.now() - this.#startedAt),
-      lagMs: this.#lagMs,
+      lagMs: this.#ticker.lagMs,
       nodes,
       clients: this.#members.size - nodes,
       connections: this.#connections.size,
@@ -195,12 +206,13 @@ class RunningHub implements Hub {
     // Who is away is not given up: it may come back to the next hub, and to its calls.
     for (const member of [...this.#members.values()]) if (member.state !== 'absent') member.drain();
     this.#router.stopAccepting();
-    await this.#idle();
+    await callsAtRest(this.#router, this.#ports.clock, this.#resolved.drainTimeoutMs);
+    this.#inspection?.server.close(CloseCode.UNAVAILABLE, 'the hub stops');
     this.#connections.breakOff(CloseCode.UNAVAILABLE, 'the hub stops');
     await this.#listening?.close();
     this.#router.stop();
-    for (const timer of [this.#ticker, this.#graceTimer])
-      if (timer !== undefined) this.#ports.clock.clearTimer(timer);
+    this.#ticker.stop();
+    if (this.#graceTimer !== undefined) this.#ports.clock.clearTimer(this.#graceTimer);
     await this.#records?.close(this.#membersOf('node'));
     await this.#ports.closeStore?.();
     await this.system.stop();
@@ -209,35 +221,10 @@ class RunningHub implements Hub {
     this.#whenStopped.resolve();
   }
 
-  /** No call runs any more whose ends are both here, or the time for it is over. */
-  #idle(): Promise<void> {
-    const { clock } = this.#ports;
-    const until = clock.now() + this.#resolved.drainTimeoutMs;
-    return new Promise((resolve) => {
-      const look = (): void => {
-        if (this.#router.book.ending === 0 || clock.now() >= until) resolve();
-        else clock.setTimer(look, 20);
-      };
-      look();
-    });
-  }
-
   async #register(link: Accepted, message: RegisterMessage): Promise<void> {
     const refuse = (terminal: boolean, reason: string, code: number): void => {
-      const { epoch, registrationEpoch } = message;
       const retryAfterMs = terminal ? 0 : this.#resolved.retryAfterMs;
-      link.outbox.json(FrameType.REFUSED, 0, 0, 0, {
-        epoch,
-        registrationEpoch,
-        terminal,
-        retryAfterMs,
-        reason,
-      });
-      link.breakOff(code, reason);
-      this.#log.warn(
-        { [message.role]: message.id, from: link.remoteAddress },
-        `refused ${message.id}: ${reason}`,
-      );
+      refuseRegistration(link, message, { terminal, retryAfterMs, reason, code }, this.#log);
     };
     if (this.#state !== 'listening') return refuse(false, 'the hub drains', CloseCode.UNAVAILABLE);
     const admitted =
@@ -274,6 +261,23 @@ class RunningHub implements Hub {
     member.register(link, message);
   }
 
+  #makeInspection(): HubInspection | undefined {
+    const { inspect, hubId } = this.#resolved;
+    if (inspect === 'off') return undefined;
+    const { clock, date } = this.#ports;
+    const log = this.#log;
+    return new HubInspection({
+      clock,
+      date,
+      log,
+      hubId,
+      inspect,
+      hub: this,
+      mayLook: (token) => mayJoin({ role: 'client', id: 'viewer', token, labels: {} }, this.#options, log),
+      nodes: () => this.#membersOf('node'),
+    });
+  }
+
   #makeConnections(): Connections {
     const options = {
       clock: this.#ports.clock,
@@ -298,7 +302,7 @@ class RunningHub implements Hub {
       heartbeatTimeoutMs,
       retryAfterMs: this.#resolved.retryAfterMs,
       times: { heartbeatIntervalMs, heartbeatTimeoutMs, sessionGraceMs, syncTimeoutMs: connectionTimeoutMs },
-      lagMs: () => this.#lagMs,
+      lagMs: () => this.#ticker.lagMs,
       prepareSync: ({ role, id, instance, labels }) => this.#options.onSync?.({ role, id, instance, labels }),
       online: (member) => this.#online(member),
       moved: (member, session) => this.#watchers.moved(member, session),
@@ -383,17 +387,11 @@ class RunningHub implements Hub {
     return members.length > 0;
   }
 
-  #page(path: string): Promise<Page | undefined> {
-    return pageOf(path, this.#ports.metrics, () => this.status());
-  }
-
-  #tick(): void {
-    const { clock } = this.#ports;
-    const dueAt = clock.now() + TICK_MS;
-    this.#ticker = clock.setTimer(() => {
-      this.#lagMs = Math.round(Math.max(0, clock.now() - dueAt) * 10) / 10;
-      this.#records?.look(this.#membersOf('node'));
-      this.#tick();
-    }, TICK_MS);
+  async #page(path: string, { suspicion }: PageRequest): Promise<Page | undefined> {
+    const { metrics, site } = this.#ports;
+    const page = await pageOf(path, metrics, () => this.status());
+    if (page !== undefined || this.#inspection === undefined) return page;
+    if (suspicion !== undefined) return { status: 403, contentType: 'text/plain', body: `${suspicion}\n` };
+    return site?.(path);
   }
 }

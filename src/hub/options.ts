@@ -2,8 +2,9 @@
 // Invariant: checked once, when the hub is made.
 import { checkBalance, type Balance } from '../calls/balance.ts';
 import type { TransitionSink } from '../engine/transition-record.ts';
+import type { Payloads } from '../inspect/stream/redact.ts';
 import { presets, resolveTimes, wholeNumber, type LinkTimes, type Preset } from '../links/options.ts';
-import type { Clock, Listener, Log, Metrics, Random } from '../ports.ts';
+import type { Clock, Listener, Log, Metrics, Page, Random } from '../ports.ts';
 import type { Store } from '../store/contract.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { defaults, limits } from '../protocol/limits.ts';
@@ -23,6 +24,15 @@ export interface Joiner {
   readonly id: string;
   readonly instance: string;
   readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface InspectOptions {
+  /** Lets viewers that show it drain and disconnect nodes, pause training, retry endpoints. @default none: nobody acts */
+  readonly operatorToken?: string | undefined;
+  /** What viewers see of events, effects and contexts. @default 'redacted': numbers, and texts that look like ids */
+  readonly payloads?: Payloads | undefined;
+  /** Steps of each process that are shown in a second; of more, some are left out. @default 1000 */
+  readonly stepsPerSecond?: number | undefined;
 }
 
 export interface HubOptions {
@@ -72,6 +82,11 @@ export interface HubOptions {
   /** @default a log on standard error */
   readonly log?: Log | undefined;
   /**
+   * Lets viewers look at its machines, live: at `/inspect`, with the page at `/` of the same port. They need the hub's token,
+   * where it has one. Costs nothing while nobody looks. @default on, unless only `verify` guards a hub off loopback
+   */
+  readonly inspect?: boolean | InspectOptions | undefined;
+  /**
    * Gets a record of each event that an actor of it took; it must read the record at once. `createTransitionFile` keeps
    * them, and `holdfast conform` checks them. @default none, which costs nothing
    */
@@ -84,6 +99,10 @@ export interface HubPorts {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** The date in ISO 8601, for people who look at its machines. @default none */
+  readonly date?: (() => string) | undefined;
+  /** The files of the inspector's page, by path. @default none */
+  readonly site?: ((path: string) => Promise<Page | undefined>) | undefined;
   /** Where it keeps what it knows across restarts. @default undefined: nowhere */
   readonly store?: Store | undefined;
   /** When it has stopped. @default nothing: the store is somebody else's */
@@ -107,7 +126,7 @@ export type ResolvedHubOptions = Required<
     | 'retryAfterMs'
     | 'encoding'
   >
-> & { readonly hubId: string };
+> & { readonly hubId: string; readonly inspect: InspectOptions | 'off' };
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
@@ -158,5 +177,20 @@ export function resolveHubOptions(options: HubOptions): {
     noNodeAfterMs: wholeNumber('noNodeAfterMs', options.noNodeAfterMs ?? defaults.noNodeAfterMs, 0),
     retryAfterMs: wholeNumber('retryAfterMs', options.retryAfterMs ?? 1_000, 0, limits.maxRetryAfterMs),
     encoding: options.encoding ?? 'json',
+    inspect: resolveInspect(options, host),
   };
+}
+
+function resolveInspect({ inspect, token, verify }: HubOptions, host: string): InspectOptions | 'off' {
+  if (inspect === false) return 'off';
+  if (inspect === undefined && !LOOPBACK.has(host) && token === undefined && verify !== undefined)
+    return 'off';
+  const options = inspect === undefined || inspect === true ? {} : inspect;
+  if (options.operatorToken === '')
+    throw new HoldfastError('option inspect.operatorToken is empty; leave it out or give a secret', {
+      code: 'invalid_option',
+    });
+  if (options.stepsPerSecond !== undefined)
+    wholeNumber('inspect.stepsPerSecond', options.stepsPerSecond, 1, 100_000);
+  return options;
 }

@@ -3,6 +3,7 @@
 import type { System } from '../actors/index.ts';
 import type { Dialer } from '../ports.ts';
 import type { Member } from './member.ts';
+import type { Inspection } from './exhibits.ts';
 import type { NodeListener } from './watchers.ts';
 
 /** What `status()` and `holdfast status` show of one peer. */
@@ -46,6 +47,8 @@ export interface Hub {
   watchNodes(listener: NodeListener): () => void;
   /** Dials this hub from its own process, whatever the address, without a network and without a token. */
   readonly dialer: Dialer;
+  /** Shows viewers more of this process; undefined when nobody may look. */
+  readonly inspection: Inspection | undefined;
   /**
    * Gives a node no new work from now on; what runs there goes on. It stays so, also when its link breaks and it comes back
    * within `sessionGraceMs`, until it leaves or `undrain` lets it in again. @returns false when there is no such node

@@ -130,7 +130,7 @@ export class SimulatedNetwork implements Medium {
     const path = /^\w+:\/\/[^/]*(\/[^?#]*)/.exec(url)?.[1] ?? '/';
     if (bound?.options === undefined)
       throw new HoldfastError(`nobody listens at ${url}`, { code: 'not_connected' });
-    return bound.options.page(path);
+    return bound.options.page(path, { suspicion: undefined });
   }
 
   async listen(host: Host, options: ListenOptions): Promise<Listening> {

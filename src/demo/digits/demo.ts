@@ -102,6 +102,7 @@ class Run implements Act {
     );
     const listens = await fleet.startHub(signal);
     if (!listens && !signal.aborted) throw new Error(`the hub did not start: ${this.#mishaps.join('; ')}`);
+    if (listens) this.#view.say(`watch its machines at ${fleet.page}`);
     if (!signal.aborted) for (const id of NODES) fleet.startNode(id);
     const began = await fleet.until(() => progress.gate === 'open', START_MS, signal);
     if (!began && !signal.aborted)

@@ -129,6 +129,7 @@ class Run implements Act {
     const listens = await fleet.startHub(this.#signal);
     if (this.#signal.aborted) return undefined;
     if (!listens) throw new Error(`the hub did not start: ${this.#mishaps.join('; ')}`);
+    view.say(`watch its machines at ${fleet.page}`);
     for (const id of NODES) fleet.startNode(id);
     const write = (fields: object, message: string): void => {
       const { from, to } = fields as { from?: unknown; to?: unknown };

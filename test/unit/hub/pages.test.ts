@@ -85,7 +85,7 @@ test('two hubs in one process count for themselves', async () => {
 
 test('other paths are 404, other methods 405', async () => {
   const hub = await startHub();
-  expect((await pageOf(hub, '/')).status).toBe(404);
+  expect((await pageOf(hub, '/page')).status).toBe(404);
   expect((await pageOf(hub, '/nodes')).status).toBe(404);
   expect((await fetch(`${hub.url.replace('ws', 'http')}/healthz`, { method: 'POST' })).status).toBe(405);
 });
