@@ -81,7 +81,7 @@ function conditionOf({ guard }: AnyTransitionDefinition): string {
 }
 
 /** An event as a person says it: `after 1000 ms`, `always`, `done`, `load failed`. */
-function eventOf(node: AnyStateNode, eventType: string): string {
+export function eventOf(node: AnyStateNode, eventType: string): string {
   if (eventType === '') return 'always';
   const timer = node.after.find((it) => it.eventType === eventType);
   if (timer !== undefined)

@@ -36,7 +36,7 @@ export function toStately(machine: AnyStateMachine, options: DocumentOptions = {
   return [
     `import { ${withActors ? 'type AnyEventObject, fromCallback, ' : ''}setup } from 'xstate';`,
     '',
-    `export const ${constantOf(document.id)} = setup({`,
+    `export const ${machineName(document.id)} = setup({`,
     ...groups.flat(),
     `}).createMachine(${literal(document)});`,
     '',
@@ -44,7 +44,7 @@ export function toStately(machine: AnyStateMachine, options: DocumentOptions = {
 }
 
 /** `connection` is `connectionMachine`, `order-form` is `orderFormMachine`. */
-function constantOf(id: string): string {
+export function machineName(id: string): string {
   const [first = '', ...more] = id.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
   const name = first + more.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join('');
   if (name === '' || /^\d/.test(name)) return `machine${name}`;
@@ -147,7 +147,7 @@ function quoted(text: string): string {
 }
 
 /** JSON as a TypeScript literal: short things on one line. */
-function literal(value: unknown, indent = ''): string {
+export function literal(value: unknown, indent = ''): string {
   if (typeof value === 'string') return quoted(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const inner = `${indent}  `;
