@@ -73,18 +73,13 @@ function fields(value: object): string {
   return Object.keys(rest).length === 0 ? '' : ` ${inDiagram(JSON.stringify(rest))}`;
 }
 
-/** Longest path that a link holds: browsers and chats cut longer addresses. */
-const LONGEST_LINK = 6_000;
-
-/** The moves for the address; undefined when they are too many. */
-export function toLink(moments: readonly Moment[]): string | undefined {
-  const moves = moments.flatMap(({ move }) => (move === undefined ? [] : [move]));
-  const text = JSON.stringify(
+/** The moves for the address. */
+export function toLink(moves: readonly Move[]): string {
+  return JSON.stringify(
     moves.map((move) =>
       move.kind === 'event' ? move.event : move.kind === 'wait' ? move.delay : move.delayMs,
     ),
   );
-  return text.length <= LONGEST_LINK ? text : undefined;
 }
 
 /** The moves of an address. @throws Error that says what is wrong with it */

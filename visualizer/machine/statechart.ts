@@ -1,7 +1,14 @@
 // A machine as something to lay out and draw: boxes with their text, and arrows with what is written on them.
 // Invariant: made from the document alone, so the machines of others are drawn as ours are; every text stays text.
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
-import { bareMachine, chartOf, eventOf, namesOf, nodesBelow, transitionsOf } from '../../src/inspect/chart.ts';
+import {
+  bareMachine,
+  chartOf,
+  eventOf,
+  namesOf,
+  nodesBelow,
+  transitionsOf,
+} from '../../src/inspect/chart.ts';
 import type { MachineDocument } from '../../src/inspect/document.ts';
 
 /** Actions: what a state does on entry, on exit and within. Without them a chart is half as large. */
@@ -18,10 +25,16 @@ export interface Box {
   readonly children: readonly string[];
   /** Where it starts, for one that has an inside. */
   readonly initial?: string;
-  /** Delays that run while it is active, by the names that timers have. */
-  readonly delays: readonly string[];
+  /** Delays that run while it is active. */
+  readonly delays: readonly Delay[];
   readonly lines: readonly string[];
   readonly description?: string;
+}
+
+export interface Delay {
+  /** As timers have it; the event at its end is of this type. */
+  readonly id: string;
+  readonly name: string;
 }
 
 /** One transition. An arrow has one line for each. */
@@ -96,7 +109,9 @@ function boxOf(node: AnyStateNode, lines: readonly string[]): Box {
     ...(parent === undefined ? {} : { parent: boxId(parent.path) }),
     children: Object.values(node.states).map(({ path }) => boxId(path)),
     ...(initial === undefined ? {} : { initial: boxId(initial.path) }),
-    delays: [...new Set(node.after.map(({ delay }) => String(delay)))],
+    delays: [...new Map(node.after.map(({ delay, eventType }) => [eventType, String(delay)]))].map(
+      ([id, name]) => ({ id, name: /^\d+$/.test(name) ? `${name} ms` : name }),
+    ),
     lines,
     ...(description === undefined ? {} : { description }),
   };

@@ -37,7 +37,7 @@ export async function layOut(
   { room, arrows, lay }: Layout,
 ): Promise<Placed> {
   const graph = new ChartGraph(chart, widthOf, arrows);
-  const attempt = async (options: Options): Promise<Placed | unknown> => {
+  const attempt = async (options: Options): Promise<unknown> => {
     try {
       return graph.placed(await lay(graph.toElk(options)));
     } catch (error) {

@@ -17,8 +17,8 @@ export const BOX = {
 /** Sizes of what is written on an arrow, and in a box under its name. */
 export const ROW = { px: 11, height: 14, padX: 5, padY: 3 } as const;
 
-/** Room for the time that a delay has left, behind its name: ` 9 999.9 s`. */
-const TIME_ROOM = 58;
+/** Room for the clock before a delay's name, and behind it for the time that it has left: `99 min 59 s`. */
+const TIME_ROOM = 70;
 
 /** A line that would be wider is broken before its guard: arrows stand beside each other, so width is dear. */
 const WIDEST_PX = 120;
@@ -60,7 +60,7 @@ export function rowsOf(lines: readonly Line[], widthOf: TextWidth, goal?: string
     const guardX = event === '' ? 8 : width(event) + 4;
     const goalX = guard === '' ? width(event) + 5 : guardX + width(guard) + 5;
     rows.push({ line, event, guard, guardX, goal: to, goalX });
-    widest = Math.max(widest, to === '' ? goalX - 5 : goalX + width(to));
+    widest = Math.max(widest, to === '' ? goalX - 5 : goalX + widthOf(to, ROW.px, 'bold'));
   };
   const to = goal === undefined ? '' : `→ ${shortened(goal)}`;
   for (const line of lines) {
@@ -75,12 +75,16 @@ export function rowsOf(lines: readonly Line[], widthOf: TextWidth, goal?: string
 }
 
 /** A box with its name, its lines and its delays; `below` is written under them. */
-export function boxSize({ name, kind, delays, lines }: Box, below: readonly Size[], widthOf: TextWidth): Size {
+export function boxSize(
+  { name, kind, delays, lines }: Box,
+  below: readonly Size[],
+  widthOf: TextWidth,
+): Size {
   if (kind === 'history') return { width: BOX.historySize, height: BOX.historySize };
   const widths = [
     widthOf(shortened(name), BOX.titlePx, 'bold') + (kind === 'final' ? 12 : 0),
     ...lines.map((line) => widthOf(shortened(line), ROW.px, 'normal')),
-    ...delays.map((delay) => widthOf(shortened(delay), ROW.px, 'normal') + TIME_ROOM),
+    ...delays.map((delay) => widthOf(shortened(delay.name), ROW.px, 'normal') + TIME_ROOM),
     ...below.map(({ width }) => width - 2 * ROW.padX),
   ];
   const belowHeight = below.reduce((sum, { height }) => sum + height - 2 * ROW.padY, 0);
@@ -92,6 +96,8 @@ export function boxSize({ name, kind, delays, lines }: Box, below: readonly Size
 
 /** For where nothing can be measured: wide enough for any common sans-serif font. */
 export const estimatedWidth: TextWidth = (text, px, weight) => {
-  const units = [...text].map((sign) => (/[A-Zmw@%…→]/.test(sign) ? 0.86 : /[ iljtf.,:;'|[\]()]/.test(sign) ? 0.4 : 0.6));
+  const units = Array.from(text, (sign) =>
+    /[A-Zmw@%…→]/.test(sign) ? 0.86 : /[ iljtf.,:;'|[\]()]/.test(sign) ? 0.4 : 0.6,
+  );
   return units.reduce((sum, unit) => sum + unit, 0) * px * (weight === 'bold' ? 1.08 : 1);
 };
