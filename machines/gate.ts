@@ -461,7 +461,8 @@ export const gateMachine = setup({
       on: {
         ...late,
         'training.started': {},
-        'training.completed': {},
+        // The round in hand was the last one: nothing is left to be resumed, whoever asked for the end.
+        'training.completed': { target: 'completed', actions: 'noteCompleted' },
         'termination.requested': {},
         'node.joined': {},
         'node.synced': {},

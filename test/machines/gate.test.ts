@@ -263,7 +263,13 @@ describe('the end', () => {
     expect(gate.trainer.payload('announceEnd')).toMatchObject({ reason: 'enough' });
   });
 
-  it.each([open, paused])('is completed when all rounds are committed, even in a pause', (make) => {
+  const asked = () => open().send('termination.requested', 9_000, { reason: 'enough' });
+
+  it.each([
+    ['it is open', open],
+    ['it is paused', paused],
+    ['its end was asked for', asked],
+  ] as const)('is completed when all rounds are committed while %s', (_, make) => {
     const gate = make().send('training.completed', 6_000);
     expect([gate.state, gate.effects]).toEqual(['completed', ['recordBudget', 'announceEnd']]);
     expect(gate.trainer.payload('announceEnd')).toMatchObject({ end: 'completed', model: 'delivered' });

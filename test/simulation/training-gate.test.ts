@@ -85,6 +85,24 @@ test('a delivery that hangs is not waited for longer than was said', async () =>
   expect(world.sim.now - from).toBeLessThan(760);
 });
 
+test('whoever asks for the end while the last round is committed gets a run that is completed', async () => {
+  const world = new TrainingWorld({ seed: 8 });
+  world.join('a');
+  const delivered: string[] = [];
+  const life = await world.begin({
+    rounds: 3,
+    evaluate: (_weights, round) => {
+      if (round === 3) void life.trainer.stop('enough');
+      return {};
+    },
+    deliver: ({ end }) => void delivered.push(end),
+  });
+  const outcome = await world.ended(life, 10_000);
+  expect(states(life).slice(-2)).toEqual(['terminating 1', 'completed 1']);
+  expect(outcome).toMatchObject({ end: 'completed', round: 3, delivery: 'delivered' });
+  expect(delivered).toEqual(['completed']);
+});
+
 interface Budgeted {
   readonly budget: 'perPause' | 'cumulative';
   readonly terminateAfterMs: number;

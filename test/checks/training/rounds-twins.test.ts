@@ -100,7 +100,18 @@ describe('a broken twin', () => {
     const { violation } = explore({ gate, budgets: { request: 1 } });
     expect([violation?.kind, violation?.property]).toEqual([
       'always',
-      'it is completed exactly when all rounds are committed',
+      'it is completed only when all rounds are committed',
+    ]);
+  });
+
+  it('whose gate does not hear of the last commit while it terminates says that it did not complete', () => {
+    const gate = twin(gateMachine, ({ states }) => {
+      states['terminating']!.on['training.completed'] = {};
+    });
+    const { violation } = explore({ gate, budgets: { request: 1 } });
+    expect([violation?.kind, violation?.property]).toEqual([
+      'always',
+      'it is completed when it knows that all rounds are committed, whoever asked for its end',
     ]);
   });
 

@@ -343,8 +343,10 @@ function properties(options: RoundsOptions): Record<string, Predicate> {
       const { delivered, disk } = trainerOf(view);
       return !view.actor(GATE).in('terminated') || delivered === (disk.commits.at(-1)?.round ?? 0);
     },
-    'it is completed exactly when all rounds are committed': (view) =>
+    'it is completed only when all rounds are committed': (view) =>
       !isCompleted(view) || trainerOf(view).disk.commits.length === rounds,
+    'it is completed when it knows that all rounds are committed, whoever asked for its end': (view) =>
+      !isOver(view) || isCompleted(view) || trainerOf(view).known < rounds,
     'the gate counts exactly the nodes that acknowledged since they came online': (view) => {
       const gate = view.actor(GATE);
       if (gate.status !== 'active' || gate.in('terminating')) return true;
