@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { equalWeights } from '../../src/training/weights.ts';
 import type { Fleet, Weights } from '../../src/training/contract.ts';
 import { TRAIN } from '../../src/training/wire.ts';
+import { limits } from '../../src/protocol/limits.ts';
 import { TrainingWorld, updateOf } from './training.ts';
 
 test('rounds are trained, committed, evaluated and recorded, and the model is delivered', async () => {
@@ -95,6 +96,13 @@ test('who is slower than the grace is late: counted, told, not asked meanwhile, 
   expect(slow.refused).toMatchObject([{ round: 1, epoch: 1, code: 'late' }]);
 });
 
+/** Memory that is never touched costs nothing. */
+const sized = (bytes: number) => ({
+  weights: [{ shape: [bytes / 4], data: new Float32Array(bytes / 4) }],
+  samples: 1,
+});
+
+/** Each begins with the name of its refusal. */
 const refusals = {
   shape_mismatch: (weights: Weights) => ({
     weights: [{ ...weights[0], shape: [4] }, weights[1]],
@@ -108,6 +116,7 @@ const refusals = {
     weights: Array.from({ length: 4_097 }, () => ({ shape: [1], data: new Float32Array(1) })),
     samples: 1,
   }),
+  'too_large to be sent at all': () => sized(limits.maxValueBytes + 4),
   bad_samples: (weights: Weights) => ({ weights, samples: 0 }),
   no_weights: () => ({ samples: 1 }),
   bad_answer: () => 'done',
@@ -115,7 +124,8 @@ const refusals = {
 
 test.each(Object.entries(refusals))(
   'an update that is %s is refused by name, its node is told, and the round goes on without it',
-  async (code, answer) => {
+  async (how, answer) => {
+    const code = how.split(' ')[0];
     const world = new TrainingWorld({ seed: 5 });
     for (const id of ['a', 'c']) world.join(id);
     const bad = world.join('bad', { train: ({ weights }) => answer(weights) as never });
