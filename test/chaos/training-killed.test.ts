@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createNode, noLog, trainable } from '../../src/index.ts';
 import { forkRole, quickLink, type Role } from './processes.ts';
 import type { TrainerRoleOptions } from './roles/trainer.ts';
@@ -13,10 +13,6 @@ const ROUNDS = 24;
 const KILLS = 20;
 const IDS = ['a', 'b', 'c'];
 const quick = { ...quickLink, reconnectIntervalMs: 10, reconnectMaxMs: 40, drainTimeoutMs: 10 };
-
-/** So that many lives of one program begin quickly. */
-const cache = mkdtempSync(join(tmpdir(), 'holdfast-compiled-'));
-afterAll(() => rmSync(cache, { recursive: true }));
 
 /** Nodes that stay while their hub comes and goes. What they answer depends on their id, the round and the weights alone. */
 function joinNodes(hub: string): void {
@@ -49,8 +45,7 @@ class Lane {
 
   /** Lives until its point. Answers how it ended, if it came so far. */
   async live(killAt: number): Promise<Told | undefined> {
-    const env = { ...process.env, NODE_COMPILE_CACHE: cache };
-    const role: Role = forkRole('trainer.ts', { ...this.#options, killAt }, { env });
+    const role: Role = forkRole('trainer.ts', { ...this.#options, killAt });
     const listens = await role.hears('it listens', ({ event }) => event === 'listens');
     if (this.#options.port === 0) {
       this.#options = { ...this.#options, port: Number(listens['port']) };

@@ -12,6 +12,7 @@ import {
 } from '../../../src/index.ts';
 import { monotonicMs } from '../eventually.ts';
 import { quickHub } from '../processes.ts';
+import { Punctual } from './punctual.ts';
 import { roleOptions, serve, tell } from './role.ts';
 
 export interface TrainerRoleOptions {
@@ -24,9 +25,12 @@ export interface TrainerRoleOptions {
   readonly killAt: number;
   /** `itself`: a wrong strategy, which keeps its moments where they are lost. */
   readonly moments: 'checkpoint' | 'itself';
+  /** A plain timer of the same event loop that begins with each pause, in milliseconds: it is as late as the gate's. @default none */
+  readonly besideMs?: number;
 }
 
-const { directory, port, rounds, gate, killAt, moments } = roleOptions<TrainerRoleOptions>();
+const { directory, port, rounds, gate, killAt, moments, besideMs } = roleOptions<TrainerRoleOptions>();
+const punctual = new Punctual();
 
 let points = 0;
 function pass(point: string): void {
@@ -43,7 +47,7 @@ function withPoints(store: Store): Store {
   const around = <A extends unknown[], R>(what: string, write: (...args: A) => Promise<R>) =>
     async function (...args: A): Promise<R> {
       pass(`before ${what}`);
-      const answer = await write.apply(store, args);
+      const answer = await punctual.write(() => write.apply(store, args));
       pass(`after ${what}`);
       return answer;
     };
@@ -94,7 +98,11 @@ const trainer = createTrainer({
     pass('onRound');
     tell({ event: 'round', round, participants });
   },
-  onEvent: (event) => tell({ ...event, event: event.type, at: monotonicMs() }),
+  onEvent: (event) => {
+    tell({ ...event, event: event.type, at: monotonicMs() });
+    if (besideMs === undefined || event.type !== 'gate' || event.state !== 'paused') return;
+    setTimeout(() => tell({ event: 'due', at: monotonicMs() }), besideMs);
+  },
   deliver: ({ round }) => {
     pass('deliver');
     tell({ event: 'delivered', round });
@@ -104,6 +112,11 @@ serve({
   setWallClockBy: (ms: number) =>
     (globalThis as unknown as { setWallClockBy(ms: number): void }).setWallClockBy(ms),
   disconnect: (id: string) => hub.disconnect(id),
+  die: async () => {
+    await punctual.moment();
+    tell({ event: 'dies', at: monotonicMs() });
+    process.kill(process.pid, 'SIGKILL');
+  },
   status: () => trainer.status(),
 });
 tell({ event: 'listens', url: hub.url, port: hub.port });
