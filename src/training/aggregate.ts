@@ -4,6 +4,7 @@
 import { HoldfastError } from '../protocol/errors.ts';
 import type { AcceptedUpdate, Tensor, Weights } from './contract.ts';
 import { compareIds } from './participants.ts';
+import { atOnce, SLICE_NUMBERS, type Slices } from './slices.ts';
 import { likeData } from './weights.ts';
 
 type TensorData = Tensor['data'];
@@ -29,8 +30,12 @@ export function inOrder(updates: readonly AcceptedUpdate[]): readonly AcceptedUp
  * exact, so the mean of equal float32 numbers is that number.
  */
 export function weightedMean(updates: readonly AcceptedUpdate[]): Weights {
+  return atOnce(weightedMeanInSlices(updates));
+}
+
+export function* weightedMeanInSlices(updates: readonly AcceptedUpdate[]): Slices<Weights> {
   const mean = (updates[0]?.weights ?? []).map(({ shape, data }) => ({ shape, data: likeData(data) }));
-  eachMean(updates, (tensor, start, means) => mean[tensor]?.data.set(means, start));
+  yield* eachMean(updates, (tensor, start, means) => mean[tensor]?.data.set(means, start));
   return mean;
 }
 
@@ -38,11 +43,12 @@ export function weightedMean(updates: readonly AcceptedUpdate[]): Weights {
 export type TakeMeans = (tensor: number, start: number, means: Float64Array) => void;
 
 /** As `weightedMean`, before the means are rounded to the tensors' types: stretch by stretch, so that they stay in the cache. */
-export function eachMean(updates: readonly AcceptedUpdate[], take: TakeMeans): void {
+export function* eachMean(updates: readonly AcceptedUpdate[], take: TakeMeans): Slices<void> {
   const ordered = inOrder(updates);
   const samples = ordered.map((update) => update.samples);
   const sums = new Float64Array(TILE);
   const [first] = ordered as readonly [AcceptedUpdate];
+  let read = 0;
   for (const [index, { data }] of first.weights.entries()) {
     const sources = ordered.map(({ weights }) => (weights[index] as Tensor).data);
     for (let start = 0; start < data.length; start += TILE) {
@@ -52,6 +58,10 @@ export function eachMean(updates: readonly AcceptedUpdate[], take: TakeMeans): v
       meansOf(tiles, samples, means);
       if (data instanceof Float64Array) clamp(means);
       take(index, start, means);
+      read += means.length * tiles.length;
+      if (read < SLICE_NUMBERS) continue;
+      read = 0;
+      yield;
     }
   }
 }

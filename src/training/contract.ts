@@ -69,12 +69,22 @@ export interface Aggregated {
   readonly state: Weights;
 }
 
-/** How updates become the next model. It must be a pure function of its input: a replay has to be equal bit for bit. */
+/** It must be a pure function of its input: a replay has to be equal bit for bit. */
+export interface Aggregate {
+  (input: AggregationInput): Aggregated;
+  /**
+   * The same, which yields every few milliseconds: a trainer lets the event loop turn there, so that heartbeats and calls do not
+   * wait for a large model. @default none: it is done in one stretch
+   */
+  readonly inSlices?: (input: AggregationInput) => Generator<void, Aggregated, void>;
+}
+
+/** How updates become the next model. */
 export interface Strategy {
   readonly name: string;
   /** What nodes need to know of it, added to their `config`. @default nothing */
   configure?(round: number): TrainingConfig;
-  aggregate(input: AggregationInput): Aggregated;
+  readonly aggregate: Aggregate;
 }
 
 /** One node, as training sees it. Changes come in order; `gone` is the last of an instance, unless the hub was told to forget it. */

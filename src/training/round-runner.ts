@@ -4,13 +4,14 @@ import { roundEffects, roundMachine, type RoundEvent, type RoundInput } from '..
 import type { Unstamped } from '../../machines/types.ts';
 import type { Actor, System } from '../actors/index.ts';
 import { drive } from '../engine/drive.ts';
-import type { Log } from '../ports.ts';
+import type { Clock, Log } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import type { RoundRecord } from '../protocol/training-records.ts';
 import type { AcceptedUpdate, Aggregated, Strategy, TrainingConfig, Weights } from './contract.ts';
 import type { Model } from './courier.ts';
 import type { Trainee } from './membership.ts';
 import { averageMetrics } from './metrics.ts';
+import { turnByTurn } from './slices.ts';
 import type { Answer, Asked, Tasks } from './tasks.ts';
 import { malformedWeights, mismatch, notFinite } from './weights.ts';
 
@@ -28,6 +29,7 @@ export type RoundFacts = Pick<
 
 export interface RoundOptions {
   readonly system: System;
+  readonly clock: Clock;
   readonly log: Log;
   /** Address of the actor. */
   readonly id: string;
@@ -69,6 +71,7 @@ export class RoundRunner {
       // Those who are late may hold on to this for long; updates are large.
       this.#updates.clear();
       this.#kept.clear();
+      this.#next = undefined;
     });
   }
 
@@ -111,7 +114,7 @@ export class RoundRunner {
         sendTasks: ({ nodes }) => nodes.forEach((node) => void this.#ask(node)),
         keepUpdate: ({ node }) => this.#keep(node),
         refuseLate: ({ node }) => this.#refuseLate(node),
-        aggregate: ({ nodes }) => this.#aggregate(nodes),
+        aggregate: ({ nodes }) => void this.#aggregate(nodes),
         writeCheckpoint: () => void this.#save(),
         cancelTasks: ({ nodes }) => nodes.forEach((node) => this.#cancel(node)),
         announceCommitted: () => this.#resolve({ state: 'committed' }),
@@ -180,11 +183,15 @@ export class RoundRunner {
     return nodes.flatMap((node) => this.#kept.get(node) ?? []);
   }
 
-  #aggregate(nodes: readonly string[]): void {
+  async #aggregate(nodes: readonly string[]): Promise<void> {
     const { strategy, model, state, input } = this.#options;
+    const { inSlices } = strategy.aggregate;
     try {
-      const updates = this.#inOrder(nodes);
-      const next = strategy.aggregate({ round: input.round, weights: model.weights, state, updates });
+      const given = { round: input.round, weights: model.weights, state, updates: this.#inOrder(nodes) };
+      const next =
+        inSlices === undefined
+          ? strategy.aggregate(given)
+          : await turnByTurn(inSlices(given), () => this.#turn());
       const fault =
         malformedWeights(next.weights) ?? mismatch(next.weights, model.weights) ?? notFinite(next.weights);
       if (fault !== undefined)
@@ -197,6 +204,12 @@ export class RoundRunner {
       const reason = error instanceof Error ? error.message : String(error);
       this.#tell({ type: 'aggregation.failed', reason, ...this.#attempt });
     }
+  }
+
+  /** Rejects when nobody waits for what comes after it any more. */
+  async #turn(): Promise<void> {
+    await new Promise<void>((resolve) => this.#options.clock.endOfTurn(resolve));
+    if (this.#actor.status !== 'active') throw new HoldfastError('training was stopped', { code: 'stopped' });
   }
 
   async #save(): Promise<void> {

@@ -123,6 +123,7 @@ export class Rounds {
     const startedAt = clock.now();
     this.#runner = new RoundRunner({
       system,
+      clock,
       log,
       id: `round/${options.run}/${round}/${epoch}`,
       input: { round, epoch, minUpdates: options.roundQuorum, ...options.times },

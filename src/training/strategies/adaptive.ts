@@ -3,6 +3,7 @@
 import { HoldfastError } from '../../protocol/errors.ts';
 import { eachMean } from '../aggregate.ts';
 import type { Aggregated, Strategy, Tensor, Weights } from '../contract.ts';
+import { sliced } from '../slices.ts';
 import { likeData, mismatch, notFinite } from '../weights.ts';
 
 /** The paper's defaults, but for the learning rate, which depends on the task: there the best ones lie around 0.01. */
@@ -38,10 +39,10 @@ export function adaptive(name: string, options: AdaptiveOptions, secondMoment: S
   const settings = resolve(name, options);
   return {
     name,
-    aggregate({ weights, state, updates }) {
+    aggregate: sliced(function* ({ weights, state, updates }) {
       const before = takeUp(name, weights, state, settings.tau);
       const after = weights.map(({ data }) => ({ x: likeData(data), m: likeData(data), v: likeData(data) }));
-      eachMean(updates, (tensor, start, means) => {
+      yield* eachMean(updates, (tensor, start, means) => {
         const end = start + means.length;
         const from = stretch(before[tensor] as Moving, start, end);
         step(settings, secondMoment, means, from, stretch(after[tensor] as Moving, start, end));
@@ -49,7 +50,7 @@ export function adaptive(name: string, options: AdaptiveOptions, secondMoment: S
       const tensors = (part: keyof Moving): Weights =>
         weights.map(({ shape }, index) => ({ shape, data: (after[index] as Moving)[part] }));
       return finite(name, { weights: tensors('x'), state: [...tensors('m'), ...tensors('v')] });
-    },
+    }),
   };
 }
 

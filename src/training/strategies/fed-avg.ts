@@ -1,7 +1,8 @@
 // Federated averaging.
 // Invariant: keeps no state between rounds.
-import { weightedMean } from '../aggregate.ts';
+import { weightedMeanInSlices } from '../aggregate.ts';
 import type { Strategy } from '../contract.ts';
+import { sliced } from '../slices.ts';
 
 /**
  * FedAvg: the next model is the mean of the nodes' weights, weighted by their samples.
@@ -10,5 +11,8 @@ import type { Strategy } from '../contract.ts';
  * Data", AISTATS 2017, algorithm 1. Of the nodes that were asked, those that answered count.
  */
 export function fedAvg(): Strategy {
-  return { name: 'fed-avg', aggregate: ({ updates }) => ({ weights: weightedMean(updates), state: [] }) };
+  const aggregate = sliced(function* ({ updates }) {
+    return { weights: yield* weightedMeanInSlices(updates), state: [] };
+  });
+  return { name: 'fed-avg', aggregate };
 }

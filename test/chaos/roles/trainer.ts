@@ -98,6 +98,9 @@ const trainer = createTrainer({
     pass('onRound');
     tell({ event: 'round', round, participants });
   },
+  transitions: ({ machine, event }) => {
+    if (machine === 'gate' && event.type === 'node.left') tell({ event: 'left', at: monotonicMs() });
+  },
   onEvent: (event) => {
     tell({ ...event, event: event.type, at: monotonicMs() });
     if (besideMs === undefined || event.type !== 'gate' || event.state !== 'paused') return;

@@ -3,6 +3,12 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { inOrder, eachMean, weightedMean } from '../../../src/training/aggregate.ts';
 import type { AcceptedUpdate, Weights } from '../../../src/training/contract.ts';
+import { atOnce, SLICE_NUMBERS, turnByTurn } from '../../../src/training/slices.ts';
+import { fedAdam } from '../../../src/training/strategies/fed-adam.ts';
+import { fedAvg } from '../../../src/training/strategies/fed-avg.ts';
+import { fedProx } from '../../../src/training/strategies/fed-prox.ts';
+import { fedYogi } from '../../../src/training/strategies/fed-yogi.ts';
+import { equalWeights } from '../../../src/training/weights.ts';
 import { bitsOf, float32, float64, someUpdates, update } from './models.ts';
 
 type Mean = (updates: readonly AcceptedUpdate[]) => Weights;
@@ -124,7 +130,7 @@ test('tensors longer than a tile, and any number of updates, are summed up to th
     const [mean] = weightedMean(updates);
     expect(mean?.data).toEqual(Float32Array.from({ length }, (_, at) => at * factor));
     const stretches: number[][] = [];
-    eachMean(updates, (tensor, start, means) => void stretches.push([tensor, start, means.length]));
+    atOnce(eachMean(updates, (tensor, start, means) => void stretches.push([tensor, start, means.length])));
     expect(stretches).toEqual([
       [0, 0, 4_096],
       [0, 4_096, 4_096],
@@ -168,4 +174,28 @@ test('what it is given stays as it was', () => {
   const before = given.map(({ node, weights }) => [node, bitsOf(weights)]);
   weightedMean(given);
   expect(given.map(({ node, weights }) => [node, bitsOf(weights)])).toEqual(before);
+});
+
+test('large updates are averaged and moved in slices, to the same bits as at once', async () => {
+  const nodes = 9;
+  const length = SLICE_NUMBERS / 4;
+  const updates = Array.from({ length: nodes }, (_, k) =>
+    update(`n${k}`, k + 1, [
+      { shape: [length], data: new Float32Array(length).map((_zero, at) => Math.fround(1 / (at + k + 1))) },
+    ]),
+  );
+  const input = { round: 1, weights: updates[0]!.weights, state: [], updates };
+  for (const { name, aggregate } of [fedAvg(), fedProx({ mu: 1 }), fedAdam(), fedYogi()]) {
+    let turns = 0;
+    const next = await turnByTurn(aggregate.inSlices!(input), () => Promise.resolve(void (turns += 1)));
+    expect([name, turns]).toEqual([name, Math.floor((nodes * length) / SLICE_NUMBERS)]);
+    const whole = aggregate(input);
+    expect(equalWeights(next.weights, whole.weights) && equalWeights(next.state, whole.state), name).toBe(
+      true,
+    );
+  }
+  const unwanted = turnByTurn(fedAvg().aggregate.inSlices!(input), () =>
+    Promise.reject(new Error('stopped')),
+  );
+  await expect(unwanted).rejects.toThrow('stopped');
 });

@@ -8,12 +8,15 @@ import {
   trainable,
   transitionLine,
   withCall,
+  type Aggregated,
+  type AggregationInput,
   type Store,
   type TrainerOptions,
   type TransitionRecord,
   type Weights,
 } from '../../../src/index.ts';
 import { registry } from '../../../machines/index.ts';
+import { atOnce } from '../../../src/training/slices.ts';
 import { conform } from '../../../src/testing/index.ts';
 import { eventually } from '../../chaos/eventually.ts';
 import { startHub, startNode, type Hub } from '../../chaos/in-process.ts';
@@ -134,6 +137,31 @@ test('a hundred that join at once, in the middle of a round, are given the model
   const answered = (await run.history()).map((report) => report.answered);
   expect(answered).toEqual([1, 101]);
   expect(sent).toEqual(Array.from({ length: 101 }, () => [0, 1]));
+});
+
+test.each([
+  ['in slices lets a node join meanwhile', 'in slices', 'completed'],
+  ['at once lets nobody', 'at once', 'requested'],
+] as const)('an aggregation %s', async (_, way, end) => {
+  const hub = await startHub();
+  await startNode(hub.url, 'a', { functions: towards(3) });
+  /** Looks for a node that comes when it has begun. */
+  const lookFor = (times: number) =>
+    function* ({ weights }: AggregationInput): Generator<void, Aggregated, void> {
+      startNode(hub.url, 'b', { functions: towards(3) }).catch(() => undefined);
+      for (let looks = 0; looks < times; looks += 1) {
+        if (hub.nodes().some(({ id }) => id === 'b')) return { weights, state: [] };
+        yield;
+      }
+      throw new Error('nobody had a turn');
+    };
+  const aggregate = Object.assign(
+    (input: AggregationInput) => atOnce(lookFor(10_000)(input)),
+    way === 'in slices' ? { inSlices: lookFor(10_000_000) } : {},
+  );
+  const run = await trainer(hub, { strategy: { name: 'patient', aggregate }, rounds: 1, maxAttempts: 1 });
+  await run.start();
+  expect((await run.done).end).toBe(end);
 });
 
 test('a hub that stops ends its trainer, which may be resumed', async () => {
