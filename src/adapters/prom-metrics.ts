@@ -31,6 +31,9 @@ const help: Readonly<Record<string, string>> = {
   holdfast_endpoint_failed_probes_total: 'Probes that failed.',
   holdfast_endpoint_state: 'State of the endpoint: 1 for the present one.',
   holdfast_endpoint_latency_seconds: 'Time to the first byte of the latest successes.',
+  holdfast_proxy_requests_total: 'Requests that ended, by what the client got.',
+  holdfast_proxy_in_flight: 'Requests that are under way.',
+  holdfast_proxy_replay_bytes: 'Bytes of bodies that are kept to be sent again.',
   holdfast_pool_requests_total: 'Requests that began.',
   holdfast_pool_retries_total: 'Attempts after the first of a request.',
   holdfast_pool_refused_total:

@@ -4,7 +4,13 @@ import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { request as requestOverTls } from 'node:https';
 import { Option, type Command } from 'commander';
-import { HoldfastError, type PoolStatus, type QueueEntry, type QueueStatus } from '../index.ts';
+import {
+  HoldfastError,
+  type PoolStatus,
+  type ProxyStatus,
+  type QueueEntry,
+  type QueueStatus,
+} from '../index.ts';
 import { parseUrl } from './arguments.ts';
 
 export const ADMIN_PORT = 7_081;
@@ -39,12 +45,7 @@ export interface QueueReport {
 
 /** What `/status` answers. */
 export interface ProxyReport {
-  readonly proxy: {
-    readonly url: string;
-    readonly state: string;
-    readonly selection: string;
-    readonly uptimeMs: number;
-  };
+  readonly proxy: Omit<ProxyStatus, 'pool'> & { readonly selection: string; readonly uptimeMs: number };
   readonly pool: PoolStatus;
   readonly queue: readonly QueueEntry[];
 }

@@ -10,6 +10,7 @@ import { demoCommand } from './demo.ts';
 import { exportCommand } from './export.ts';
 import { hubCommand } from './hub.ts';
 import { nodeCommand } from './node.ts';
+import { proxyCommand } from './proxy.ts';
 import { queueCommand } from './queue.ts';
 import { printError } from './report.ts';
 import { statusCommand } from './status.ts';
@@ -48,6 +49,7 @@ for (const command of [
   statusCommand(),
   storeCommand(),
   trainCommand(),
+  proxyCommand(),
   queueCommand(),
   checkCommand(),
   conformCommand(),

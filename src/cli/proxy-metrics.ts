@@ -1,6 +1,6 @@
 // The numbers of a proxy, for Prometheus.
-// Invariant: a number is read when the page is asked for; nothing is counted here that the pool counts.
-import type { EndpointStatus, MetricReading, Metrics, Page, PoolStatus } from '../index.ts';
+// Invariant: a number is read when the page is asked for; nothing is counted here.
+import type { EndpointStatus, MetricReading, Metrics, Page, PoolStatus, ProxyStatus } from '../index.ts';
 
 const STATES = ['healthy', 'suspect', 'ejected', 'probing', 'rising'];
 
@@ -32,13 +32,18 @@ const perPool: Readonly<Record<string, (pool: PoolStatus) => number>> = {
   holdfast_queue_cleared_total: ({ queue }) => queue.totalCleared,
 };
 
-/** Registers the pool's numbers, and answers what renders the page of a status: it is taken once, however many numbers it has. */
-export function describePool(metrics: Metrics): (status: PoolStatus) => Promise<Page> {
-  let shown: PoolStatus | undefined;
+/** Registers a proxy's numbers, and answers what renders the page of a status: that is taken once, however many numbers there are. */
+export function describeProxy(metrics: Metrics): (status: ProxyStatus) => Promise<Page> {
+  let shown: ProxyStatus | undefined;
   const each = (read: (endpoint: EndpointStatus) => MetricReading[]) => () =>
-    shown?.endpoints.flatMap(read) ?? [];
+    shown?.pool.endpoints.flatMap(read) ?? [];
+  metrics.gauge('holdfast_proxy_requests_total', () =>
+    Object.entries(shown?.outcomes ?? {}).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  );
+  metrics.gauge('holdfast_proxy_in_flight', () => shown?.active ?? 0);
+  metrics.gauge('holdfast_proxy_replay_bytes', () => shown?.replayBytes ?? 0);
   for (const [name, read] of Object.entries(perPool))
-    metrics.gauge(name, () => (shown === undefined ? 0 : read(shown)));
+    metrics.gauge(name, () => (shown === undefined ? 0 : read(shown.pool)));
   for (const [name, read] of Object.entries(perEndpoint))
     metrics.gauge(
       name,

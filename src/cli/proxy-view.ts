@@ -27,7 +27,7 @@ export function rates(report: ProxyReport, before: ProxyReport | undefined): Map
   const earlier = new Map(before.pool.endpoints.map((endpoint) => [endpoint.id, endpoint.totalRequests]));
   for (const { id, totalRequests } of report.pool.endpoints)
     result.set(id, Math.max(0, totalRequests - (earlier.get(id) ?? 0)) / seconds);
-  result.set('', Math.max(0, report.pool.requests - before.pool.requests) / seconds);
+  result.set('', Math.max(0, report.proxy.requests - before.proxy.requests) / seconds);
   return result;
 }
 
@@ -67,7 +67,6 @@ export function formatProxy({ report, before, history = [], paint = plain }: Vie
   const { proxy, pool, queue } = report;
   const perSecond = rates(report, before);
   const places = new Map(queue.map((entry, place) => [entry.endpoint, { entry, place: place + 1 }]));
-  const inFlight = pool.endpoints.reduce((sum, endpoint) => sum + endpoint.inFlight, 0);
   const [mark, colour] = proxy.state === 'serving' ? (['●', 'green'] as const) : (['◐', 'yellow'] as const);
   const head =
     `${paint('bold', 'holdfast proxy')} ${proxy.url}  ${paint(colour, `${mark} ${proxy.state}`)}  ` +
@@ -75,10 +74,12 @@ export function formatProxy({ report, before, history = [], paint = plain }: Vie
   const bars = history.length < 2 ? '' : ` ${paint('cyan', sparkline(history))}`;
   const numbers = [
     `${formatRate(perSecond.get(''))} req/s${bars}`,
-    `${inFlight} in flight`,
-    `${grouped(pool.requests)} requests`,
+    `${proxy.active} in flight`,
+    ...Object.entries(proxy.outcomes).map(([outcome, count]) => {
+      const text = `${grouped(count)} ${outcome}`;
+      return count > 0 && (outcome === 'failed' || outcome === 'cut') ? paint('red', text) : text;
+    }),
     `${grouped(pool.retries)} retries`,
-    `${grouped(pool.refused)} gave up`,
   ].join('  ');
   const rows = pool.endpoints.map((endpoint) => cells(endpoint, places.get(endpoint.id), perSecond, paint));
   const [titles = '', ...lines] = formatTable(HEAD, rows, RIGHT);

@@ -26,6 +26,7 @@ export class Command {
     delete inherited['HOLDFAST_TOKEN'];
     delete inherited['HOLDFAST_ADMIN'];
     delete inherited['HOLDFAST_ADMIN_TOKEN'];
+    delete inherited['HOLDFAST_PROXY_TOKEN'];
     // A hub of a test keeps no files.
     inherited['HOLDFAST_STORE'] = 'memory:';
     this.#child = spawn(process.execPath, ['--no-warnings', MAIN, ...args], {
@@ -80,6 +81,23 @@ export async function startHub(args: readonly string[] = []): Promise<{ hub: Com
   const hub = new Command(['hub', '--port', '0', '--log-level', 'warn', ...args]);
   const [url] = await hub.match(/wss?:\/\/127\.0\.0\.1:\d+/);
   return { hub, url };
+}
+
+export interface StartedProxy {
+  readonly proxy: Command;
+  readonly url: string;
+  readonly admin: string;
+}
+
+/** At free ports, with its log as JSON. */
+export async function startProxy(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<StartedProxy> {
+  const proxy = new Command(['proxy', '--port', '0', '--admin-port', '0', '--json', ...args], env);
+  const [line] = await proxy.match(/^\{"url":.*\}$/m);
+  const { url, adminUrl } = JSON.parse(line) as { url: string; adminUrl: string };
+  return { proxy, url, admin: adminUrl };
 }
 
 /** Ends whatever a test left running. */

@@ -29,7 +29,16 @@ function endpoint(id: string, facts: Partial<EndpointStatus> = {}): EndpointStat
 
 function report(uptimeMs: number, endpoints: readonly EndpointStatus[], requests = 0): ProxyReport {
   return {
-    proxy: { url: 'http://127.0.0.1:7080', state: 'serving', selection: 'weighted', uptimeMs },
+    proxy: {
+      url: 'http://127.0.0.1:7080',
+      state: 'serving',
+      selection: 'weighted',
+      uptimeMs,
+      requests,
+      active: 3,
+      outcomes: { answered: requests - 13, cut: 1, failed: 2, refused: 0, cancelled: 7 },
+      replayBytes: 0,
+    },
     pool: {
       name: 'default',
       endpoints,
@@ -78,7 +87,7 @@ const now = report(
 test('it shows state, in flight, rate, failures, latencies, and when an ejected endpoint is probed', () => {
   expect(formatProxy({ report: now, before })).toEqual([
     'holdfast proxy http://127.0.0.1:7080  ● serving  weighted, up 12.0 s',
-    '6 123 req/s  3 in flight  12 376 requests  12 retries  1 gave up',
+    '6 123 req/s  3 in flight  12 363 answered  1 cut  2 failed  0 refused  7 cancelled  12 retries',
     '',
     'ENDPOINT  STATE                              PROBED IN  IN FLIGHT  REQ/S  REQUESTS  FAILED      P50     P99  URL',
     'a         ● healthy                                             3  6 123    12 345       0  2.50 ms  180 ms  https://a.example',

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { serveAdmin, type AdminServer } from '../../../src/adapters/admin-server.ts';
 import { createPromMetrics } from '../../../src/adapters/prom-metrics.ts';
 import { adminRoutes } from '../../../src/cli/proxy-admin.ts';
-import { describePool } from '../../../src/cli/proxy-metrics.ts';
+import { describeProxy } from '../../../src/cli/proxy-metrics.ts';
 import { createPool, noLog, type Pool } from '../../../src/index.ts';
 import { run } from './command.ts';
 
@@ -24,16 +24,24 @@ async function ejected(token?: string): Promise<{ pool: Pool; admin: AdminServer
     const attempt = pool.request().next();
     attempt?.ended({ status: attempt.endpoint.id === 'good' ? 200 : 503 });
   }
-  const numbers = describePool(createPromMetrics());
+  const numbers = describeProxy(createPromMetrics());
+  const facts = {
+    url: 'http://127.0.0.1:1',
+    state: 'serving',
+    requests: 3,
+    active: 0,
+    outcomes: { answered: 1, cut: 0, failed: 2, refused: 0, cancelled: 0 },
+    replayBytes: 0,
+  } as const;
   const admin = await serveAdmin({
     host: '127.0.0.1',
     port: 0,
     token,
     routes: adminRoutes({
       queue: pool.queue,
-      numbers: () => numbers(pool.status()),
+      numbers: () => numbers({ ...facts, pool: pool.status() }),
       report: () => ({
-        proxy: { url: 'http://127.0.0.1:1', state: 'serving', selection: 'roundRobin', uptimeMs: 1 },
+        proxy: { ...facts, selection: 'roundRobin', uptimeMs: 1 },
         pool: pool.status(),
         queue: pool.queue.list(),
       }),
@@ -137,6 +145,7 @@ test('the numbers for Prometheus are those of the pool', async () => {
     'holdfast_endpoint_state{endpoint="bad",state="ejected"} 1',
     'holdfast_endpoint_state{endpoint="bad",state="healthy"} 0',
     'holdfast_pool_requests_total 3',
+    'holdfast_proxy_requests_total{outcome="failed"} 2',
     'holdfast_queue_size 2',
   ])
     expect(text.split('\n')).toContain(line);
