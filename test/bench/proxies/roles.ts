@@ -60,9 +60,8 @@ async function portkey(): Promise<{ info: { port: number } }> {
   // It draws while it starts, and prints each of its errors.
   console.log = console.error = () => {};
   process.stdout.write = () => true;
-  // Without types, and with none that would say more than this.
-  const gateway = '@portkey-ai/gateway/build/start-server.js';
-  await import(gateway);
+  // It has no types, and exports nothing.
+  await import(import.meta.resolve('@portkey-ai/gateway/build/start-server.js'));
   return { info: { port } };
 }
 
