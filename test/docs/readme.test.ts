@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { planOfFile } from '../../src/cli/proxy-plan.ts';
 import { freshReadme, README } from './readme.ts';
 
 const text = readFileSync(README, 'utf8');
@@ -59,6 +60,48 @@ test('the example of training runs, and learns what its nodes know', () => {
     ]);
     expect({ status, stdout }).toEqual({ status: 0, stdout: 'completed 20 2.000\n' });
   } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('the example of the proxy runs, and fails over', () => {
+  const upstreams = `
+    import { once } from 'node:events';
+    import { createServer } from 'node:http';
+    const spare = createServer((_, answer) => answer.end('from the spare one')).listen(0, '127.0.0.1');
+    const gone = createServer().listen(0, '127.0.0.1');
+    await Promise.all([once(spare, 'listening'), once(gone, 'listening')]);
+    const url = (server) => 'http://127.0.0.1:' + server.address().port;
+    const urls = [url(gone), url(spare)];
+    gone.close();
+    `;
+  const { status, stdout } = run('import { createProxy', [
+    ['import { createProxy', `${upstreams}import { createProxy`],
+    ['port: 7080', 'port: 0'],
+    ["'https://api.openai.com'", 'urls[0]'],
+    ["'https://llm.example.com'", 'urls[1]'],
+    [
+      '\n});\n',
+      "\n});\nconsole.log(await (await fetch(proxy.url + '/v1/models')).text());\nspare.close();\n",
+    ],
+  ]);
+  expect({ status, stdout }).toEqual({ status: 0, stdout: 'answered spare 2\nfrom the spare one\n' });
+});
+
+test('the file of the proxy is one that it takes', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-readme-'));
+  try {
+    const config = /```json\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
+    writeFileSync(join(folder, 'proxy.json'), config);
+    writeFileSync(join(folder, 'spare.key'), 'sk-spare');
+    vi.stubEnv('OPENAI_API_KEY', 'sk-main');
+    const { settings } = planOfFile(join(folder, 'proxy.json'));
+    expect(settings.endpoints.map(({ id, key }) => [id, key])).toEqual([
+      ['main', 'sk-main'],
+      ['spare', 'sk-spare'],
+    ]);
+  } finally {
+    vi.unstubAllEnvs();
     rmSync(folder, { recursive: true });
   }
 });
