@@ -16,6 +16,8 @@ import {
   type Preset,
 } from '../links/options.ts';
 import type { Clock, Dialer, Log, Random } from '../ports.ts';
+import { Collector } from '../inspect/stream/collector.ts';
+import { Forwarder } from '../inspect/stream/forwarder.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { FrameType } from '../protocol/frames.ts';
 import { defaults, limits } from '../protocol/limits.ts';
@@ -44,6 +46,8 @@ export interface ClientOptions extends Partial<LinkTimes & ExecutionTimes> {
   readonly onEnded?: ((error: HoldfastError) => void) | undefined;
   /** @default a log on standard error */
   readonly log?: Log | undefined;
+  /** Whether viewers of the hub may see its machines, as the hub shows them. @default true */
+  readonly inspect?: boolean | undefined;
   /**
    * Gets a record of each event that an actor of it took; it must read the record at once. `createTransitionFile` keeps
    * them, and `holdfast conform` checks them. @default none, which costs nothing
@@ -181,6 +185,7 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
       questions.delete(number);
     },
   };
+  const inspection = options.inspect === false ? undefined : forward();
   const link = new Link({
     system,
     dialer: ports.dialer,
@@ -200,8 +205,16 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
       ordinals: () => [],
     },
     user,
+    inspection,
   });
   link.connect();
+
+  function forward(): Forwarder {
+    const { clock } = ports;
+    const collector = new Collector({ clock, process: `client/${id}/${run}`, role: 'client', name: id });
+    collector.add(system);
+    return new Forwarder(clock, collector);
+  }
 
   function question(ask: object): Promise<AnswerMessage> {
     return new Promise((resolve, reject) => {

@@ -54,6 +54,7 @@ const peerFrames: ReadonlySet<number> = new Set([
   FrameType.FATE,
   FrameType.ASK,
   FrameType.ROSTER,
+  FrameType.INSPECT,
 ]);
 
 /** It is its own socket's listener and its outbox's port: thousands of connections are cheaper without objects in between. */

@@ -207,8 +207,9 @@ class RunningHub implements Hub {
     for (const member of [...this.#members.values()]) if (member.state !== 'absent') member.drain();
     this.#router.stopAccepting();
     await callsAtRest(this.#router, this.#ports.clock, this.#resolved.drainTimeoutMs);
-    this.#inspection?.server.close(CloseCode.UNAVAILABLE, 'the hub stops');
     this.#connections.breakOff(CloseCode.UNAVAILABLE, 'the hub stops');
+    // After the peers: they go on telling, and the next hub hears how they came back.
+    this.#inspection?.server.close(CloseCode.UNAVAILABLE, 'the hub stops');
     await this.#listening?.close();
     this.#router.stop();
     this.#ticker.stop();
@@ -310,6 +311,7 @@ class RunningHub implements Hub {
         if (how === 'superseded') this.#replaced.add(member.instance);
         this.#remove(member);
       },
+      streams: this.#inspection?.streams,
       questions: new Questions({
         clock: this.#ports.clock,
         status: () => this.status(),
@@ -371,6 +373,7 @@ class RunningHub implements Hub {
     this.#members.delete(member.instance);
     this.#numbers.free(member.number);
     this.#watchers.gone(member);
+    this.#inspection?.streams.gone(member);
   }
 
   #membersOf(role: 'node' | 'client'): Member[] {

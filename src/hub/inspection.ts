@@ -16,6 +16,7 @@ import { Exhibits, type Exhibit, type Inspection } from './exhibits.ts';
 import { FleetRows } from './fleet-rows.ts';
 import type { Member } from './member.ts';
 import type { InspectOptions } from './options.ts';
+import { PeerStreams } from './peer-streams.ts';
 import type { Hub } from './status.ts';
 
 export interface HubInspectionOptions {
@@ -35,6 +36,7 @@ const DONE = { drain: 'drains', undrain: 'takes work again', disconnect: 'was di
 export class HubInspection implements Inspection {
   readonly collector: Collector;
   readonly server: StreamServer;
+  readonly streams: PeerStreams;
   readonly #options: HubInspectionOptions;
   readonly #rows: FleetRows;
   readonly #exhibits = new Exhibits();
@@ -52,6 +54,13 @@ export class HubInspection implements Inspection {
       shown: () => this.#exhibits.shown(),
       tell: (message) => this.server.tell(message),
     });
+    this.streams = new PeerStreams({
+      clock,
+      collector: this.collector,
+      payloads: options.inspect.payloads,
+      known: (machine) => this.server.truth.machines.get(machine),
+      tell: (message) => this.server.tell(message),
+    });
     this.server = new StreamServer({
       clock,
       log,
@@ -64,8 +73,10 @@ export class HubInspection implements Inspection {
         this.collector.start(this.server.tell, { contexts, payloads, stepsPerSecond });
         this.#rows.stop();
         this.#rows.start();
+        this.streams.begin({ contexts });
       },
       end: () => {
+        this.streams.end();
         this.collector.stop();
         this.#rows.stop();
       },

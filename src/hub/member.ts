@@ -21,6 +21,7 @@ import { hex } from '../protocol/read.ts';
 import type { Encoding } from '../protocol/values.ts';
 import type { Accepted, Owner } from './accepted.ts';
 import type { History } from './histories.ts';
+import type { PeerStreams } from './peer-streams.ts';
 import type { Questions } from './questions.ts';
 import { noteSession } from './session-log.ts';
 import { encodeSync } from './sync.ts';
@@ -42,6 +43,8 @@ export interface Home {
   moved(member: Member, session: string): void;
   ended(member: Member, how: 'expired' | 'superseded', reason: string): void;
   readonly questions: Questions;
+  /** Undefined when nobody can look. */
+  readonly streams: PeerStreams | undefined;
 }
 
 export class Member implements Owner {
@@ -133,7 +136,9 @@ export class Member implements Owner {
   register(link: Accepted, message: RegisterMessage): void {
     this.#pending = { link, message };
     const { epoch, registrationEpoch } = message;
-    this.#tell({ type: 'registration.received', epoch, registrationEpoch });
+    const tell = (): void => this.#tell({ type: 'registration.received', epoch, registrationEpoch });
+    if (this.#home.streams === undefined) tell();
+    else this.#home.streams.registering(this, link, message, tell);
     this.#pending = undefined;
   }
 
@@ -164,8 +169,6 @@ export class Member implements Owner {
     this.actor.stop();
     this.#leave();
   }
-
-  // ---- what the link tells ----
 
   heard(): void {
     if (this.#link === undefined) return;
@@ -199,6 +202,9 @@ export class Member implements Owner {
         this.#home.router.nodeFrame(this.#node, type, flags, peer, id, bytes, start, end);
       return;
     }
+    const { streams } = this.#home;
+    if (type === FrameType.INSPECT) return streams?.received(this, flags, id, bytes, start, end);
+    streams?.reading(this);
     const link = this.#link;
     if (link === undefined) return;
     switch (type) {
@@ -228,8 +234,6 @@ export class Member implements Owner {
         );
     }
   }
-
-  // ---- what the session machine says ----
 
   #spawn(message: RegisterMessage): Actor<typeof sessionMachine> {
     const home = this.#home;

@@ -5,36 +5,25 @@ import type { connectionMachine } from '../../machines/connection.ts';
 import { statePath, type System, type Transition } from '../actors/index.ts';
 import type { Dialer, Log, Random, Socket } from '../ports.ts';
 import { digestOf } from '../protocol/digest.ts';
-import { HoldfastError, ProtocolViolation } from '../protocol/errors.ts';
-import { CloseCode, FrameType } from '../protocol/frames.ts';
+import { ProtocolViolation, type HoldfastError } from '../protocol/errors.ts';
+import { CloseCode, Flag, FrameType } from '../protocol/frames.ts';
 import { SUBPROTOCOL } from '../protocol/limits.ts';
 import {
   readChecked,
+  readInspect,
   readDraining,
   readRefused,
   readRegistered,
   readReplaced,
 } from '../protocol/messages.ts';
-import type { RegisteredMessage, RegisterMessage } from '../protocol/messages.ts';
+import type { RegisteredMessage } from '../protocol/messages.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import { copyBytes, readFrames, unexpectedType, type FrameHandler } from '../protocol/read.ts';
-import type { Encoding } from '../protocol/values.ts';
+import { decodeText } from '../protocol/text.ts';
 import { dial, type Connection, type Speaker } from './dialer.ts';
+import { endingOf } from './ending.ts';
+import type { Identity, LinkInspection } from './identity.ts';
 import type { LinkTimes } from './options.ts';
-
-/** Who dials, as the hub is told. */
-export interface Identity {
-  readonly role: 'node' | 'client';
-  readonly id: string;
-  readonly instance: string;
-  readonly token: string | undefined;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly maxConcurrent: number;
-  readonly encodings: readonly Encoding[];
-  functions(): readonly string[];
-  /** What the hubs that it was with called it; none for clients. */
-  ordinals(): RegisterMessage['ordinals'];
-}
 
 /** Who uses the link: a node's executor or a client's caller. */
 export interface LinkUser extends FrameHandler {
@@ -62,6 +51,8 @@ export interface LinkOptions {
   readonly times: LinkTimes;
   readonly identity: Identity;
   readonly user: LinkUser;
+  /** @default none: nobody can look */
+  readonly inspection?: LinkInspection | undefined;
   onTransition?(transition: Transition<typeof connectionMachine>): void;
 }
 
@@ -221,6 +212,8 @@ export class Link {
   #register(_socket: Socket, registration: { epoch: number; registrationEpoch: number }): void {
     this.#registering = registration;
     const { role, id, instance, token, labels, maxConcurrent, encodings, functions } = this.#options.identity;
+    const { inspection } = this.#options;
+    const step = inspection?.stamp();
     this.#detach();
     this.#frames()?.json(FrameType.REGISTER, 0, 0, 0, {
       role,
@@ -233,6 +226,7 @@ export class Link {
       maxConcurrent,
       encodings,
       ordinals: this.#options.identity.ordinals(),
+      ...(inspection === undefined ? {} : { inspects: true, step }),
       version: SUBPROTOCOL,
       heartbeatIntervalMs: this.#options.times.heartbeatIntervalMs,
       heartbeatTimeoutMs: this.#options.times.heartbeatTimeoutMs,
@@ -258,14 +252,24 @@ export class Link {
 
   readonly #handler: FrameHandler = {
     frame: (type, flags, peer, id, bytes, start, end) => {
+      if (type === FrameType.INSPECT) return this.#inspected(flags, id, bytes, start, end);
       if (type >= FrameType.CALL) {
         if (type > FrameType.ROSTER) throw unexpectedType(type, 'a hub');
         if (this.#outbox !== undefined) this.#options.user.frame(type, flags, peer, id, bytes, start, end);
         return;
       }
       this.#control(type, flags, peer, id, bytes, start, end);
+      this.#options.inspection?.read();
     },
   };
+
+  #inspected(flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+    const { inspection } = this.#options;
+    const outbox = this.#frames();
+    if (inspection === undefined || outbox === undefined) throw unexpectedType(FrameType.INSPECT, 'a hub');
+    if ((flags & Flag.STAMP) !== 0) inspection.stamped(decodeText(bytes, start, end), id);
+    else inspection.asked(readInspect(bytes, start, end), outbox);
+  }
 
   #control(
     type: number,
@@ -335,8 +339,10 @@ export class Link {
     const outbox = this.#frames();
     const bytes = this.#syncBytes ?? new Uint8Array();
     this.#syncBytes = undefined;
+    const step = this.#options.inspection?.stamp();
     try {
       await this.#options.user.synced(bytes);
+      outbox?.writeStamp(step);
       // A link that ended meanwhile has another outbox, or none: this one drops what it is given.
       outbox?.json(FrameType.SYNCED, 0, 0, 0, registration);
     } catch (error) {
@@ -359,25 +365,16 @@ export class Link {
   #detach(): void {
     if (this.#outbox === undefined) return;
     this.#outbox = undefined;
+    this.#options.inspection?.detached();
     this.#options.user.detached();
   }
 
   #end(state: 'failed' | 'rejected' | 'shutdown', reason: string): void {
     this.#detach();
-    const error =
-      state === 'rejected'
-        ? new HoldfastError(`the hub refused ${this.#options.identity.id} for good: ${reason}`, {
-            code: reason.includes('took over') ? 'replaced' : 'registration_refused',
-            blame: 'remote',
-          })
-        : state === 'failed'
-          ? new HoldfastError(
-              `gave up on ${this.#options.url} after ${this.#options.times.maxRetryAttempts} attempts: ${reason}; ` +
-                'raise maxRetryAttempts (0 = for ever) or call connect() again',
-              { code: 'not_connected', retryable: true, blame: 'remote' },
-            )
-          : new HoldfastError(`${this.#options.identity.id} was stopped`, { code: 'stopped' });
+    const { identity, url, times } = this.#options;
+    const error = endingOf(state, reason, { id: identity.id, url, maxRetryAttempts: times.maxRetryAttempts });
     if (state !== 'failed') this.#ended = error;
+    this.#options.inspection?.stop();
     for (const { failed } of this.#waiters.splice(0)) failed(error);
     for (const stopped of this.#stopWaiters.splice(0)) stopped();
     this.#options.user.ended(error);

@@ -16,6 +16,8 @@ import {
   type Preset,
 } from '../links/options.ts';
 import type { Clock, Dialer, Log, Random } from '../ports.ts';
+import { Collector } from '../inspect/stream/collector.ts';
+import { Forwarder } from '../inspect/stream/forwarder.ts';
 import type { HoldfastError } from '../protocol/errors.ts';
 import { defaults, limits } from '../protocol/limits.ts';
 import { decodeValue, type Encoding } from '../protocol/values.ts';
@@ -46,6 +48,8 @@ export interface NodeOptions extends Partial<LinkTimes & ExecutionTimes> {
   readonly onEnded?: ((error: HoldfastError) => void) | undefined;
   /** @default a log on standard error */
   readonly log?: Log | undefined;
+  /** Whether viewers of the hub may see its machines, as the hub shows them. @default true */
+  readonly inspect?: boolean | undefined;
   /**
    * Gets a record of each event that an actor of it took; it must read the record at once. `createTransitionFile` keeps
    * them, and `holdfast conform` checks them. @default none, which costs nothing
@@ -155,6 +159,7 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
     frame: (type, flags, peer, number, bytes, start, end) =>
       executor.frame(type, flags, peer, number, bytes, start, end),
   };
+  const inspection = options.inspect === false ? undefined : forward();
   const link = new Link({
     system,
     dialer: ports.dialer,
@@ -174,8 +179,17 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
       ordinals: () => ordinals,
     },
     user,
+    inspection,
   });
   link.connect();
+
+  function forward(): Forwarder {
+    const { clock } = ports;
+    const collector = new Collector({ clock, process: `node/${id}/${run}`, role: 'node', name: id });
+    collector.add(system);
+    return new Forwarder(clock, collector);
+  }
+
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= link.stop().then(() => system.stop()));
   return {

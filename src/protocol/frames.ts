@@ -43,6 +43,8 @@ export const FrameType = {
   ANSWER: 0x1d, // hub → peer, id: question
   // Which nodes may get a client's calls. Only to clients that take part, which answer it.
   ROSTER: 0x1e, // hub → client, id: the highest ordinal; client → hub, without payload
+  // What the peer's machines do, while somebody looks. Only to peers that offered it, and from those that were asked.
+  INSPECT: 0x1f, // hub → peer: on or off; peer → hub: messages of its stream; with STAMP, either way, id: a Lamport clock
 } as const;
 
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
@@ -58,6 +60,8 @@ export const Flag = {
   MSGPACK: 0x08,
   /** CALL to a hub: journaled before it is sent on. QUERY: the hub asks by itself, of journaled calls. */
   DURABLE: 0x10,
+  /** INSPECT: the next frame was sent by this step; the payload is the id of its actor, in UTF-8. */
+  STAMP: 0x20,
 } as const;
 
 /** What became of an attempt, as FATE says it. */

@@ -12,6 +12,7 @@
 import * as z from 'zod';
 import { ProtocolViolation } from './errors.ts';
 import { CloseCode } from './frames.ts';
+import { limits } from './limits.ts';
 import { isHarmless } from './messages.ts';
 
 export const INSPECT_SUBPROTOCOL = 'holdfast.inspect.v1';
@@ -21,8 +22,6 @@ export const INSPECT_VERSION = 1;
 export const inspectLimits = {
   /** Longest message of a viewer; it only asks. */
   maxAskBytes: 16_384,
-  /** Longest id of an actor: a path of names. */
-  maxActorLength: 1_024,
   /** Arrays and objects inside one another: machines nest, and each state takes two levels. */
   maxDepth: 100,
 } as const;
@@ -37,7 +36,7 @@ function isStateValue(value: unknown): boolean {
 
 const count = z.int().min(0);
 const milliseconds = z.number();
-const id = z.string().min(1).max(inspectLimits.maxActorLength);
+const id = z.string().min(1).max(limits.maxActorLength);
 const state = z.custom<StateValue>(isStateValue, 'must be a state value');
 const status = z.enum(['done', 'stopped', 'error']);
 const role = z.enum(['hub', 'node', 'client', 'proxy', 'app', 'checker']);
@@ -259,7 +258,7 @@ const ask = z.object({
   id: count,
   operation,
   /** Id of the node, of the endpoint, or of the pool. */
-  target: z.string().max(inspectLimits.maxActorLength).optional(),
+  target: z.string().max(limits.maxActorLength).optional(),
 });
 
 const viewerSaid = z.discriminatedUnion('kind', [open, ask]);

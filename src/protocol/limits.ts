@@ -69,6 +69,8 @@ export const limits = {
   /** Questions of one peer to the hub that wait for their answer. */
   maxQuestions: 1_024,
   maxNameLength: 256,
+  /** Id of an actor in an inspection stream: a path of names. */
+  maxActorLength: 1_024,
   maxLabels: 64,
   /** Milliseconds: longer heartbeat times would keep the session of a peer that is gone. */
   maxHeartbeatMs: 3_600_000,

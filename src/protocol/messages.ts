@@ -62,6 +62,10 @@ export const schemas = {
       .array(z.object({ hub: name, ordinal: attempt }))
       .max(limits.maxFormerHubs)
       .optional(),
+    /** It tells what its machines do, when it is asked to. Left out by those that cannot. */
+    inspects: z.literal(true).optional(),
+    /** The step that sent this, while it is looked at. */
+    step: z.object({ actor: z.string().max(limits.maxActorLength), clock: count }).optional(),
     /** Version of the software, for people. */
     version: name,
   }),
@@ -121,6 +125,14 @@ export const schemas = {
     gone: z.array(ordinal).max(limits.maxRosterGone).optional(),
     nodes: runs.optional(),
   }),
+  /** Without `process` nobody looks any more. */
+  inspect: z.object({
+    /** The hub, as its own stream names it. */
+    process: z.string().max(limits.maxActorLength).optional(),
+    contexts: z.boolean().default(false),
+    payloads: z.enum(['redacted', 'shown']).default('redacted'),
+    stepsPerSecond: z.number().min(1).max(100_000).default(100),
+  }),
   /** `nodes` are answered in pages, the first at `from`. */
   ask: z.object({ ask: z.enum(['status', 'nodes']), from: count.default(0) }),
   answer: z.looseObject({
@@ -146,6 +158,7 @@ export type FailureCode = FailureMessage['code'];
 export type ResumedCall = z.infer<typeof resumedCall>;
 export type ResumeMessage = z.infer<typeof schemas.resume>;
 export type RosterMessage = z.infer<typeof schemas.roster>;
+export type InspectMessage = z.infer<typeof schemas.inspect>;
 export type AskMessage = z.infer<typeof schemas.ask>;
 export type AnswerMessage = z.infer<typeof schemas.answer>;
 
@@ -165,6 +178,7 @@ export const readChecked: Reader<CheckedMessage> = reader('CHECKED', schemas.che
 const readStrictFailure: Reader<FailureMessage> = reader('FAILURE', schemas.failure);
 export const readResume: Reader<ResumeMessage> = reader('RESUME', schemas.resume);
 export const readRoster: Reader<RosterMessage> = reader('ROSTER', schemas.roster);
+export const readInspect: Reader<InspectMessage> = reader('INSPECT', schemas.inspect);
 export const readAsk: Reader<AskMessage> = reader('ASK', schemas.ask);
 export const readAnswer: Reader<AnswerMessage> = reader('ANSWER', schemas.answer);
 

@@ -27,6 +27,9 @@ export interface OutboxPort {
   endOfTurn(fn: () => void): void;
 }
 
+/** Which step an effect belongs to that writes right now; undefined for none. */
+export type Stamp = () => { readonly actor?: string | undefined; readonly clock: number } | undefined;
+
 export interface OutboxOptions {
   /** Called once, when more waits than `limits` allow: the peer does not read. The bytes that wait stay until `close`. */
   onOverflow(waitingBytes: number): void;
@@ -45,6 +48,8 @@ export class Outbox {
   #overflow: 'below' | 'reported' = 'below';
   /** Items of flows with nothing waiting go straight into the page while there is room below the watermark. */
   #socket: 'open' | 'full' = 'open';
+  /** While somebody looks: control frames are preceded by the step that sent them. @default nobody looks */
+  stamp: Stamp | undefined;
   readonly #onEndOfTurn = (): void => this.flush();
 
   constructor(port: OutboxPort, options: OutboxOptions) {
@@ -75,6 +80,7 @@ export class Outbox {
     if (this.#state === 'closed') return;
     const length = end - start;
     if (length > maxPayloadBytes(type)) throw tooLong(type, length);
+    if (this.stamp !== undefined && type !== FrameType.INSPECT) this.writeStamp(this.stamp());
     if (this.#lane.size > 0 && type === FrameType.FAILURE) {
       const flow = this.#lane.find(peer, id);
       if (flow !== undefined && flow.first !== undefined) {
@@ -220,6 +226,15 @@ export class Outbox {
     // A socket that took everything will not report that it is empty again.
     if (left === 0 && this.#lane.ready) this.#schedule();
     this.#lane.notify();
+  }
+
+  /** Says which step the next frame belongs to: for one that is written later than its effect was performed. */
+  writeStamp(step: ReturnType<Stamp>): void {
+    if (this.stamp === undefined || this.#state === 'closed') return;
+    if (step?.actor === undefined || step.clock > 0xffff_ffff) return;
+    const actor = utf8Encoder.encode(step.actor);
+    if (actor.length <= limits.maxActorLength)
+      this.#writeFrame(FrameType.INSPECT, Flag.STAMP, 0, step.clock, actor, 0, actor.length);
   }
 
   /** Drops what waits; later writes are dropped silently. */

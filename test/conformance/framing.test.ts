@@ -33,7 +33,7 @@ const violations: readonly (readonly [rule: string, message: Uint8Array, code: n
     CloseCode.LIMIT_EXCEEDED,
   ],
   ['A frame of type 0', frame(0), CloseCode.UNEXPECTED_TYPE],
-  ['A frame of the first type beyond the last', frame(0x1f), CloseCode.UNEXPECTED_TYPE],
+  ['A frame of the first type beyond the last', frame(0x20), CloseCode.UNEXPECTED_TYPE],
   ['A frame of type 255', frame(0xff), CloseCode.UNEXPECTED_TYPE],
 ];
 

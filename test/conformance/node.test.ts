@@ -369,7 +369,7 @@ describe('From a hub,', () => {
 
   it('frames before the faulty one count, frames behind it do not', async () => {
     const { node, peer } = await connected();
-    peer.send(introduce(), call(1, '["one"]'), frame(0x1f, ''), call(2, '["two"]'));
+    peer.send(introduce(), call(1, '["one"]'), frame(0x20, ''), call(2, '["two"]'));
     await peer.closed;
     expect(node.it.status().totalExecuted).toBe(1);
   });

@@ -53,9 +53,9 @@ interface Watching {
   readonly tell: (message: Told) => void;
   readonly contexts: boolean;
   readonly payloads: Payloads;
-  readonly bucket: Bucket;
+  bucket: Bucket;
   readonly followed: Map<string, Followed>;
-  readonly machines: Set<string>;
+  readonly machines: Map<string, AnyStateMachine>;
   readonly ends: (() => void)[];
   readonly causes: WeakMap<EventObject, Cause>;
 }
@@ -119,7 +119,7 @@ export class Collector {
       payloads: wishes.payloads ?? 'redacted',
       bucket: new Bucket(wishes.stepsPerSecond ?? STEPS_PER_SECOND, now),
       followed: new Map(),
-      machines: new Set(),
+      machines: new Map(),
       ends: [],
       causes: new WeakMap(),
     };
@@ -129,6 +129,19 @@ export class Collector {
       watching.ends.push(source.watch((record) => this.#record(watching, record)));
     this.#present(watching);
     for (const sampled of this.#sampled) watching.ends.push(sampled.follow(this));
+  }
+
+  /** Tells whoever is told now once more who this is, then what `before` tells, then where every actor stands. */
+  again({ stepsPerSecond = STEPS_PER_SECOND }: Wishes, before: () => void): void {
+    const watching = this.#watching;
+    if (watching === undefined) return;
+    const { process, role, name } = this.#options;
+    const now = this.#clock.now();
+    watching.bucket = new Bucket(stepsPerSecond, now);
+    watching.tell({ kind: 'process', process, role, name, at: now, state: 'here' });
+    for (const machine of watching.machines.values()) this.#tellMachine(watching, machine);
+    before();
+    this.#present(watching);
   }
 
   stop(): void {
@@ -294,7 +307,11 @@ export class Collector {
 
   #sayMachine(watching: Watching, machine: AnyStateMachine): void {
     if (watching.machines.has(machine.id)) return;
-    watching.machines.add(machine.id);
+    watching.machines.set(machine.id, machine);
+    this.#tellMachine(watching, machine);
+  }
+
+  #tellMachine(watching: Watching, machine: AnyStateMachine): void {
     watching.tell({ kind: 'machine', machine: machine.id, document: documentOf(machine) });
   }
 
