@@ -31,16 +31,13 @@ async function listen(options: HttpListenOptions): Promise<Listening> {
     noDelay: true,
   });
   server.maxConnections = options.maxConnections;
-  const open = new Set<NetSocket>();
-  /** Exchanges under way on each connection: clients may send the next request before they have their answer. */
-  const busy = new Map<Duplex, number>();
+  const open = new Map<Duplex, Connection>();
   const forget = function (this: NetSocket): void {
     open.delete(this);
-    busy.delete(this);
   };
-  server.on('connection', (connection: NetSocket) => {
-    open.add(connection);
-    connection.once('close', forget);
+  server.on('connection', (socket: NetSocket) => {
+    open.set(socket, { busy: 0, newest: undefined });
+    socket.once('close', forget);
   });
 
   const take = (
@@ -49,12 +46,16 @@ async function listen(options: HttpListenOptions): Promise<Listening> {
     expects: 'nothing' | 'continue',
   ): void => {
     const { socket } = request;
-    busy.set(socket, (busy.get(socket) ?? 0) + 1);
-    response.once('close', () => {
-      const left = (busy.get(socket) ?? 1) - 1;
-      if (left > 0) busy.set(socket, left);
-      else busy.delete(socket);
-    });
+    // It has no version, and no headers: what comes next on the connection is anybody's guess.
+    if (request.httpVersionMajor !== 1) return refuse(socket, options.refuse('malformed'));
+    const connection = open.get(socket);
+    if (connection !== undefined) {
+      connection.busy += 1;
+      connection.newest = response;
+      response.once('close', () => {
+        connection.busy -= 1;
+      });
+    }
     options.exchange(new NodeExchange(request, response, expects));
   };
   server.on('request', (request, response) => take(request, response, 'nothing'));
@@ -63,8 +64,7 @@ async function listen(options: HttpListenOptions): Promise<Listening> {
     refuse(socket, options.refuse('tunnel')),
   );
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-    // An answer now would be taken for that of a request before.
-    if (!socket.writable || busy.has(socket) || error.code === 'ECONNRESET') socket.destroy();
+    if (!socket.writable || !isNextAnswer(open.get(socket)) || error.code === 'ECONNRESET') socket.destroy();
     else refuse(socket, options.refuse(problemOf(error.code)));
   });
 
@@ -83,13 +83,26 @@ async function listen(options: HttpListenOptions): Promise<Listening> {
     close() {
       stopAccepting();
       // What was written goes out first, to those who take it.
-      for (const connection of open) connection.destroySoon();
+      for (const socket of open.keys()) (socket as NetSocket).destroySoon();
       const timer = setTimeout(() => {
-        for (const connection of open) connection.destroy();
+        for (const socket of open.keys()) socket.destroy();
       }, LINGER_MS);
       return ended.finally(() => clearTimeout(timer));
     },
   };
+}
+
+interface Connection {
+  /** Exchanges under way: clients may send the next request before they have their answer. */
+  busy: number;
+  newest: ServerResponse | undefined;
+}
+
+/** Whether an answer now is taken for one to what is wrong, and not for that of a request before. */
+function isNextAnswer({ busy, newest }: Connection = { busy: 0, newest: undefined }): boolean {
+  if (busy === 0 || newest === undefined) return true;
+  // It is the body of the only request that is wrong.
+  return busy === 1 && !newest.req.complete && !newest.headersSent;
 }
 
 function started(server: Server, { host, port }: HttpListenOptions): Promise<void> {

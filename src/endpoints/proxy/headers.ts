@@ -32,6 +32,8 @@ export interface RequestHeaders {
   readonly idempotencyKey: string | undefined;
   readonly upgrade: string | undefined;
   readonly via: string | undefined;
+  /** How many there are: with two, servers do not agree on which counts. */
+  readonly hosts: number;
 }
 
 /** Names that `Connection` lists are of the connection, too. */
@@ -55,12 +57,14 @@ export function readRequestHeaders(headers: HeaderList): RequestHeaders {
   let idempotencyKey: string | undefined;
   let upgrade: string | undefined;
   let via: string | undefined;
+  let hosts = 0;
   for (let i = 0; i < headers.length; i += 2) {
     const name = (headers[i] ?? '').toLowerCase();
     const value = headers[i + 1] ?? '';
     if (OF_CONNECTION.has(name)) {
       if (name === 'connection') listed = listedIn(value, listed);
       else if (name === 'upgrade') upgrade ??= value;
+      else if (name === 'host') hosts += 1;
       continue;
     }
     if (CREDENTIALS.has(name)) {
@@ -81,6 +85,7 @@ export function readRequestHeaders(headers: HeaderList): RequestHeaders {
     idempotencyKey,
     upgrade,
     via,
+    hosts,
   };
 }
 

@@ -42,6 +42,8 @@ export function refusalOf(
     };
   if (!METHODS.has(exchange.method))
     return { code: 'method_refused', message: `the proxy does not pass ${exchange.method} on` };
+  if (headers.hosts > 1)
+    return { code: 'malformed_request', message: `the request has ${headers.hosts} Host headers; send one` };
   const target = readRequestTarget(exchange.target);
   if ('problem' in target) {
     const [code, message] = TARGET_PROBLEMS[target.problem];
