@@ -28,6 +28,8 @@ export interface ViewProps {
   readonly watch: Watch;
   /** Shows another place; `replace` leaves no way back to this one (for filters that are being typed). */
   go(place: Partial<Place>, how?: 'push' | 'replace'): void;
+  /** Tells the person something, for a while. */
+  say(tone: 'good' | 'bad', message: string): void;
 }
 
 const views: ReadonlySet<string> = new Set<ViewName>(['fleet', 'machine', 'sequence', 'simulate']);

@@ -2,6 +2,7 @@
 // Invariant: pure; a step that is older than what is known adds to the past and leaves the present alone.
 import { statePath } from '../../src/engine/state-path.ts';
 import type { ActorNow, StateValue, Step, TimerNow } from '../../src/protocol/inspection.ts';
+import { stateLabel } from './state-label.ts';
 import { actorKey, transitionKey, type ActorView, type Stay } from './model.ts';
 
 /** States of the past that an actor keeps. */
@@ -16,9 +17,10 @@ export function pathOf(state: StateValue | null): string {
 
 export function actorFrom(now: ActorNow, process: string, before: ActorView | undefined): ActorView {
   const path = pathOf(now.state);
-  const stay: Stay = { path, at: now.since };
+  const label = stateLabel(path);
+  const stay: Stay = { label, at: now.since };
   const trail =
-    before === undefined ? [stay] : before.path === path ? before.trail : inserted(before.trail, stay);
+    before === undefined ? [stay] : before.label === label ? before.trail : inserted(before.trail, stay);
   return {
     key: actorKey(process, now.actor),
     process,
@@ -29,6 +31,7 @@ export function actorFrom(now: ActorNow, process: string, before: ActorView | un
     since: now.since,
     state: now.state,
     path,
+    label,
     status: 'active',
     context: now.context,
     timers: now.timers ?? noTimers,
@@ -41,10 +44,11 @@ export function actorFrom(now: ActorNow, process: string, before: ActorView | un
 export function actorAfter(step: Step, before: ActorView | undefined): ActorView {
   const from = step.from === null ? '' : pathOf(step.from);
   const path = pathOf(step.to);
+  const label = stateLabel(path);
   const taken = counted(before?.taken, transitionKey(from, step.event.type, path));
   if (before !== undefined && step.seq <= before.seq) {
     // It comes late: a node's steps of while it was cut off, after a `present` that says where they led.
-    const trail = from === path ? before.trail : inserted(before.trail, { path, at: step.at });
+    const trail = stateLabel(from) === label ? before.trail : inserted(before.trail, { label, at: step.at });
     return { ...before, taken, trail };
   }
   const stays = before !== undefined && before.path === path;
@@ -58,11 +62,15 @@ export function actorAfter(step: Step, before: ActorView | undefined): ActorView
     since: stays ? before.since : step.at,
     state: step.to,
     path,
+    label,
     status: step.status ?? 'active',
     context: step.context ?? before?.context,
     timers: timersAfter(step, before?.timers ?? noTimers),
     taken,
-    trail: stays ? before.trail : inserted(before?.trail ?? [], { path, at: step.at }),
+    trail:
+      before !== undefined && before.label === label
+        ? before.trail
+        : inserted(before?.trail ?? [], { label, at: step.at }),
     last: step,
   };
 }
@@ -91,7 +99,7 @@ function inserted(trail: readonly Stay[], stay: Stay): readonly Stay[] {
   while (place > 0 && (trail[place - 1]?.at ?? 0) > stay.at) place -= 1;
   // A `present` and the step that it overtook tell of the same stay.
   const same = trail[place - 1];
-  if (same !== undefined && same.at === stay.at && same.path === stay.path) return trail;
+  if (same !== undefined && same.at === stay.at && same.label === stay.label) return trail;
   const longer = [...trail.slice(0, place), stay, ...trail.slice(place)];
   return longer.length > MAX_TRAIL ? longer.slice(-MAX_TRAIL) : longer;
 }

@@ -257,9 +257,9 @@ export class Fold implements Model {
     if (actor?.status !== 'active' || this.processes.get(actor.process)?.state === 'gone') return;
     const states = this.#tally(actor.machine)?.states;
     if (states === undefined) return;
-    const count = (states.get(actor.path) ?? 0) + by;
-    if (count > 0) states.set(actor.path, count);
-    else states.delete(actor.path);
+    const count = (states.get(actor.label) ?? 0) + by;
+    if (count > 0) states.set(actor.label, count);
+    else states.delete(actor.label);
   }
 
   #tally(machine: string): MachineTally | undefined {

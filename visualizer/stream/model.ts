@@ -22,9 +22,9 @@ export function actorKey(process: string, actor: string): ActorKey {
   return `${process} ${actor}`;
 }
 
-/** One state that an actor was in, and since when. */
+/** One state that an actor was in, and since when: its label, so that what goes on within a state is no new stay. */
 export interface Stay {
-  readonly path: string;
+  readonly label: string;
   readonly at: number;
 }
 
@@ -42,6 +42,8 @@ export interface ActorView {
   readonly state: StateValue | null;
   /** The state as people read it: `establishing.registering`. */
   readonly path: string;
+  /** The state in one word: `registering`. */
+  readonly label: string;
   readonly status: 'active' | 'done' | 'stopped' | 'error';
   readonly context?: unknown;
   readonly timers: readonly TimerNow[];
@@ -72,7 +74,7 @@ export interface MachineView {
   readonly document: MachineDocument | undefined;
   /** Of processes that know another machine of that name. */
   readonly documents: ReadonlyMap<string, MachineDocument>;
-  /** How many live actors are in each state, by path. */
+  /** How many live actors are in each state, by label. */
   readonly states: ReadonlyMap<string, number>;
   /** Of all actors that began, and of those that are shown, where some are left out. */
   readonly began: number;
