@@ -1,6 +1,11 @@
 // One request of node:http's server and the answer to it, as the port HttpExchange has it.
 // Invariant: an answer is either ended or cut, once; after that nothing is written and nobody is called.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  validateHeaderName,
+  validateHeaderValue,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 
 import type { HeaderList, HttpExchange } from '../ports.ts';
 
@@ -83,8 +88,14 @@ export class NodeExchange implements HttpExchange {
 
   start(status: number, reason: string, headers: HeaderList): void {
     if (this.#phase === 'over') return;
-    if (reason === '') this.#response.writeHead(status, headers as string[]);
-    else this.#response.writeHead(status, reason, headers as string[]);
+    const response = this.#response;
+    try {
+      if (reason === '') response.writeHead(status, headers as string[]);
+      else response.writeHead(status, reason, headers as string[]);
+    } catch {
+      // An upstream may say what must not be said; the rest of its answer is as good as any.
+      response.writeHead(status, passable(headers));
+    }
   }
 
   write(bytes: Uint8Array): 'more' | 'full' {
@@ -95,10 +106,10 @@ export class NodeExchange implements HttpExchange {
   end(bytes?: Uint8Array, trailers: HeaderList = []): void {
     if (this.#phase === 'over') return;
     this.#phase = 'over';
-    const { length } = trailers;
-    if (length > 0) {
+    if (trailers.length > 0) {
       const pairs: [string, string][] = [];
-      for (let i = 0; i < length; i += 2) pairs.push([trailers[i] ?? '', trailers[i + 1] ?? '']);
+      const list = passable(trailers);
+      for (let i = 0; i < list.length; i += 2) pairs.push([list[i] ?? '', list[i + 1] ?? '']);
       this.#response.addTrailers(pairs);
     }
     if (bytes === undefined) this.#response.end();
@@ -137,6 +148,22 @@ export class NodeExchange implements HttpExchange {
     request.removeAllListeners('data');
     request.resume();
   }
+}
+
+/** Without the headers that node:http refuses to send. */
+function passable(headers: HeaderList): string[] {
+  const list: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const [name = '', value = ''] = [headers[i], headers[i + 1]];
+    try {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+      list.push(name, value);
+    } catch {
+      // Left out.
+    }
+  }
+  return list;
 }
 
 /** The parser has made sure that there is one length at most, and none beside `Transfer-Encoding`. */

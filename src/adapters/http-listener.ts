@@ -21,7 +21,8 @@ async function listen(options: HttpListenOptions): Promise<Listening> {
   const server = createServer({
     // Whoever is lenient with what is ambiguous lets requests be smuggled.
     insecureHTTPParser: false,
-    requireHostHeader: true,
+    // Whoever takes the exchange looks, and says what is wrong.
+    requireHostHeader: false,
     maxHeaderSize: options.maxHeaderBytes,
     headersTimeout: options.headersTimeoutMs,
     // The time of a body is counted by those who forward it.

@@ -139,16 +139,21 @@ export interface RawAnswer {
   readonly head: string;
   /** After the head, as it is on the wire. */
   readonly body: string;
+  /** How the connection ended, when it did not end well. */
+  readonly error: string | undefined;
 }
 
 /** Writes this to the proxy, and reads until the connection ends: which the request asks for by `Connection: close`. */
 export async function sendRaw(proxy: Proxy, text: string): Promise<RawAnswer> {
   const socket = connect(proxy.port, proxy.host);
   let read = '';
+  let error: string | undefined;
   socket.on('data', (bytes) => {
     read += bytes.toString('latin1');
   });
-  socket.on('error', () => {});
+  socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+    error = code;
+  });
   const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
   socket.write(text);
   await closed;
@@ -158,6 +163,7 @@ export async function sendRaw(proxy: Proxy, text: string): Promise<RawAnswer> {
     status: Number(read.slice(9, 12)),
     head: read.slice(0, end),
     body: read.slice(end + 4),
+    error,
   };
 }
 

@@ -50,6 +50,7 @@ export function errorAnswer(error: ProxyError): ErrorAnswer {
   const [status] = KINDS[code];
   const headers = ['content-type', 'application/json', 'cache-control', 'no-store'];
   if (retryAfterS !== undefined) headers.push('retry-after', String(retryAfterS));
+  if (code === 'wrong_token') headers.push('www-authenticate', 'Bearer');
   if (code === 'method_refused') headers.push('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
   return { status, headers, body: bodyOf(error) };
 }

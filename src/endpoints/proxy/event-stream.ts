@@ -14,8 +14,11 @@ const PINGS = new Set(['ping', 'keepalive', 'keep-alive', 'heartbeat']);
 /** Cuts an event stream (WHATWG HTML, section 9.2) into runs of whole events. */
 export class EventStream {
   readonly #maxEventBytes: number;
-  /** Of an event that is not whole yet. */
-  #held: Uint8Array = EMPTY;
+  /** Of an event that is not whole yet, as they came. */
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  /** Their last two bytes: an end may begin there. */
+  #tail: Uint8Array = EMPTY;
   #opening: Opening = 'none';
   #form: 'named' | 'unnamed' = 'unnamed';
 
@@ -32,23 +35,34 @@ export class EventStream {
     return this.#form;
   }
 
-  /** Bytes of an event that has begun: whoever adds an event of its own ends this one first. */
+  /** Bytes of an event that has begun. */
   get rest(): Uint8Array {
-    return this.#held;
+    return joined(this.#held);
   }
 
   /** The whole events that are there now; what is left waits for its end. */
   take(chunk: Uint8Array): Uint8Array {
-    const bytes = this.#held.length === 0 ? chunk : joined(this.#held, chunk);
-    const end = lastEnd(bytes, this.#held.length);
-    if (end === 0 && bytes.length <= this.#maxEventBytes) {
-      this.#held = bytes;
+    const before = this.#tail.length;
+    const looked = before === 0 ? chunk : joined([this.#tail, chunk]);
+    const end = lastEnd(looked, before) - before;
+    if (end <= 0 && this.#heldBytes + chunk.length <= this.#maxEventBytes) {
+      this.#hold(chunk, looked);
       return EMPTY;
     }
-    const whole = end === 0 ? bytes : bytes.subarray(0, end);
-    this.#held = end === 0 ? EMPTY : bytes.subarray(end);
+    const part = end <= 0 ? chunk : chunk.subarray(0, end);
+    const whole = this.#held.length === 0 ? part : joined([...this.#held, part]);
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#tail = EMPTY;
+    if (end > 0 && end < chunk.length) this.#hold(chunk.subarray(end), chunk.subarray(end));
     if (this.#opening === 'none') this.#open(whole);
     return whole;
+  }
+
+  #hold(chunk: Uint8Array, looked: Uint8Array): void {
+    this.#held.push(chunk);
+    this.#heldBytes += chunk.length;
+    this.#tail = looked.subarray(-2);
   }
 
   /** Looks for the first event that counts. */
@@ -64,10 +78,17 @@ export class EventStream {
   }
 }
 
-function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(one.length + other.length);
-  bytes.set(one);
-  bytes.set(other, one.length);
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first = EMPTY] = parts;
+  if (parts.length < 2) return first;
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
   return bytes;
 }
 

@@ -63,8 +63,8 @@ export function readRequestHeaders(headers: HeaderList): RequestHeaders {
     const value = headers[i + 1] ?? '';
     if (OF_CONNECTION.has(name)) {
       if (name === 'connection') listed = listedIn(value, listed);
-      else if (name === 'upgrade') upgrade ??= value;
       else if (name === 'host') hosts += 1;
+      else if (name === 'upgrade') upgrade ??= value;
       continue;
     }
     if (CREDENTIALS.has(name)) {
@@ -158,6 +158,22 @@ export function readAnswerHeaders(headers: HeaderList): AnswerHeaders {
     retryAfter,
     date,
   };
+}
+
+/**
+ * Where a redirect leads, as the client may follow it: an address below the endpoint's own becomes one below the proxy's. To any
+ * other it is left alone.
+ */
+export function withLocation(
+  headers: HeaderList,
+  { origin, basePath }: { origin: string; basePath: string },
+): HeaderList {
+  const base = `${origin}${basePath}/`;
+  return headers.map((value, i) =>
+    headers[i - 1] === 'location' && i % 2 === 1 && value.startsWith(base)
+      ? value.slice(base.length - 1)
+      : value,
+  );
 }
 
 export function headerOf(headers: HeaderList, lowerName: string): string | undefined {

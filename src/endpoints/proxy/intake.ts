@@ -6,7 +6,8 @@ import { headerOf, type RequestHeaders } from './headers.ts';
 import type { Affinity, ProxyLimits } from './options.ts';
 import { readRequestTarget } from './target.ts';
 
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY']);
+/** They are for the connection, or send back what others sent. */
+const REFUSED_METHODS = new Set(['CONNECT', 'TRACE']);
 /** RFC 9110, section 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'QUERY']);
 
@@ -34,16 +35,17 @@ export function refusalOf(
   headers: RequestHeaders,
   { limits, settings: { token }, pseudonym }: Intake,
 ): ProxyError | undefined {
+  // RFC 9112, section 3.2. It names no endpoint; but the next server might read another one of two.
+  if (headers.hosts > 1 || (headers.hosts === 0 && exchange.version === '1.1'))
+    return { code: 'malformed_request', message: `the request has ${headers.hosts} Host headers; send one` };
   if (token !== undefined && !shows(headers, token))
     return {
       code: 'wrong_token',
       message:
         'the proxy asks for its token, as `Authorization: Bearer` or `x-api-key`; the request has none, or another',
     };
-  if (!METHODS.has(exchange.method))
+  if (REFUSED_METHODS.has(exchange.method))
     return { code: 'method_refused', message: `the proxy does not pass ${exchange.method} on` };
-  if (headers.hosts > 1)
-    return { code: 'malformed_request', message: `the request has ${headers.hosts} Host headers; send one` };
   const target = readRequestTarget(exchange.target);
   if ('problem' in target) {
     const [code, message] = TARGET_PROBLEMS[target.problem];

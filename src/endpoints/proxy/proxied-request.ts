@@ -135,8 +135,7 @@ export class ProxiedRequest implements AttemptOwner {
     this.#open.delete(attempt);
     if (attempt.status > 0) this.#kept = attempt;
     if (this.#phase !== 'open' || this.#open.size > 0 || this.#backoff !== undefined) return 'replaced';
-    if (!verdict.retryable || !this.#isBodyThere) return 'last';
-    return this.#next() ? 'replaced' : 'last';
+    return verdict.retryable && this.#isBodyThere && this.#next() ? 'replaced' : 'last';
   }
 
   exhausted(fault: TransportFault): void {
@@ -150,7 +149,10 @@ export class ProxiedRequest implements AttemptOwner {
     }
     if (refusal === 'stopped') return this.stop();
     const code = refusal === 'deadline' ? 'deadline_exceeded' : codeOf(fault);
-    const why = this.#request?.explain() ?? '';
+    const why =
+      refusal !== undefined || this.#isBodyThere
+        ? (this.#request?.explain() ?? '')
+        : 'its body was sent, and is too long to be kept for another attempt; see limits.replayBytes';
     this.#answerError(
       {
         code,

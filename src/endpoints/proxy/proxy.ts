@@ -78,6 +78,8 @@ export async function openProxy(options: ProxyOptions, ports: ProxyPorts): Promi
   const limits = resolveLimits(options.limits);
   const settings = resolveSettings(options);
   const targets = targetsOf(options.endpoints);
+  const { host = '127.0.0.1' } = options;
+  checkExposure(host, options);
   const port = checkWhole('port', options.port ?? 0, 0, 65_535);
   checkWhole('drainTimeoutMs', options.drainTimeoutMs ?? DRAIN_MS, 0, 86_400_000);
   const upstream = ports.upstream({
@@ -85,11 +87,10 @@ export async function openProxy(options: ProxyOptions, ports: ProxyPorts): Promi
     connectTimeoutMs: settings.timeouts.connectMs + 1_000,
   });
   const { healthCheck, probe = healthCheck && httpProbe(healthCheck, upstream) } = options;
-  const { host = '127.0.0.1', endpoints: _, ...poolOptions } = options;
-  const pool = await openPool({ ...poolOptions, probe, endpoints: targets }, ports);
+  const pool = await openPool({ ...options, probe, endpoints: targets }, ports);
   const proxy = new RunningProxy({ options, limits, settings, pool, upstream, ports });
   try {
-    await proxy.listen(host, port);
+    await proxy.listen(port);
   } catch (error) {
     await proxy.stop();
     throw error;
@@ -102,6 +103,16 @@ const DRAIN_MS = 30_000;
 function targetsOf(endpoints: ProxyOptions['endpoints']): Target[] {
   if (!Array.isArray(endpoints)) throw invalidOption('endpoints', endpoints, 'give a list of { id, url }');
   return endpoints.map((endpoint) => targetOf(endpoint));
+}
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
+
+/** Whoever can reach a proxy with keys of its own spends on them. @throws HoldfastError `invalid_option` */
+function checkExposure(host: string, { endpoints, token }: ProxySettings): void {
+  const keyed = endpoints.find(({ key }) => key !== undefined);
+  if (keyed === undefined || token !== undefined || LOOPBACK.test(host)) return;
+  const remedy = `endpoint ${keyed.id} has a key that anybody could use then; give a token, or listen on 127.0.0.1`;
+  throw invalidOption('host', host, remedy);
 }
 
 /** @throws HoldfastError `invalid_option` */
@@ -147,8 +158,9 @@ class RunningProxy implements Proxy, ProxyHome {
   readonly #drainTimeoutMs: number;
   readonly #active = new Set<Stoppable>();
   readonly #outcomes = { answered: 0, cut: 0, failed: 0, refused: 0, cancelled: 0 };
-  #given: Omit<ProxySettings, 'endpoints'>;
+  #given: ProxySettings;
   #settings: LiveSettings;
+  readonly #host: string;
   #listening: Listening | undefined;
   #state: 'serving' | 'draining' | 'stopped' = 'serving';
   #requests = 0;
@@ -171,16 +183,17 @@ class RunningProxy implements Proxy, ProxyHome {
     this.#classify = createClassifier(options.classification);
     this.#drainTimeoutMs = options.drainTimeoutMs ?? DRAIN_MS;
     this.#given = options;
+    this.#host = options.host ?? '127.0.0.1';
     this.#settings = settings;
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
   }
 
-  async listen(host: string, port: number): Promise<void> {
+  async listen(port: number): Promise<void> {
     const { timeouts } = this.#settings;
     this.#listening = await this.#ports.listener.listen({
-      host,
+      host: this.#host,
       port,
       maxHeaderBytes: this.limits.headerBytes,
       maxConnections: this.limits.connections,
@@ -237,11 +250,12 @@ class RunningProxy implements Proxy, ProxyHome {
   }
 
   update(settings: Partial<ProxySettings>): void {
-    const { endpoints, ...others } = settings;
-    const given = { ...this.#given, ...others };
+    const { endpoints = this.#given.endpoints } = settings;
+    const given = { ...this.#given, ...settings, endpoints };
     const resolved = resolveSettings(given);
-    const targets = endpoints === undefined ? undefined : targetsOf(endpoints);
-    if (targets !== undefined) {
+    const targets = targetsOf(endpoints);
+    checkExposure(this.#host, given);
+    if (settings.endpoints !== undefined) {
       this.pool.update(targets);
       this.upstream.keepOnly(new Set(targets.map(({ origin }) => origin)));
     }

@@ -13,7 +13,7 @@ import { HoldfastError } from '../../protocol/errors.ts';
 import type { TransportFault, VerdictKind } from '../classify.ts';
 import type { Attempt, AttemptEnd, Verdict } from '../request.ts';
 import { EventStream } from './event-stream.ts';
-import { readAnswerHeaders, type AnswerHeaders } from './headers.ts';
+import { readAnswerHeaders, withLocation, type AnswerHeaders } from './headers.ts';
 import type { ProxyTimeouts } from './options.ts';
 import type { AttemptRecord } from './record.ts';
 import type { ReplayBody } from './replay-body.ts';
@@ -100,7 +100,8 @@ export class UpstreamAttempt implements CallHandlers {
   }
 
   get headers(): HeaderList {
-    return this.#answer?.forward ?? [];
+    const { forward = [] } = this.#answer ?? {};
+    return this.#status >= 300 && this.#status < 400 ? withLocation(forward, this.target) : forward;
   }
 
   /** How the events of its stream are written; undefined when it is none that could be read. */
