@@ -29,7 +29,7 @@ export function EventsPanel({ subject, now, onMove }: EventsPanelProps) {
     );
   };
   return (
-    <section className="panel events" aria-label="What could happen next">
+    <section className="side events" aria-label="What could happen next">
       {list('Events that change the state', ({ verdict }) => verdict === 'moves')}
       <Delays now={now} onMove={onMove} />
       {list('Events that are taken note of', ({ verdict }) => verdict === 'stays')}

@@ -18,6 +18,7 @@ import { LogPanel } from './log-panel.tsx';
 import { fromLink, toLink, toSequence, toTest } from './path-text.ts';
 import { shownOf } from './shown.ts';
 import { Simulation, type Move, type Moment, type Simulated } from './simulation.ts';
+import '../machine/side.css';
 import './simulate.css';
 
 const subjects: Readonly<Record<string, Simulated>> = Object.fromEntries(

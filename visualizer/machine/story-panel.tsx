@@ -1,0 +1,55 @@
+// A counterexample in the checker's words: all its steps, the one that is shown, and the way on and back.
+// Invariant: each step opens the actor that it happened to, at the moment that it happened.
+import type { Step } from '../../src/protocol/inspection.ts';
+import type { ActorView } from '../stream/model.ts';
+import { actorPlace, type ViewProps } from '../view.ts';
+import { storyOf } from './steps.ts';
+
+export function StoryPanel({ actor, ...props }: ViewProps & { readonly actor: ActorView }) {
+  const { at, go } = props;
+  const story = storyOf(props);
+  if (story.length === 0) return null;
+  const now = at === 'live' ? story.length - 1 : story.findLastIndex((step) => step.at <= at);
+  const open = (step: Step): void => go({ ...actorPlace(step.process, step.actor), at: step.at });
+  const turn = (by: number): void => {
+    const step = story[now + by];
+    if (step !== undefined) open(step);
+  };
+  return (
+    <section aria-label="Counterexample">
+      <h2>Counterexample</h2>
+      <div className="story-turns">
+        <button type="button" className="button" disabled={now <= 0} onClick={() => turn(-1)}>
+          Back
+        </button>
+        <span aria-live="polite">
+          step {now + 1} of {story.length}
+        </span>
+        <button type="button" className="button" disabled={now >= story.length - 1} onClick={() => turn(1)}>
+          Next
+        </button>
+      </div>
+      <ol className="plain story">
+        {story.map((step, i) => (
+          <li key={`${step.at} ${step.actor}`} className={i === now ? 'step now' : 'step'}>
+            <button
+              type="button"
+              className="step-link"
+              aria-current={i === now ? 'step' : undefined}
+              onClick={() => open(step)}
+            >
+              <span>
+                {i + 1}. {step.words}
+              </span>
+            </button>
+            {i === now && (
+              <div className="soft">
+                {step.actor === actor.actor ? 'shown here' : `happened to ${step.actor}`}
+              </div>
+            )}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
