@@ -22,7 +22,7 @@ export function CopyButton({ label, text, title }: CopyButtonProps) {
     copyText(text()).then(setState, () => setState('failed'));
   };
   return (
-    <button type="button" className="button" title={title} onClick={copy}>
+    <button type="button" title={title} onClick={copy}>
       <span aria-live="polite">
         {state === 'copied' ? 'Copied' : state === 'failed' ? 'Copying is not allowed here' : label}
       </span>

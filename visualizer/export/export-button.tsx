@@ -22,7 +22,7 @@ export function ExportButton({ document: machine, picture }: ExportButtonProps) 
   };
   return (
     <>
-      <button type="button" className="button" onClick={open}>
+      <button type="button" onClick={open}>
         Export
       </button>
       <dialog
@@ -65,16 +65,14 @@ function ExportForm({
     <form method="dialog" className="export-form">
       <header className="export-head">
         <h2>Export {machine.id}</h2>
-        <button className="button" aria-label="Close">
-          Close
-        </button>
+        <button aria-label="Close">Close</button>
       </header>
       <div className="export-row">
         <span className="export-what">Chart</span>
-        <button type="button" className="button" onClick={() => saveImage('svg')}>
+        <button type="button" onClick={() => saveImage('svg')}>
           SVG
         </button>
-        <button type="button" className="button" onClick={() => saveImage('png')}>
+        <button type="button" onClick={() => saveImage('png')}>
           PNG
         </button>
         <span className="export-what">View</span>
@@ -90,7 +88,7 @@ function ExportForm({
           <button
             key={it.name}
             type="button"
-            className="button"
+
             aria-pressed={it === format}
             onClick={() => setFormat(it)}
           >
@@ -104,7 +102,7 @@ function ExportForm({
         <CopyButton label={`Copy ${format?.name}`} text={() => text} />
         <button
           type="button"
-          className="button"
+
           onClick={() =>
             download(`${machine.id}.${format?.ending}`, new Blob([text], { type: 'text/plain' }))
           }

@@ -44,7 +44,7 @@ export function ActorList({ model, place, go }: ViewProps) {
           <button
             key={name}
             type="button"
-            className="button"
+
             aria-pressed={machine === name}
             onClick={() => ask({ machine: machine === name ? '' : name })}
           >

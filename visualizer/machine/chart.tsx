@@ -71,18 +71,18 @@ export function Chart({ document, shown, query, onQuery, children }: ChartProps)
         <span className="grow" />
         <button
           type="button"
-          className="button"
+
           aria-label="Smaller"
           onClick={() => tools.current?.zoom(1 / 1.25)}
         >
           −
         </button>
-        <button type="button" className="button" onClick={() => tools.current?.fit()}>
+        <button type="button" onClick={() => tools.current?.fit()}>
           Fit
         </button>
         <button
           type="button"
-          className="button"
+
           aria-label="Larger"
           onClick={() => tools.current?.zoom(1.25)}
         >
@@ -117,7 +117,7 @@ interface ToggleProps {
 
 function Toggle({ pressed, onPress, children }: ToggleProps) {
   return (
-    <button type="button" className="button" aria-pressed={pressed} onClick={onPress}>
+    <button type="button" aria-pressed={pressed} onClick={onPress}>
       {children}
     </button>
   );

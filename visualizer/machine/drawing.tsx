@@ -74,7 +74,7 @@ function BoxFrame({ it, active, found }: BoxProps & { readonly found: 'first' | 
   const { box, x, y, width, height } = it;
   const depth = Math.min(3, box.id === '' ? 0 : box.id.split('/').length);
   const classes = [
-    'box',
+    'state-box',
     box.children.length > 0 ? 'outer' : 'leaf',
     `depth-${depth}`,
     box.place === 'region' ? 'region' : '',
@@ -105,7 +105,7 @@ function BoxText({ it, active, timers }: BoxProps & Pick<DrawingProps, 'timers'>
   const { box, x, y, width, height } = it;
   if (box.kind === 'history')
     return (
-      <text className="title" x={x + width / 2} y={y + height / 2 + 4} textAnchor="middle">
+      <text className="state-name" x={x + width / 2} y={y + height / 2 + 4} textAnchor="middle">
         {box.name}
       </text>
     );
@@ -113,12 +113,12 @@ function BoxText({ it, active, timers }: BoxProps & Pick<DrawingProps, 'timers'>
   const first = y + BOX.padY + BOX.titleHeight + 8;
   return (
     <g className={active ? 'box-text active' : 'box-text'}>
-      <text className="title" x={left} y={y + BOX.padY + 12}>
+      <text className="state-name" x={left} y={y + BOX.padY + 12}>
         <title>{box.description === undefined ? box.name : `${box.name}: ${box.description}`}</title>
         {shortened(box.name)}
       </text>
       {box.lines.map((line, i) => (
-        <text key={i} className="deed" x={left} y={first + i * ROW.height}>
+        <text key={i} className="state-deed" x={left} y={first + i * ROW.height}>
           {shortened(line)}
         </text>
       ))}
@@ -154,7 +154,7 @@ interface LineProps {
 
 function Line({ it: { arrow, points }, lit, from }: LineProps) {
   return (
-    <g className={`arrow${lit ? ' lit' : ''}${from ? ' open' : ''}`} data-arrow={arrow.id}>
+    <g className={`state-arrow${lit ? ' lit' : ''}${from ? ' open' : ''}`} data-arrow={arrow.id}>
       <path className="way" d={roundedPath(points)} />
       <path className="head" d={arrowHead(points)} />
     </g>
@@ -173,7 +173,7 @@ function Label({ it, lit, count }: LabelProps) {
   const isLit = arrow.lines.some(({ id }) => lit.has(id));
   return (
     <g
-      className={`label${isLit ? ' lit' : ''}${points.length === 0 ? ' written' : ''}`}
+      className={`arrow-label${isLit ? ' lit' : ''}${points.length === 0 ? ' written' : ''}`}
       data-label={arrow.id}
     >
       {points.length > 0 && <rect x={x} y={y} width={width} height={height} rx={4} />}
@@ -187,7 +187,7 @@ function Label({ it, lit, count }: LabelProps) {
 
 function RowText({ row, x, y, lit }: { row: Row; x: number; y: number; lit: ReadonlySet<string> }) {
   return (
-    <text className={lit.has(row.line.id) ? 'row lit' : 'row'} x={x} y={y}>
+    <text className={lit.has(row.line.id) ? 'label-row lit' : 'label-row'} x={x} y={y}>
       {row.event}
       {row.guard !== '' && (
         <tspan className="guard" x={x + row.guardX}>
@@ -209,7 +209,7 @@ function Count({ count, label }: { readonly count: number; readonly label: Recta
   const width = 8 + text.length * 6;
   const x = label.x + label.width - width / 2;
   return (
-    <g className="count">
+    <g className="arrow-count">
       <rect x={x} y={label.y - 7} width={width} height={13} rx={6.5} />
       <text x={x + width / 2} y={label.y + 3} textAnchor="middle">
         {text}

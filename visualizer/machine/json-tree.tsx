@@ -57,7 +57,7 @@ function Node({ name, value, depth }: NodeProps) {
           .slice(0, limit)
           .map(([key, inner]) => <Node key={key} name={key} value={inner} depth={depth + 1} />)}
       {state === 'open' && entries.length > limit && (
-        <button type="button" className="button" onClick={() => setLimit(limit + 10 * PAGE)}>
+        <button type="button" onClick={() => setLimit(limit + 10 * PAGE)}>
           {entries.length - limit} more
         </button>
       )}

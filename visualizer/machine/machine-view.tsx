@@ -17,7 +17,7 @@ import { StepList } from './step-list.tsx';
 import { StoryPanel } from './story-panel.tsx';
 import { stepsOf } from './steps.ts';
 import './machine.css';
-import './side.css';
+import './beside.css';
 
 export function MachineView(props: ViewProps) {
   const { model, place } = props;
@@ -42,7 +42,7 @@ function Missing({ process, actor, at, place, go }: ViewProps & Record<'process'
       <p>
         <a href={hashOf({ ...place, path: [] })}>All actors</a>
         {at !== 'live' && (
-          <button type="button" className="button" onClick={() => go({ at: undefined })}>
+          <button type="button" onClick={() => go({ at: undefined })}>
             Back to now
           </button>
         )}
@@ -91,7 +91,7 @@ function ActorPage({ actor, ...props }: ViewProps & { readonly actor: ActorView 
             {(placed) => <ExportButton document={document} picture={placed} />}
           </Chart>
         )}
-        <aside className="side" aria-label="Context and transitions">
+        <aside className="beside" aria-label="Context and transitions">
           <StoryPanel {...props} actor={actor} />
           <h2>Context</h2>
           {actor.context === undefined ? (

@@ -6,20 +6,17 @@ import type { ViewProps } from '../view.ts';
 
 const SHOWN = 40;
 
-function told({ model }: ViewProps): readonly Step[] {
-  return [...model.actors.values()].flatMap(({ last }) => (last === undefined ? [] : [last]));
-}
-
 /** The latest steps of an actor, the last one last. */
-export function stepsOf(props: ViewProps, { process, actor, seq }: ActorView): readonly Step[] {
-  return told(props)
+export function stepsOf({ watch }: ViewProps, { process, actor, seq }: ActorView): readonly Step[] {
+  return watch.timeline.recent
     .filter((step) => step.actor === actor && step.process === process && step.seq <= seq)
+    .toSorted((a, b) => a.seq - b.seq)
     .slice(-SHOWN);
 }
 
 /** The steps of a counterexample: those that say in words what they are. */
-export function storyOf(props: ViewProps): readonly Step[] {
-  return told(props)
+export function storyOf({ watch }: ViewProps): readonly Step[] {
+  return watch.timeline.recent
     .filter(({ words }) => words !== undefined)
     .toSorted((a, b) => a.at - b.at || a.clock - b.clock);
 }

@@ -19,13 +19,13 @@ export function StoryPanel({ actor, ...props }: ViewProps & { readonly actor: Ac
     <section aria-label="Counterexample">
       <h2>Counterexample</h2>
       <div className="story-turns">
-        <button type="button" className="button" disabled={now <= 0} onClick={() => turn(-1)}>
+        <button type="button" disabled={now <= 0} onClick={() => turn(-1)}>
           Back
         </button>
         <span aria-live="polite">
           step {now + 1} of {story.length}
         </span>
-        <button type="button" className="button" disabled={now >= story.length - 1} onClick={() => turn(1)}>
+        <button type="button" disabled={now >= story.length - 1} onClick={() => turn(1)}>
           Next
         </button>
       </div>

@@ -17,9 +17,8 @@ export function inSeconds(ms: number): string {
   const seconds = Math.round(ms / 1_000);
   if (seconds < 100) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
-  return minutes < 100
-    ? `${minutes} min ${seconds % 60} s`
-    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (minutes < 100) return seconds % 60 === 0 ? `${minutes} min` : `${minutes} min ${seconds % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 export interface TimerRowProps {
@@ -33,7 +32,7 @@ export interface TimerRowProps {
 export function TimerRow({ name, x, y, width, left }: TimerRowProps) {
   if (left === undefined)
     return (
-      <g className="delay">
+      <g className="state-delay">
         <Clock x={x} y={y} />
         <text x={x + 13} y={y}>
           {shortened(name)}
@@ -59,7 +58,7 @@ function Running({ name, x, y, width, left }: TimerRowProps & { readonly left: T
   const leftMs = Math.min(delayMs, Math.max(0, startedAt + delayMs - now()));
   const part = delayMs <= 0 ? 0 : leftMs / delayMs;
   return (
-    <g className="delay running">
+    <g className="state-delay running">
       <Clock x={x} y={y} />
       <text x={x + 13} y={y}>
         {shortened(name)}

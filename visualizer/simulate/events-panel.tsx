@@ -29,7 +29,7 @@ export function EventsPanel({ subject, now, onMove }: EventsPanelProps) {
     );
   };
   return (
-    <section className="side events" aria-label="What could happen next">
+    <section className="beside events" aria-label="What could happen next">
       {list('Events that change the state', ({ verdict }) => verdict === 'moves')}
       <Delays now={now} onMove={onMove} />
       {list('Events that are taken note of', ({ verdict }) => verdict === 'stays')}
@@ -126,7 +126,7 @@ function PayloadEditor({ event, subject, now, onSend }: PayloadEditorProps) {
         onChange={(change) => setText(change.target.value)}
       />
       <output className="soft">{outcome}</output>
-      <button type="submit" className="button" disabled={typeof read === 'string'}>
+      <button type="submit" disabled={typeof read === 'string'}>
         Send
       </button>
     </form>

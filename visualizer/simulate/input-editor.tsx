@@ -32,13 +32,13 @@ export function InputEditor({ given, standard, onInput }: InputEditorProps) {
         />
         {fault !== '' && <output className="soft">{fault}</output>}
         <div className="row">
-          <button type="submit" className="button" disabled={fault !== ''}>
+          <button type="submit" disabled={fault !== ''}>
             Start with this
           </button>
           {given !== undefined && (
             <button
               type="button"
-              className="button"
+
               onClick={() => {
                 setText(JSON.stringify(standard, undefined, 2));
                 onInput(undefined);

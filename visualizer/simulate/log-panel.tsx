@@ -29,7 +29,7 @@ export function LogPanel({ name, moments, fault, onGoTo, children }: LogPanelPro
   const now = moments.at(-1);
   const steps = moments.map((moment, i) => ({ moment, i })).toReversed();
   return (
-    <section className="side log" aria-label={`The walk through ${name}`}>
+    <section className="beside log" aria-label={`The walk through ${name}`}>
       {fault !== undefined && (
         <p role="alert" className="fault">
           {fault}

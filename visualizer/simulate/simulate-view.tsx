@@ -18,7 +18,7 @@ import { LogPanel } from './log-panel.tsx';
 import { fromLink, toLink, toSequence, toTest } from './path-text.ts';
 import { shownOf } from './shown.ts';
 import { Simulation, type Move, type Moment, type Simulated } from './simulation.ts';
-import '../machine/side.css';
+import '../machine/beside.css';
 import './simulate.css';
 
 const subjects: Readonly<Record<string, Simulated>> = Object.fromEntries(
@@ -123,7 +123,7 @@ function Walk({
       <div className="simulate-note">
         <p role="alert">{walked.message}</p>
         {inputEditor}
-        <button type="button" className="button" onClick={() => setInput(undefined)}>
+        <button type="button" onClick={() => setInput(undefined)}>
           Start over
         </button>
       </div>
@@ -162,15 +162,15 @@ function Walk({
           step {moves.length} · {now.nowMs.toLocaleString('en')} ms
         </span>
         <span className="grow" />
-        <button type="button" className="button" disabled={moves.length === 0} onClick={undo}>
+        <button type="button" disabled={moves.length === 0} onClick={undo}>
           Undo
         </button>
-        <button type="button" className="button" disabled={undone.length === 0} onClick={redo}>
+        <button type="button" disabled={undone.length === 0} onClick={redo}>
           Redo
         </button>
         <button
           type="button"
-          className="button"
+
           disabled={moves.length === 0}
           onClick={() => {
             setUndone([]);
