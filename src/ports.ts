@@ -84,7 +84,10 @@ export interface PageRequest {
 /** Another kind of WebSocket on the same port: text messages, as UTF-8. */
 export interface TextSockets {
   readonly path: string;
-  readonly subprotocol: string;
+  /** Undefined: of those that name none. */
+  readonly subprotocol: string | undefined;
+  /** `loopback`: also of pages of other servers on this machine, such as an app that is being developed. @default 'own' */
+  readonly origins?: 'own' | 'loopback';
   /** Longest message, in bytes; a longer one closes the connection with 1009. */
   readonly maxMessageBytes: number;
   accept(incoming: Incoming): void;
@@ -103,7 +106,7 @@ export interface ListenOptions {
   /** Answers `GET path`; undefined is a 404. */
   page(path: string, request: PageRequest): Promise<Page | undefined>;
   /** Browsers of other sites are refused there. @default none */
-  readonly texts?: TextSockets | undefined;
+  readonly texts?: readonly TextSockets[] | undefined;
 }
 
 export interface Listening {

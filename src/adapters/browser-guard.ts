@@ -12,13 +12,23 @@ function nameOf(host: string): string {
   return bare.toLowerCase().replace(/\.$/, '');
 }
 
-/** Why the page that dials belongs to another site; undefined when it does not, or when no browser dials. */
-export function foreignOrigin({ headers }: IncomingMessage): string | undefined {
+/**
+ * Why the page that dials belongs to another site; undefined when it does not, or when no browser dials. With `loopback`, pages
+ * of all servers of this machine are welcome.
+ */
+export function foreignOrigin(
+  { headers }: IncomingMessage,
+  welcome: 'own' | 'loopback' = 'own',
+): string | undefined {
   const { origin, host } = headers;
   if (origin === undefined) return undefined;
   const named = URL.canParse(origin) ? new URL(origin).host : undefined;
   if (named !== undefined && host !== undefined && named.toLowerCase() === host.toLowerCase())
     return undefined;
+  const name = named === undefined ? undefined : nameOf(named);
+  if (welcome === 'loopback' && name !== undefined) {
+    if (LOOPBACK_NAMES.has(name) || name.endsWith('.localhost')) return undefined;
+  }
   return 'a page of another origin may not look at this fleet; open the page that this hub serves';
 }
 

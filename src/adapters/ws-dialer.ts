@@ -6,12 +6,14 @@ import { STATUS_CODES } from 'node:http';
 import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
 
-import type { Dialer, Socket, SocketHandlers } from '../ports.ts';
+import type { Dialer, Socket, SocketHandlers, TextSockets } from '../ports.ts';
 import { CloseCode } from '../protocol/frames.ts';
 import { SUBPROTOCOL, limits } from '../protocol/limits.ts';
 import { WsSocket, commonOptions } from './ws-socket.ts';
 
 export interface WsDialerOptions {
+  /** Text messages of another subprotocol, or of none. @default binary messages of Holdfast's own */
+  readonly texts?: Pick<TextSockets, 'subprotocol'>;
   /** Longest message taken, in bytes. @default limits.maxMessageBytes */
   readonly maxMessageBytes?: number;
   /**
@@ -37,22 +39,28 @@ export function createWsDialer(options: WsDialerOptions = {}): Dialer {
   }
   if (options.rejectUnauthorized !== undefined) clientOptions.rejectUnauthorized = options.rejectUnauthorized;
 
+  const subprotocol = options.texts === undefined ? SUBPROTOCOL : options.texts.subprotocol;
+  const form = options.texts === undefined ? 'binary' : 'text';
   return {
     dial(url, handlers) {
       let ws: WebSocket;
       try {
         const masked = options.mask === 'always' || isExposed(url);
-        ws = new WebSocket(url, SUBPROTOCOL, masked ? clientOptions : { ...clientOptions, generateMask });
+        ws = new WebSocket(
+          url,
+          subprotocol === undefined ? [] : [subprotocol],
+          masked ? clientOptions : { ...clientOptions, generateMask },
+        );
       } catch (error) {
         return deadSocket(handlers, `cannot dial ${url}: ${(error as Error).message}`);
       }
-      const socket = new WsSocket(ws, handlers);
+      const socket = new WsSocket(ws, handlers, form);
       ws.on('upgrade', (response) => {
         const chosen = response.headers['sec-websocket-protocol'];
-        if (chosen === SUBPROTOCOL) return;
+        if (chosen === subprotocol) return;
         socket.fail(
           CloseCode.SUBPROTOCOL,
-          `the server speaks ${chosen ?? 'no subprotocol'}, not ${SUBPROTOCOL}`,
+          `the server speaks ${chosen ?? 'no subprotocol'}, not ${subprotocol ?? 'none'}`,
         );
       });
       ws.on('unexpected-response', (_request, response) => {

@@ -49,7 +49,7 @@ async function listen(options: ListenOptions, handshakeTimeoutMs: number): Promi
     maxPayload: options.maxMessageBytes,
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
-  const texts = options.texts && listenForTexts(options.texts);
+  const texts = (options.texts ?? []).map((one) => ({ ...one, upgrade: listenForTexts(one) }));
   // Raw connections: also those that never finish TLS, headers or the upgrade.
   const open = new Set<NetSocket>();
   const forget = function (this: NetSocket): void {
@@ -66,11 +66,15 @@ async function listen(options: ListenOptions, handshakeTimeoutMs: number): Promi
   );
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!server.listening) return refuse(stream, 503, 'this hub takes no more connections');
-    if (texts !== undefined && pathOf(request) === options.texts?.path) {
-      const suspicion = foreignOrigin(request) ?? foreignHost(request, host);
-      return suspicion === undefined ? texts(request, stream, head) : refuse(stream, 403, suspicion);
-    }
     const offered = request.headers['sec-websocket-protocol'];
+    const path = pathOf(request);
+    const wanted = texts.find(
+      (one) => one.path === path && (one.subprotocol !== undefined || offered === undefined),
+    );
+    if (wanted !== undefined) {
+      const suspicion = foreignOrigin(request, wanted.origins ?? 'own') ?? foreignHost(request, host);
+      return suspicion === undefined ? wanted.upgrade(request, stream, head) : refuse(stream, 403, suspicion);
+    }
     if (offered !== undefined && !offered.split(/\s*,\s*/).includes(SUBPROTOCOL)) {
       return refuse(stream, 426, `this hub speaks ${SUBPROTOCOL}`);
     }
@@ -120,11 +124,12 @@ function listenForTexts({ subprotocol, maxMessageBytes, accept }: TextSockets) {
     noServer: true,
     clientTracking: false,
     maxPayload: maxMessageBytes,
-    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+    handleProtocols: (offered) =>
+      subprotocol !== undefined && offered.has(subprotocol) ? subprotocol : false,
   });
   return (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const offered = request.headers['sec-websocket-protocol'] ?? '';
-    if (!offered.split(/\s*,\s*/).includes(subprotocol))
+    if (subprotocol !== undefined && !offered.split(/\s*,\s*/).includes(subprotocol))
       return refuse(stream, 426, `viewers speak ${subprotocol}`);
     const remoteAddress = request.socket.remoteAddress ?? '';
     upgrader.handleUpgrade(request, stream, head, (ws) => {

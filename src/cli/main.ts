@@ -9,6 +9,7 @@ import { conformCommand } from './conform.ts';
 import { demoCommand } from './demo.ts';
 import { exportCommand } from './export.ts';
 import { hubCommand } from './hub.ts';
+import { inspectCommand } from './inspect.ts';
 import { nodeCommand } from './node.ts';
 import { proxyCommand } from './proxy.ts';
 import { queueCommand } from './queue.ts';
@@ -56,6 +57,7 @@ for (const command of [
   upgradeCheckCommand(),
   demoCommand(),
   exportCommand(),
+  inspectCommand(),
   testgenCommand(),
 ]) {
   program.addCommand(command.showHelpAfterError('(add --help for the options and examples)'));

@@ -3,14 +3,9 @@
 // logged, whether it worked or not.
 import { Collector } from '../inspect/stream/collector.ts';
 import { StreamServer } from '../inspect/stream/server.ts';
+import { viewerSockets } from '../inspect/stream/viewer.ts';
 import type { Clock, Log, TextSockets } from '../ports.ts';
-import {
-  INSPECT_PATH,
-  INSPECT_SUBPROTOCOL,
-  inspectLimits,
-  type Ask,
-  type Operation,
-} from '../protocol/inspection.ts';
+import { type Ask, type Operation } from '../protocol/inspection.ts';
 import { equalSecrets } from './admission.ts';
 import { Exhibits, type Exhibit, type Inspection } from './exhibits.ts';
 import { FleetRows } from './fleet-rows.ts';
@@ -88,13 +83,8 @@ export class HubInspection implements Inspection {
     return this.#options.hub.url.replace(/^ws/, 'http');
   }
 
-  get texts(): TextSockets {
-    return {
-      path: INSPECT_PATH,
-      subprotocol: INSPECT_SUBPROTOCOL,
-      maxMessageBytes: inspectLimits.maxAskBytes,
-      accept: (incoming) => this.server.accept(incoming),
-    };
+  get texts(): readonly TextSockets[] {
+    return [viewerSockets((incoming) => this.server.accept(incoming))];
   }
 
   show(exhibit: Exhibit): () => void {

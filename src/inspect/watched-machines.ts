@@ -1,7 +1,8 @@
 // The machines of one watched app: each under a name of its own, by its definition or by what was seen of it.
 // Invariant: a machine is told before it is used, and again whenever its document has changed.
-import type { MachineDocument, StateDocument } from './document.ts';
+import type { MachineDocument } from './document.ts';
 import type { StateValue, Told } from '../protocol/inspection.ts';
+import { withState } from './seen-document.ts';
 import { readDefinition } from './stately-definition.ts';
 import type { StatelySnapshot } from './stately-event.ts';
 
@@ -48,10 +49,10 @@ export class WatchedMachines {
   saw(machine: string, state: StateValue): void {
     const known = this.#known.get(machine);
     if (known === undefined || known.definition !== undefined) return;
-    const { document, added } = withState(known.document, state);
-    if (added === 0 || Object.keys(document.states ?? {}).length > MOST_SEEN_STATES) return;
-    known.document = { ...document, id: known.document.id };
-    this.#say(machine, known.document);
+    const document = withState(known.document, state);
+    if (document === known.document || Object.keys(document.states ?? {}).length > MOST_SEEN_STATES) return;
+    known.document = document;
+    this.#say(machine, document);
   }
 
   /** Two machines of one id are two machines: the second has a number in its name. */
@@ -73,27 +74,4 @@ export class WatchedMachines {
   #say(machine: string, document: MachineDocument): void {
     this.#tell({ kind: 'machine', machine, process: this.#process, document: { ...document } });
   }
-}
-
-/** The states of the value, with their regions. The first that is seen counts as the initial one. */
-function withState(document: StateDocument, value: StateValue): { document: StateDocument; added: number } {
-  const parts = typeof value === 'string' ? { [value]: undefined } : value;
-  const states: Record<string, StateDocument> = { ...document.states };
-  let added = 0;
-  for (const [name, inner] of Object.entries(parts)) {
-    if (!Object.hasOwn(states, name)) {
-      states[name] = {};
-      added += 1;
-    }
-    if (inner === undefined) continue;
-    const below = withState(states[name] ?? {}, inner);
-    states[name] = below.document;
-    added += below.added;
-  }
-  if (added === 0) return { document, added };
-  const names = Object.keys(parts);
-  const [first] = names;
-  const kind =
-    names.length > 1 ? { type: 'parallel' as const } : { initial: document.initial ?? first ?? '' };
-  return { document: { ...document, ...kind, states }, added };
 }

@@ -1,10 +1,19 @@
 // One viewer's connection: opens with what it may see, then gets what it can take.
 // Invariant: a viewer that does not read costs a bounded number of bytes and nobody's time; what it misses it is told of,
 // and then the whole truth anew.
-import type { Incoming, Log, Timer, Clock } from '../../ports.ts';
+import type { Clock, Incoming, Log, TextSockets, Timer } from '../../ports.ts';
 import { ProtocolViolation } from '../../protocol/errors.ts';
 import { CloseCode } from '../../protocol/frames.ts';
-import { readViewerSaid, type Answer, type Ask, type Open, type Told } from '../../protocol/inspection.ts';
+import {
+  INSPECT_PATH,
+  INSPECT_SUBPROTOCOL,
+  inspectLimits,
+  readViewerSaid,
+  type Answer,
+  type Ask,
+  type Open,
+  type Told,
+} from '../../protocol/inspection.ts';
 import { decodeText, utf8Encoder } from '../../protocol/text.ts';
 import { Bucket } from './bucket.ts';
 
@@ -27,6 +36,12 @@ const OPEN_TIMEOUT_MS = 10_000;
 const ASKS_PER_SECOND = 10;
 /** A message is put together from so many at most. */
 const SLICE = 500;
+
+/** Where viewers dial. */
+export function viewerSockets(accept: (incoming: Incoming) => void): TextSockets {
+  const maxMessageBytes = inspectLimits.maxAskBytes;
+  return { path: INSPECT_PATH, subprotocol: INSPECT_SUBPROTOCOL, maxMessageBytes, accept };
+}
 
 export class Viewer {
   readonly remoteAddress: string;
