@@ -194,7 +194,7 @@ describe('Stately’s inspector', () => {
   /** Passes on what each says to all others, as the package's own server does, which cannot listen on any free port. */
   async function startStately() {
     const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
-    onTestFinished(() => void server.close());
+    onTestFinished(() => server.close());
     server.on('connection', (one) =>
       one.on('message', (data) => {
         for (const other of server.clients) if (other !== one) other.send(data.toString());
