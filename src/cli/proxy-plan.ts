@@ -140,25 +140,36 @@ function fixedOf({ fixed, settings: { timeouts } }: ProxyPlan): object {
   return { ...fixed, 'timeouts.headersMs': headersMs, 'timeouts.keepAliveMs': keepAliveMs };
 }
 
-/** What a new plan brings, in words: `added c; removed b; changed a (weight, key)`. */
+/** What a new plan brings, in words: `added c`, `removed b, d`, `changed a (weight, key)`, `changed timeouts`. */
 export function describeChanges(before: ProxySettings, after: ProxySettings): string[] {
-  const changes: string[] = [];
-  const old = new Map(before.endpoints.map((endpoint) => [endpoint.id, endpoint]));
-  for (const endpoint of after.endpoints) {
-    const known = old.get(endpoint.id);
-    old.delete(endpoint.id);
-    if (known === undefined) {
-      changes.push(`added ${endpoint.id}`);
-      continue;
-    }
-    const fields = differences(known, endpoint);
-    if (fields.length > 0) changes.push(`changed ${endpoint.id} (${fields.join(', ')})`);
-  }
-  for (const id of old.keys()) changes.push(`removed ${id}`);
-  const { endpoints: _, ...mine } = before;
-  const { endpoints: __, ...theirs } = after;
-  const rest = differences(mine, theirs);
-  return rest.length === 0 ? changes : [...changes, `changed ${rest.join(', ')}`];
+  const { endpoints: were, ...settings } = before;
+  const { endpoints: are, ...others } = after;
+  const old = new Map(were.map((endpoint) => [endpoint.id, endpoint]));
+  const now = new Set(are.map(({ id }) => id));
+  const changed = are.flatMap((endpoint) => {
+    const fields = differences(old.get(endpoint.id) ?? endpoint, endpoint);
+    return fields.length === 0 ? [] : [`${endpoint.id} (${fields.join(', ')})`];
+  });
+  return [
+    ...listed(
+      'added',
+      [...now].filter((id) => !old.has(id)),
+    ),
+    ...listed(
+      'removed',
+      [...old.keys()].filter((id) => !now.has(id)),
+    ),
+    ...listed('changed', changed),
+    ...listed('changed', differences(settings, others)),
+  ];
+}
+
+const MOST_NAMES = 8;
+
+function listed(verb: string, names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : '';
+  return [`${verb} ${names.slice(0, MOST_NAMES).join(', ')}${more}`];
 }
 
 function differences(one: object, other: object): string[] {

@@ -42,7 +42,7 @@ export function reloadOnChange({ plan, read, apply, log }: ReloadOptions): () =>
   process.on('SIGHUP', onSignal);
   const stopWatching = watchFiles(
     () => current.files,
-    () => reload('the configuration was changed'),
+    () => reload('a file has changed'),
   );
   return () => {
     process.off('SIGHUP', onSignal);

@@ -83,7 +83,8 @@ export function formatProxy({ report, before, history = [], paint = plain }: Vie
   ].join('  ');
   const rows = pool.endpoints.map((endpoint) => cells(endpoint, places.get(endpoint.id), perSecond, paint));
   const [titles = '', ...lines] = formatTable(HEAD, rows, RIGHT);
-  return [head, numbers, '', paint('dim', titles), ...lines, '', formatQueue(report, paint)];
+  // The table is last: a screen that is too small cuts it.
+  return [head, numbers, formatQueue(report, paint), '', paint('dim', titles), ...lines];
 }
 
 interface Place {

@@ -71,7 +71,7 @@ export function proxyCommand(): Command {
       ]),
     )
     .addOption(
-      new Option('--selection <how>', "which endpoint gets a request (default: 'priority')").choices(
+      new Option('--selection <how>', 'which endpoint gets a request (default: priority)').choices(
         selections,
       ),
     )
@@ -119,9 +119,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
     closing.push(() => proxy.stop());
     const admin = await administer(proxy, plan, flags);
     closing.push(() => admin.close());
-    if (plan.files.size > 0) {
-      closing.push(reloadOnChange({ plan, read, apply: (settings) => proxy.update(settings), log }));
-    }
+    closing.push(reloadOnChange({ plan, read, apply: (settings) => proxy.update(settings), log }));
     stopOnSignal(proxy, flags, close);
     // Last: who reads the addresses may send a signal at once.
     announce(proxy, admin, flags);

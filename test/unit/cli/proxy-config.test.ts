@@ -263,12 +263,16 @@ test('what a new file brings is told by name, and never by value', () => {
     hedgeAfterMs: 5,
   };
   expect(describeChanges(before, after)).toEqual([
-    'changed a (key, weight)',
     'added c',
     'removed b',
+    'changed a (key, weight)',
     'changed hedgeAfterMs',
   ]);
   expect(describeChanges(after, after)).toEqual([]);
+  const many = Array.from({ length: 40 }, (_, i) => ({ id: `n${i}`, url: 'http://n' }));
+  expect(describeChanges({ endpoints: many }, { endpoints: many.slice(0, 1) })).toEqual([
+    'removed n1, n2, n3, n4, n5, n6, n7, n8 and 31 more',
+  ]);
 });
 
 test('the nearest name is a slip of the fingers away, or there is none', () => {
