@@ -1,55 +1,62 @@
 // The request log of `holdfast proxy`: one line a request, when it is over.
 // Invariant: no header and no body is in it, so no key either.
-import type { ExchangeRecord, Log } from '../index.ts';
+import type { AttemptRecord, ExchangeRecord, Log } from '../index.ts';
+import type { LogLevel } from './flags.ts';
 import { formatDuration } from './report.ts';
 
-/** For the option `onRequest` of a proxy. */
-export function logRequests(log: Log): (record: ExchangeRecord) => void {
+/** For the option `onRequest` of a proxy; undefined when the level shows none of it. */
+export function logRequests(log: Log, level: LogLevel): ((record: ExchangeRecord) => void) | undefined {
+  if (level === 'silent' || level === 'error') return undefined;
   return (record) => {
-    const isIll = record.outcome === 'failed' || record.outcome === 'cut';
-    log[isIll ? 'warn' : 'info'](fieldsOf(record), sentenceOf(record));
+    if (record.outcome === 'failed' || record.outcome === 'cut')
+      log.warn(fieldsOf(record), sentenceOf(record));
+    // A line that nobody sees is not made.
+    else if (level !== 'warn') log.info(fieldsOf(record), sentenceOf(record));
   };
 }
 
 function fieldsOf(record: ExchangeRecord): object {
-  const { id, method, target, remoteAddress, outcome, status, endpoint, refusal, problem, bytes } = record;
+  const { id, method, target, remoteAddress, outcome, status, endpoint, attempts, refusal, problem } = record;
+  const failed = failedAttempts(record);
   return {
     id,
     method,
     path: target,
     status,
     endpoint,
-    attempts: record.attempts.map((attempt) => ({ ...attempt, durationMs: rounded(attempt.durationMs) })),
+    attempts: attempts.length,
+    failed: failed.length === 0 ? undefined : failed.map(attemptFields),
     outcome,
     // That an answer was final needs no word.
     refusal: refusal === 'settled' ? undefined : refusal,
     problem,
     durationMs: rounded(record.durationMs),
     firstByteMs: rounded(record.firstByteMs),
-    bytes,
+    bytes: record.bytes,
     client: remoteAddress,
   };
+}
+
+/** Those that somebody else had to make good. */
+function failedAttempts({ attempts, endpoint }: ExchangeRecord): readonly AttemptRecord[] {
+  return attempts.filter((attempt) => attempt.verdict !== 'success' && attempt.endpoint !== endpoint);
+}
+
+function attemptFields({ endpoint, status, fault, verdict, durationMs }: AttemptRecord): object {
+  return { endpoint, status, fault, verdict, durationMs: rounded(durationMs) };
 }
 
 function rounded(ms: number): number {
   return Math.round(ms * 100) / 100;
 }
 
-/** `POST /v1/chat 200 by a in 1.2 s, 3 402 bytes` and, where there was one, what went wrong on the way. */
-function sentenceOf({
-  method,
-  target,
-  status,
-  endpoint,
-  attempts,
-  durationMs,
-  bytes,
-  problem,
-}: ExchangeRecord): string {
+/** `POST /v1/chat 200 by b in 1.2 s, 3402 bytes, after a 503` and, where there was one, the problem. */
+function sentenceOf(record: ExchangeRecord): string {
+  const { method, target, status, endpoint, durationMs, bytes, problem } = record;
   const by = endpoint === undefined ? '' : ` by ${endpoint}`;
-  const failed = attempts
-    .filter(({ verdict, endpoint: tried }) => verdict !== 'success' && tried !== endpoint)
-    .map((attempt) => `${attempt.endpoint} ${attempt.fault ?? attempt.status ?? attempt.verdict}`);
+  const failed = failedAttempts(record).map(
+    (attempt) => `${attempt.endpoint} ${attempt.fault ?? attempt.status ?? attempt.verdict}`,
+  );
   const after = failed.length === 0 ? '' : `, after ${failed.join(', ')}`;
   const why = problem === undefined ? '' : `: ${problem}`;
   return `${method} ${target} ${status ?? '-'}${by} in ${formatDuration(durationMs)}, ${bytes} bytes${after}${why}`;

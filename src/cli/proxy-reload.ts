@@ -4,6 +4,7 @@ import type { Log, ProxySettings } from '../index.ts';
 import { watchFiles } from './file-changes.ts';
 import { describeChanges, fixedChanges, warnOfPlainKeys, type ProxyPlan } from './proxy-plan.ts';
 import { describeError } from './report.ts';
+import { onReloadSignal } from './signals.ts';
 
 export interface ReloadOptions {
   /** The one that the proxy runs with. */
@@ -38,14 +39,13 @@ export function reloadOnChange({ plan, read, apply, log }: ReloadOptions): () =>
     if (later.length > 0)
       log.warn({ later }, `a restart is needed for what the configuration says of ${later.join(', ')}`);
   };
-  const onSignal = (): void => reload('SIGHUP');
-  process.on('SIGHUP', onSignal);
+  const ignoreSignal = onReloadSignal(() => reload('SIGHUP'));
   const stopWatching = watchFiles(
     () => current.files,
     () => reload('a file has changed'),
   );
   return () => {
-    process.off('SIGHUP', onSignal);
+    ignoreSignal();
     stopWatching();
   };
 }

@@ -114,7 +114,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
       host,
       port,
       log,
-      onRequest: logRequests(log),
+      onRequest: logRequests(log, flags.logLevel),
     });
     closing.push(() => proxy.stop());
     const admin = await administer(proxy, plan, flags);

@@ -47,10 +47,8 @@ describe('in front of endpoints', () => {
         path: '/v1/models?limit=3',
         status: 200,
         endpoint: 'alive',
-        attempts: [
-          { endpoint: 'dead', fault: 'connect_failed', verdict: 'failure' },
-          { endpoint: 'alive', status: 200, verdict: 'success' },
-        ],
+        attempts: 2,
+        failed: [{ endpoint: 'dead', fault: 'connect_failed', verdict: 'failure' }],
         outcome: 'answered',
         bytes: 5,
         msg: expect.stringMatching(
