@@ -54,7 +54,7 @@ export class Caller {
   constructor(options: CallerOptions) {
     this.#options = options;
     this.#clock = options.clock;
-    this.#machine.observe(options.observer);
+    this.machine.observe(options.observer);
     this.#acks = new Acknowledgements(options.clock);
     this.#admission = new Admission(options.maxQueueSize);
     this.#arrivals = new Arrivals({
@@ -68,20 +68,20 @@ export class Caller {
     });
     this.#departures = new Departures({
       clock: options.clock,
-      wanted: (call) => this.#machine.final[call.state] === false,
-      isPresumed: (call) => this.#machine.states[call.state] === 'sent',
+      wanted: (call) => this.machine.final[call.state] === false,
+      isPresumed: (call) => this.machine.states[call.state] === 'sent',
       sent: (call, at) => {
         this.#sent.at = at;
-        this.#machine.send(call, this.#sent);
+        this.machine.send(call, this.#sent);
       },
     });
     this.#deadlines = new Deadlines(options.clock, (call) => {
       call.error = outcome.timedOut(this.#facts(call));
-      this.#machine.expire(call);
+      this.machine.expire(call);
     });
   }
 
-  readonly #machine = compile<typeof callMachine, typeof callEffects, Call>(callMachine, callEffects, {
+  readonly machine = compile<typeof callMachine, typeof callEffects, Call>(callMachine, callEffects, {
     sendAttempt: (call) => {
       if (call.attempt !== 0) {
         this.#retire(call);
@@ -152,10 +152,10 @@ export class Caller {
   ended(error: HoldfastError): void {
     this.#end = error;
     for (const call of [...this.#departures.calls()]) {
-      if (this.#machine.final[call.state]) continue;
+      if (this.machine.final[call.state]) continue;
       const facts = this.#facts(call);
       call.error = outcome.lost(facts, facts.state === 'queued' ? 'notStarted' : 'unknown', error.message);
-      this.#machine.send(call, { type: 'link.ended', at: this.#clock.now() });
+      this.machine.send(call, { type: 'link.ended', at: this.#clock.now() });
     }
     this.#departures.clear();
     this.#deadlines.stop();
@@ -235,7 +235,7 @@ export class Caller {
       return undefined;
     }
     const now = this.#clock.now();
-    const context = this.#machine.initialContext({
+    const context = this.machine.initialContext({
       idempotent: idempotent ? 1 : 0,
       attemptLimit: this.#options.maxCallAttempts,
       deadlineMs,
@@ -249,7 +249,7 @@ export class Caller {
       call.unlisten = () => signal.removeEventListener('abort', abort);
     }
     this.#unsettled += 1;
-    this.#machine.enter(call);
+    this.machine.enter(call);
     // Every living state waits for the same moment, so the deadline is set once and not at every step.
     this.#deadlines.set(call, now + deadlineMs);
     this.#departures.pump(now);
@@ -299,12 +299,12 @@ export class Caller {
     call.result = value;
     this.#succeeded.epoch = call.context.control.epoch;
     this.#succeeded.at = this.#now;
-    this.#machine.send(call, this.#succeeded);
+    this.machine.send(call, this.#succeeded);
   }
 
   /** What became of the present attempt. */
   #step(call: Call, type: Extract<CallEvent, { epoch: number }>['type']): void {
-    this.#machine.send(call, { type, epoch: call.context.control.epoch, at: this.#clock.now() });
+    this.machine.send(call, { type, epoch: call.context.control.epoch, at: this.#clock.now() });
     // It may be queued again.
     this.#departures.pump();
   }
@@ -347,9 +347,9 @@ export class Caller {
   }
 
   #cancel(call: Call, cause: unknown): void {
-    if (this.#machine.final[call.state]) return;
+    if (this.machine.final[call.state]) return;
     call.error = outcome.cancelled(this.#facts(call), cause);
-    this.#machine.send(call, { type: 'cancel.requested', at: this.#clock.now() });
+    this.machine.send(call, { type: 'cancel.requested', at: this.#clock.now() });
   }
 
   /** The present attempt is over; whatever still comes of it is late. */
@@ -373,7 +373,7 @@ export class Caller {
     call.unlisten?.();
     if (call.attempt !== 0) this.#retire(call);
     this.#unsettled -= 1;
-    if (this.#machine.states[call.state] === 'succeeded') call.resolve(call.result);
+    if (this.machine.states[call.state] === 'succeeded') call.resolve(call.result);
     else call.reject(call.error);
     if (this.#departures.waiting > 0) this.#departures.pump();
     if (this.#unsettled === 0 && this.#idle.length > 0) this.#rest();
@@ -395,6 +395,6 @@ export class Caller {
   }
 
   #facts(call: Call): outcome.CallFacts {
-    return factsOf(call, this.#machine.states[call.state] ?? '');
+    return factsOf(call, this.machine.states[call.state] ?? '');
   }
 }

@@ -58,10 +58,10 @@ export class Executor {
   constructor(options: ExecutorOptions) {
     this.#options = options;
     this.#clock = options.clock;
-    this.#machine.observe(options.observer);
+    this.machine.observe(options.observer);
     this.#functions = [...options.functions.values()];
     this.#deadlines = new Deadlines(options.clock, (execution) => {
-      this.#machine.expire(execution);
+      this.machine.expire(execution);
       this.#fill();
     });
     this.#clients = new Customers({
@@ -80,11 +80,11 @@ export class Executor {
     this.#retained = new Retention({
       maxResults: options.maxRetainedResults,
       maxBytes: options.maxRetainedBytes,
-      evict: (execution) => this.#machine.send(execution, { type: 'result.evicted', at: this.#now }),
+      evict: (execution) => this.machine.send(execution, { type: 'result.evicted', at: this.#now }),
     });
   }
 
-  readonly #machine = compile<typeof executionMachine, typeof executionEffects, Execution>(
+  readonly machine = compile<typeof executionMachine, typeof executionEffects, Execution>(
     executionMachine,
     executionEffects,
     {
@@ -224,7 +224,7 @@ export class Executor {
       return this.#fail(client, attempt, { code: 'unstarted', message });
     }
     const now = this.#now;
-    const context = this.#machine.initialContext({
+    const context = this.machine.initialContext({
       deadlineMs: Math.max(0, deadlineAt - now),
       acceptedAt: now,
     });
@@ -232,7 +232,7 @@ export class Executor {
     execution.link = this.#clients.link;
     client.executions.set(execution);
     this.#held += 1;
-    this.#machine.enter(execution);
+    this.machine.enter(execution);
     this.#deadlines.set(execution, deadlineAt);
     if (this.#running < this.#options.maxConcurrent && this.waiting === 0) {
       this.#grant(execution, now);
@@ -251,7 +251,7 @@ export class Executor {
 
   #grant(execution: Execution, at: number): void {
     this.#granted.at = at;
-    this.#machine.send(execution, this.#granted);
+    this.machine.send(execution, this.#granted);
   }
 
   /** Grants free slots to those who wait. */
@@ -259,7 +259,7 @@ export class Executor {
     while (this.#running < this.#options.maxConcurrent && this.#queue.size > 0) {
       const next = this.#queue.shift();
       // It may have been cancelled, or have timed out.
-      if (next === undefined || this.#machine.states[next.state] !== 'queued') continue;
+      if (next === undefined || this.machine.states[next.state] !== 'queued') continue;
       this.#grant(next, this.#clock.now());
     }
   }
@@ -286,7 +286,7 @@ export class Executor {
   }
 
   #returned(execution: Execution, value: unknown, at: number): void {
-    if (this.#machine.states[execution.state] !== 'running') return;
+    if (this.machine.states[execution.state] !== 'running') return;
     try {
       execution.value = encodeValue(value, this.#options.encoding);
     } catch (error) {
@@ -294,15 +294,15 @@ export class Executor {
     }
     this.#running -= 1;
     this.#returnedEvent.at = at;
-    this.#machine.send(execution, this.#returnedEvent);
+    this.machine.send(execution, this.#returnedEvent);
     this.#fill();
   }
 
   #threw(execution: Execution, error: unknown): void {
-    if (this.#machine.states[execution.state] !== 'running') return;
+    if (this.machine.states[execution.state] !== 'running') return;
     execution.failure = failureOf(error);
     this.#running -= 1;
-    this.#machine.send(execution, { type: 'function.threw', at: this.#clock.now() });
+    this.machine.send(execution, { type: 'function.threw', at: this.#clock.now() });
     this.#fill();
   }
 
@@ -310,7 +310,7 @@ export class Executor {
   #conclude(execution: Execution): void {
     this.#deadlines.clear(execution);
     execution.args = undefined;
-    const state = this.#machine.states[execution.state];
+    const state = this.machine.states[execution.state];
     if (state === 'timed_out')
       execution.failure = { code: 'timed_out', message: 'the deadline passed on the node' };
     if (state === 'cancelled') execution.failure = { code: 'cancelled', message: 'cancelled' };
@@ -345,14 +345,14 @@ export class Executor {
     // Arguments that will never be complete: their caller was told that the call was not started.
     if (execution === undefined) return this.#uploads.drop(client, attempt);
     this.#acknowledgedEvent.at = this.#now;
-    this.#machine.send(execution, this.#acknowledgedEvent);
+    this.machine.send(execution, this.#acknowledgedEvent);
   }
 
   #cancel(client: Customer, attempt: number): void {
     this.#uploads.drop(client, attempt);
     const execution = client.executions.get(attempt);
     if (execution !== undefined)
-      this.#machine.send(execution, { type: 'cancel.requested', at: this.#clock.now() });
+      this.machine.send(execution, { type: 'cancel.requested', at: this.#clock.now() });
     this.#fill();
   }
 
@@ -381,7 +381,7 @@ export class Executor {
   }
 
   #evict(execution: Execution): void {
-    this.#machine.send(execution, { type: 'result.evicted', at: this.#clock.now() });
+    this.machine.send(execution, { type: 'result.evicted', at: this.#clock.now() });
     this.#fill();
   }
 
@@ -389,7 +389,7 @@ export class Executor {
   #dismissed({ executions }: Customer): void {
     const at = this.#clock.now();
     for (const execution of [...executions.values()])
-      this.#machine.send(execution, { type: 'result.evicted', at });
+      this.machine.send(execution, { type: 'result.evicted', at });
     this.#fill();
   }
 

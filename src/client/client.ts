@@ -3,8 +3,8 @@
 import { callMachine } from '../../machines/call.ts';
 import { createSystem, recordTransitions, type System } from '../actors/index.ts';
 import { Caller } from '../calls/caller.ts';
-import type { CallOptions } from '../calls/pending.ts';
-import { observeTable } from '../engine/table-records.ts';
+import type { Call, CallOptions } from '../calls/pending.ts';
+import { observeBy, observeTable } from '../engine/table-records.ts';
 import type { TransitionSink } from '../engine/transition-record.ts';
 import { Link, type LinkUser } from '../links/link.ts';
 import {
@@ -17,6 +17,7 @@ import {
 } from '../links/options.ts';
 import type { Clock, Dialer, Log, Random } from '../ports.ts';
 import { Collector } from '../inspect/stream/collector.ts';
+import { TableSample } from '../inspect/stream/table-sample.ts';
 import { Forwarder } from '../inspect/stream/forwarder.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { FrameType } from '../protocol/frames.ts';
@@ -131,6 +132,12 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
   const inspect = recordTransitions(options.transitions, run);
   const system = createSystem({ clock: ports.clock, log: ports.log, inspect });
   const encoding = options.encoding ?? 'json';
+  const transitions = observeTable<Call>(options.transitions, {
+    machine: callMachine,
+    run,
+    id: (_call, n) => `call/${id}/${run}/${n}`,
+    now: () => ports.clock.now(),
+  });
   const caller = new Caller({
     clock: ports.clock,
     encoding,
@@ -142,12 +149,7 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
       1_000,
     ),
     maxQueueSize: wholeNumber('maxQueueSize', options.maxQueueSize ?? limits.maxClientQueue, 0),
-    observer: observeTable(options.transitions, {
-      machine: callMachine,
-      run,
-      id: (_call, n) => `call/${id}/${run}/${n}`,
-      now: () => ports.clock.now(),
-    }),
+    observer: transitions,
   });
   const questions = new Map<number, Question>();
   let nextQuestion = 1;
@@ -210,9 +212,24 @@ export function startClient(options: ClientOptions, ports: ClientPorts): Client 
   link.connect();
 
   function forward(): Forwarder {
+    let unsent = 0;
     const { clock } = ports;
     const collector = new Collector({ clock, process: `client/${id}/${run}`, role: 'client', name: id });
     collector.add(system);
+    collector.addSampled(
+      new TableSample<Call>({
+        clock,
+        machine: callMachine,
+        observe: (observer) => caller.machine.observe(observeBy(transitions, observer)),
+        // Its first attempt; a call that ends without one is counted.
+        key: ({ attempt, state, context }) => {
+          if (context.control.epoch > 1) return undefined;
+          if (attempt !== 0) return attempt;
+          return caller.machine.final[state] === true ? (unsent += 1) : undefined;
+        },
+        id: ({ attempt }) => (attempt === 0 ? `call/unsent/${unsent}` : `call/${attempt}`),
+      }),
+    );
     return new Forwarder(clock, collector);
   }
 

@@ -25,6 +25,16 @@ interface Known {
   seq: number;
 }
 
+/** One observer for several who want to be told; undefined when there are none. */
+export function observeBy<A>(...observers: (Observer<A> | undefined)[]): Observer<A> | undefined {
+  const [first, ...others] = observers.filter((observer) => observer !== undefined);
+  if (first === undefined || others.length === 0) return first;
+  return (actor, event, from) => {
+    first(actor, event, from);
+    for (const other of others) other(actor, event, from);
+  };
+}
+
 /** An observer for `CompiledMachine.observe`; undefined when nobody takes records, which costs nothing. */
 export function observeTable<A extends Row>(
   sink: TransitionSink | undefined,

@@ -2,9 +2,10 @@
 // Invariant: no global state: two nodes in one process know nothing of each other.
 import { executionMachine } from '../../machines/execution.ts';
 import { createSystem, recordTransitions, type System } from '../actors/index.ts';
+import type { Execution } from '../calls/execution.ts';
 import { Executor } from '../calls/executor.ts';
 import { checkFunctions, type NodeFunctions } from '../calls/functions.ts';
-import { observeTable } from '../engine/table-records.ts';
+import { observeBy, observeTable } from '../engine/table-records.ts';
 import type { TransitionSink } from '../engine/transition-record.ts';
 import { Link, type LinkUser } from '../links/link.ts';
 import {
@@ -17,6 +18,7 @@ import {
 } from '../links/options.ts';
 import type { Clock, Dialer, Log, Random } from '../ports.ts';
 import { Collector } from '../inspect/stream/collector.ts';
+import { TableSample } from '../inspect/stream/table-sample.ts';
 import { Forwarder } from '../inspect/stream/forwarder.ts';
 import type { HoldfastError } from '../protocol/errors.ts';
 import { defaults, limits } from '../protocol/limits.ts';
@@ -115,6 +117,13 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
   const inspect = recordTransitions(options.transitions, run);
   const system = createSystem({ clock: ports.clock, log: ports.log, inspect });
   const encoding = options.encoding ?? 'json';
+  const transitions = observeTable<Execution>(options.transitions, {
+    machine: executionMachine,
+    run,
+    id: ({ client, attempt }) =>
+      `execution/${id}/${run}/${client.id}/${client.instance.slice(0, 8)}/${attempt}`,
+    now: () => ports.clock.now(),
+  });
   const executor = new Executor({
     clock: ports.clock,
     encoding,
@@ -128,13 +137,7 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
     ),
     maxRetainedBytes: wholeNumber('maxRetainedBytes', options.maxRetainedBytes ?? limits.maxRetainedBytes, 1),
     clientGraceMs: 2 * defaults.sessionGraceMs,
-    observer: observeTable(options.transitions, {
-      machine: executionMachine,
-      run,
-      id: ({ client, attempt }) =>
-        `execution/${id}/${run}/${client.id}/${client.instance.slice(0, 8)}/${attempt}`,
-      now: () => ports.clock.now(),
-    }),
+    observer: transitions,
   });
   /** By which hubs find out whether it may have the calls of one before. */
   let ordinals: { readonly hub: string; readonly ordinal: number }[] = [];
@@ -187,6 +190,15 @@ export function startNode(options: NodeOptions, ports: NodePorts): FleetNode {
     const { clock } = ports;
     const collector = new Collector({ clock, process: `node/${id}/${run}`, role: 'node', name: id });
     collector.add(system);
+    collector.addSampled(
+      new TableSample<Execution>({
+        clock,
+        machine: executionMachine,
+        observe: (observer) => executor.machine.observe(observeBy(transitions, observer)),
+        key: ({ attempt }) => attempt,
+        id: ({ client, attempt }) => `execution/${client.id}/${client.instance.slice(0, 8)}/${attempt}`,
+      }),
+    );
     return new Forwarder(clock, collector);
   }
 

@@ -53,6 +53,7 @@ interface Watching {
   readonly tell: (message: Told) => void;
   readonly contexts: boolean;
   readonly payloads: Payloads;
+  readonly stepsPerSecond: number;
   bucket: Bucket;
   readonly followed: Map<string, Followed>;
   readonly machines: Map<string, AnyStateMachine>;
@@ -86,6 +87,15 @@ export class Collector {
     return this.#watching !== undefined;
   }
 
+  /** Whether steps are to have contexts. */
+  get contexts(): boolean {
+    return this.#watching?.contexts ?? false;
+  }
+
+  get stepsPerSecond(): number {
+    return this.#watching?.stepsPerSecond ?? 0;
+  }
+
   /** From now on, until the function that it returns is called. */
   add(source: Source): () => void {
     this.#sources.add(source);
@@ -113,11 +123,13 @@ export class Collector {
     this.stop();
     const { process, role, name } = this.#options;
     const now = this.#clock.now();
+    const { stepsPerSecond = STEPS_PER_SECOND } = wishes;
     const watching: Watching = {
       tell,
       contexts: wishes.contexts ?? false,
       payloads: wishes.payloads ?? 'redacted',
-      bucket: new Bucket(wishes.stepsPerSecond ?? STEPS_PER_SECOND, now),
+      stepsPerSecond,
+      bucket: new Bucket(stepsPerSecond, now),
       followed: new Map(),
       machines: new Map(),
       ends: [],
@@ -285,7 +297,7 @@ export class Collector {
     const at = this.#clock.now();
     this.#lamport = Math.max(this.#lamport, cause?.clock ?? 0) + 1;
     const { timers } = followed;
-    if (timers.length > 0) followed.timers = [];
+    followed.timers = [];
     return new OpenStep(event, { at, clock: this.#lamport, cause }, timers, bucket.take(at));
   }
 
