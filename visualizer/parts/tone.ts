@@ -1,5 +1,6 @@
 // Which states are good news. Machines of others have states that we do not know: those are neutral.
-// Invariant: only the innermost state that is known decides.
+// Invariant: a state has the colour of its label.
+import { stateLabel } from '../stream/state-label.ts';
 
 export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'neutral';
 
@@ -16,7 +17,7 @@ const states: Readonly<Record<Exclude<Tone, 'neutral'>, readonly string[]>> = {
       'granted',
       'listening',
     ],
-    ...['done', 'ready'],
+    ...['done', 'ready', 'stable', 'alive', 'holding', 'completed'],
   ],
   busy: [
     ...[
@@ -54,9 +55,5 @@ const toneOfState = new Map(
 
 /** `path`: as statePath gives it, such as `establishing.registering`. */
 export function toneOf(path: string): Tone {
-  for (const part of path.split(/[.,\s]+/).toReversed()) {
-    const tone = toneOfState.get(part);
-    if (tone !== undefined) return tone;
-  }
-  return 'neutral';
+  return toneOfState.get(stateLabel(path)) ?? 'neutral';
 }

@@ -6,7 +6,7 @@ import { stateLabel } from './state-label.ts';
 import { actorKey, transitionKey, type ActorView, type Stay } from './model.ts';
 
 /** States of the past that an actor keeps. */
-const MAX_TRAIL = 16;
+const MAX_TRAIL = 24;
 /** Different transitions that are counted of one actor; a chart has fewer, a stranger's event types may be endless. */
 const MAX_COUNTED = 400;
 const noTimers: readonly TimerNow[] = [];

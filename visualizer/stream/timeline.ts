@@ -155,13 +155,14 @@ export class Timeline {
     let until = this.#packing.now() + SLICE_MS;
     for (const chunk of chunks.slice(start)) {
       if (chunk.from > at) continue;
-      for (const line of await this.#lines(chunk)) {
-        for (const told of messagesIn(line)) if (!('at' in told) || told.at <= at) fold.apply(told);
-        if (this.#packing.now() < until) continue;
-        await this.#packing.breathe();
-        signal.throwIfAborted();
-        until = this.#packing.now() + SLICE_MS;
-      }
+      for (const line of await this.#lines(chunk))
+        for (const told of messagesIn(line)) {
+          if (!('at' in told) || told.at <= at) fold.apply(told);
+          if (this.#packing.now() < until) continue;
+          await this.#packing.breathe();
+          signal.throwIfAborted();
+          until = this.#packing.now() + SLICE_MS;
+        }
     }
     fold.at = at;
     return fold;

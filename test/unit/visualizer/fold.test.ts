@@ -101,7 +101,10 @@ describe('folding a stream', () => {
   });
 });
 
-it('calls a state by its innermost name, and parallel ones by what is around them', () => {
+it('calls a state as people do', () => {
+  expect(stateLabel('online.listening')).toBe('online');
+  expect(stateLabel('draining.establishing.registering')).toBe('draining');
+  expect(stateLabel('editor.typing')).toBe('typing');
   expect(stateLabel('backoff')).toBe('backoff');
   expect(stateLabel('establishing.registering')).toBe('registering');
   expect(stateLabel('connected.liveness.listening, connected.health.waiting')).toBe('connected');
