@@ -1,9 +1,10 @@
 // Metrics over prom-client, one registry a hub or proxy.
-// Invariant: nothing is computed per call or per frame; a number is read when the page is asked for.
+// Invariant: nothing is computed per call or per frame; a number is read when the page is asked for. Until then prom-client is
+// not even loaded, which takes longer than most commands do otherwise.
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-import { Counter, Gauge, Registry } from 'prom-client';
+import type * as Prom from 'prom-client';
 
 import type { MetricReading, Metrics } from '../ports.ts';
 
@@ -50,29 +51,28 @@ const help: Readonly<Record<string, string>> = {
 };
 
 export function createPromMetrics(): Metrics {
-  const registry = new Registry();
-  const counters = new Map<string, Counter>();
   const observed: Observed[] = [];
+  const counted = new Map<string, Map<string, MetricReading>>();
+  let registry: Prom.Registry | undefined;
   const metrics: Metrics = {
     count(name, labels = {}, by = 1) {
-      let counter = counters.get(name);
-      if (counter === undefined) {
-        counter = new Counter({
-          name,
-          help: help[name] ?? name,
-          labelNames: Object.keys(labels),
-          registers: [registry],
-        });
-        counters.set(name, counter);
+      let sums = counted.get(name);
+      if (sums === undefined) {
+        const made = (sums = new Map<string, MetricReading>());
+        counted.set(name, made);
+        metrics.gauge(name, () => [...made.values()]);
       }
-      counter.inc(labels, by);
+      const key = JSON.stringify(labels);
+      sums.set(key, { labels, value: (sums.get(key)?.value ?? 0) + by });
     },
     gauge(name, read) {
       observed.push({ name, read, metric: undefined });
     },
     async render() {
-      for (const each of observed) observe(each, registry);
-      return { status: 200, contentType: registry.contentType, body: await registry.metrics() };
+      const prom = await import('prom-client');
+      const page = (registry ??= new prom.Registry());
+      for (const each of observed) observe(each, prom, page);
+      return { status: 200, contentType: page.contentType, body: await page.metrics() };
     },
   };
   metrics.gauge('holdfast_event_loop_delay_seconds', readEventLoopDelay);
@@ -84,10 +84,10 @@ interface Observed {
   readonly name: string;
   readonly read: () => number | readonly MetricReading[];
   /** Made at the first reading: prom-client wants to know the names of all labels in advance. */
-  metric: Counter | Gauge | undefined;
+  metric: Prom.Counter | Prom.Gauge | undefined;
 }
 
-function observe(observed: Observed, registry: Registry): void {
+function observe(observed: Observed, { Counter, Gauge }: typeof Prom, registry: Prom.Registry): void {
   const { name, read } = observed;
   const now = readings(read());
   const first = now[0];

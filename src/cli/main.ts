@@ -3,22 +3,7 @@
 // Invariant: parsing and printing only; what happens is in the public API.
 import { createRequire } from 'node:module';
 import { Command } from 'commander';
-import { callCommand } from './call.ts';
-import { checkCommand } from './check.ts';
-import { conformCommand } from './conform.ts';
-import { demoCommand } from './demo.ts';
-import { exportCommand } from './export.ts';
-import { hubCommand } from './hub.ts';
-import { inspectCommand } from './inspect.ts';
-import { nodeCommand } from './node.ts';
-import { proxyCommand } from './proxy.ts';
-import { queueCommand } from './queue.ts';
 import { printError } from './report.ts';
-import { statusCommand } from './status.ts';
-import { storeCommand } from './store.ts';
-import { trainCommand } from './train.ts';
-import { upgradeCheckCommand } from './upgrade-check.ts';
-import { testgenCommand } from './testgen.ts';
 
 const examples = `
 A fleet in three terminals:
@@ -43,23 +28,28 @@ const program = new Command('holdfast')
   .enablePositionalOptions()
   .showHelpAfterError('(add --help for the options and examples)')
   .addHelpText('after', examples);
-for (const command of [
-  hubCommand(),
-  nodeCommand(),
-  callCommand(),
-  statusCommand(),
-  storeCommand(),
-  trainCommand(),
-  proxyCommand(),
-  queueCommand(),
-  checkCommand(),
-  conformCommand(),
-  upgradeCheckCommand(),
-  demoCommand(),
-  exportCommand(),
-  inspectCommand(),
-  testgenCommand(),
-]) {
+
+/** A command is loaded when it is named, and all of them for the list of what there is. */
+const commands = new Map<string, () => Promise<Command>>([
+  ['hub', async () => (await import('./hub.ts')).hubCommand()],
+  ['node', async () => (await import('./node.ts')).nodeCommand()],
+  ['call', async () => (await import('./call.ts')).callCommand()],
+  ['status', async () => (await import('./status.ts')).statusCommand()],
+  ['store', async () => (await import('./store.ts')).storeCommand()],
+  ['train', async () => (await import('./train.ts')).trainCommand()],
+  ['proxy', async () => (await import('./proxy.ts')).proxyCommand()],
+  ['queue', async () => (await import('./queue.ts')).queueCommand()],
+  ['check', async () => (await import('./check.ts')).checkCommand()],
+  ['conform', async () => (await import('./conform.ts')).conformCommand()],
+  ['upgrade-check', async () => (await import('./upgrade-check.ts')).upgradeCheckCommand()],
+  ['demo', async () => (await import('./demo.ts')).demoCommand()],
+  ['export', async () => (await import('./export.ts')).exportCommand()],
+  ['inspect', async () => (await import('./inspect.ts')).inspectCommand()],
+  ['testgen', async () => (await import('./testgen.ts')).testgenCommand()],
+]);
+const load = commands.get(process.argv[2] ?? '');
+for (const make of load === undefined ? commands.values() : [load]) {
+  const command = await make();
   program.addCommand(command.showHelpAfterError('(add --help for the options and examples)'));
 }
 
