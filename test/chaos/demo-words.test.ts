@@ -4,22 +4,21 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
-/** Where the demo puts its ledgers, and nobody else anything. */
-const temporary = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
-afterAll(() => rmSync(temporary, { recursive: true }));
-
 interface Demo {
   readonly pid: number;
+  /** Where it puts its ledgers, and nobody else anything. */
+  readonly temporary: string;
   output(): string;
   readonly ended: Promise<number | null>;
 }
 
 /** In a process group of its own, so that whoever is left of it can be seen. */
 function startDemo(): Demo {
+  const temporary = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
   const child = spawn(process.execPath, ['--no-warnings', MAIN, 'demo', 'words'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -29,24 +28,30 @@ function startDemo(): Demo {
   child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => void (output += chunk.toString()));
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  return { pid: child.pid!, output: () => output, ended };
+  return { pid: child.pid!, temporary, output: () => output, ended };
 }
 
-function expectNothingLeft({ pid }: Demo): void {
+function expectNothingLeft({ pid, temporary }: Demo): void {
   expect(() => process.kill(-pid, 0)).toThrow('ESRCH');
   expect(readdirSync(temporary)).toEqual([]);
+  rmSync(temporary, { recursive: true });
 }
 
-test('the demo of words ends all its processes when it is interrupted', { timeout: 40_000 }, async () => {
-  const demo = startDemo();
-  await expect.poll(demo.output, { timeout: 30_000 }).toMatch(/node-5 connected; client connected/);
-  process.kill(demo.pid, 'SIGINT');
-  expect(await demo.ended).toBe(130);
-  expect(demo.output()).toContain('interrupted: the processes of the demo are ended');
-  expectNothingLeft(demo);
-});
+// Both at a time: most of it is waiting.
+test.concurrent(
+  'the demo of words ends all its processes when it is interrupted',
+  { timeout: 40_000 },
+  async () => {
+    const demo = startDemo();
+    await expect.poll(demo.output, { timeout: 30_000 }).toMatch(/node-5 connected; client connected/);
+    process.kill(demo.pid, 'SIGINT');
+    expect(await demo.ended).toBe(130);
+    expect(demo.output()).toContain('interrupted: the processes of the demo are ended');
+    expectNothingLeft(demo);
+  },
+);
 
-test(
+test.concurrent(
   'the demo of words survives kills of hub and node and a stopped node, and is right',
   { timeout: 90_000 },
   async () => {

@@ -49,6 +49,22 @@ async function noticed(hub: HubProcess): Promise<void> {
     .toHaveLength(1);
 }
 
+/** A client that does not read, and more results for it than may wait. */
+async function drowned() {
+  const { hub, settle } = await beside();
+  const node = await join(hub, 'node', { functions: ['pour'], maxConcurrent: 100_000 });
+  const client = await join(hub, 'client');
+  const count = (limits.maxOutboxBytes + 16 * MIB) / chunk.length;
+  client.peer.send(define(0, 'pour'), ...Array.from({ length: count }, (_, at) => call(at + 1)));
+  await node.peer.take(FrameType.CALL, ({ id }) => id === count);
+  client.peer.ws.pause();
+  for (let id = 1; id <= count; id += 1) {
+    node.peer.send(frame(FrameType.RESULT, chunk, { peer: client.number, id }));
+  }
+  await noticed(hub);
+  return { hub, settle, node, client };
+}
+
 /** Sends frames until the hub takes no more of them or `until` has come; answers how many. */
 async function pour(peer: RawPeer, next: () => Uint8Array, until: () => boolean): Promise<number> {
   let count = 0;
@@ -68,17 +84,7 @@ describe('A peer that does not read', () => {
     'what results pour in for it, is cut off with 4505 when more than maxOutboxBytes wait, and others are not delayed',
     { timeout: 90_000 },
     async () => {
-      const { hub, settle } = await beside();
-      const node = await join(hub, 'node', { functions: ['pour'], maxConcurrent: 100_000 });
-      const client = await join(hub, 'client');
-      const count = (limits.maxOutboxBytes + 16 * MIB) / chunk.length;
-      client.peer.send(define(0, 'pour'), ...Array.from({ length: count }, (_, at) => call(at + 1)));
-      await node.peer.take(FrameType.CALL, ({ id }) => id === count);
-      client.peer.ws.pause();
-      for (let id = 1; id <= count; id += 1) {
-        node.peer.send(frame(FrameType.RESULT, chunk, { peer: client.number, id }));
-      }
-      await noticed(hub);
+      const { settle, node, client } = await drowned();
       client.peer.ws.resume();
       const { code, reason } = await client.peer.closed;
       expect(code).toBe(CloseCode.SLOW_READER);
@@ -93,17 +99,7 @@ describe('A peer that does not read', () => {
     'and goes on not reading is ended all the same, and what waited for it is freed',
     { timeout: 90_000 },
     async () => {
-      const { hub, settle } = await beside();
-      const node = await join(hub, 'node', { functions: ['pour'], maxConcurrent: 100_000 });
-      const client = await join(hub, 'client');
-      const count = (limits.maxOutboxBytes + 16 * MIB) / chunk.length;
-      client.peer.send(define(0, 'pour'), ...Array.from({ length: count }, (_, at) => call(at + 1)));
-      await node.peer.take(FrameType.CALL, ({ id }) => id === count);
-      client.peer.ws.pause();
-      for (let id = 1; id <= count; id += 1) {
-        node.peer.send(frame(FrameType.RESULT, chunk, { peer: client.number, id }));
-      }
-      await noticed(hub);
+      const { hub, settle } = await drowned();
       // Bystanders, and the node: the client's socket is gone although it never read its close frame.
       await expect.poll(async () => (await hub.status()).status['connections'], { timeout: 10_000 }).toBe(3);
       await settle(3 * limits.maxOutboxBytes);
@@ -183,7 +179,7 @@ describe('A peer that does not read', () => {
 
 describe('A peer that floods', () => {
   /** For how long it does. */
-  const FLOOD_MS = 2_000;
+  const FLOOD_MS = 1_000;
   /** The hub has one processor, which the flood keeps busy. */
   const FLOODED_P99_MS = 750;
   /**

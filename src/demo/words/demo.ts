@@ -23,7 +23,7 @@ const LIMIT_MS = 60_000;
 /** Calls that have not ended by then are cancelled: the summary still comes within the limit. */
 const GIVE_UP_MS = 52_000;
 const START_MS = 15_000;
-const SPAN_MS = 34_000;
+const SPAN_MS = 26_000;
 
 /** Runs it and prints its summary. Resolves with the exit status: 0 only if everything held, 130 if interrupted. */
 export function runWords({ input, maxFiles }: WordsOptions): Promise<number> {

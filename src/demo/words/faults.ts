@@ -48,10 +48,10 @@ const EVERYONE = [...NODES, CLIENT];
 export const NODE_KILLED = `${KILLED_NODE} killed`;
 
 export const schedule: readonly Fault[] = [
-  { atMs: 5_000, name: 'hub killed', breaks: EVERYONE, run: restartHub },
-  { atMs: 11_000, name: NODE_KILLED, breaks: [], run: replaceNode },
-  { atMs: 16_000, name: `${STOPPED_NODE} stopped`, breaks: [STOPPED_NODE], run: stopNode },
-  { atMs: 26_000, name: 'hub killed again', breaks: EVERYONE, run: restartHub },
+  { atMs: 3_000, name: 'hub killed', breaks: EVERYONE, run: restartHub },
+  { atMs: 8_000, name: NODE_KILLED, breaks: [], run: replaceNode },
+  { atMs: 11_000, name: `${STOPPED_NODE} stopped`, breaks: [STOPPED_NODE], run: stopNode },
+  { atMs: 19_500, name: 'hub killed again', breaks: EVERYONE, run: restartHub },
 ];
 
 /** Runs the schedule; resolves when the last fault is over, or with those until then when the signal comes. */

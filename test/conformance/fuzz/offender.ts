@@ -13,7 +13,7 @@ export interface Offence {
   readonly closed: Closed | undefined;
 }
 
-/** Some offenders wait after each message until the hub has read it; the others pour. */
+/** Most offenders wait after each message until the hub has read it; the others pour. */
 const MESSAGES = 60;
 
 export async function offend(url: string, seed: number, number: number): Promise<Offence> {
@@ -21,7 +21,7 @@ export async function offend(url: string, seed: number, number: number): Promise
   const role = dice.pick(['node', 'client'] as const);
   const manner = dice.pick(['subtle', 'subtle', 'subtle', 'gentle', 'gentle', 'rough'] as const);
   const share = dice.pick([0.05, 0.2, 0.6, 0.9]);
-  const pace = dice.pick(['waiting', 'waiting', 'pouring'] as const);
+  const pace = dice.pick(['waiting', 'waiting', 'waiting', 'waiting', 'waiting', 'pouring'] as const);
   const peer = await RawPeer.dial(url);
   let mutatedFrames = 0;
   let pulses = 0xf000_0000;

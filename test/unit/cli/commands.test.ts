@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createClient, noLog } from '../../../src/index.ts';
 import { Command, endAll, run, startHub } from './command.ts';
 
 const FUNCTIONS = `
@@ -140,10 +141,10 @@ describe('a fleet of commands', () => {
 
 describe('signals', () => {
   test('let a node finish what it runs, though that takes longer than the heartbeat timeout, then end it with status 0', async () => {
-    const heartbeat = ['--heartbeat-interval', '600ms', '--heartbeat-timeout', '2s'];
+    const heartbeat = ['--heartbeat-interval', '400ms', '--heartbeat-timeout', '1200ms'];
     const { url } = await startHub(heartbeat);
     const node = await startNode(url, ['--id', 'n1', ...heartbeat]);
-    const call = new Command(['call', 'slow', '5000', '--hub', url]);
+    const call = new Command(['call', 'slow', '3000', '--hub', url]);
     await untilRunning(url);
     node.kill('SIGTERM');
     await node.match(/SIGTERM: draining, 1 functions run/);
@@ -184,11 +185,9 @@ describe('signals', () => {
   });
 
   async function untilRunning(url: string): Promise<void> {
-    for (;;) {
-      const { stdout } = await run(['status', '--json', '--hub', url]);
-      const { hub } = JSON.parse(stdout) as { hub: { running: number } };
-      if (hub.running > 0) return;
-    }
+    const client = createClient({ hub: url, log: noLog() });
+    await expect.poll(async () => (await client.hubStatus()).running, { timeout: 20_000 }).toBe(1);
+    await client.stop();
   }
 });
 
