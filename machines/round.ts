@@ -7,7 +7,10 @@ import type { Context, EffectArgs } from './types.ts';
 export interface RoundTimes {
   /** From the asking until the round quorum must have answered. */
   readonly deadlineMs: number;
-  /** From the round quorum on, for those who are slower; never beyond the deadline. */
+  /**
+   * From the round quorum on, for those who are slower; never beyond the deadline. Below the quorum: for those who are away, while
+   * it cannot be reached without them.
+   */
   readonly stragglerGraceMs: number;
   /** Between two tries to write the checkpoint. */
   readonly checkpointRetryMs: number;
@@ -28,6 +31,8 @@ interface Control {
   readonly minUpdates: number;
   /** Asked, without an answer yet: ids of nodes, in order. */
   readonly awaited: readonly string[];
+  /** Of these, whose link is broken: ids of nodes, in order. */
+  readonly away: readonly string[];
   /** Their updates will be aggregated: ids of nodes, in order. */
   readonly accepted: readonly string[];
 }
@@ -68,6 +73,9 @@ export type RoundEvent =
   | ({ type: 'update.refused'; node: string } & OfAttempt)
   /** It will not answer. */
   | ({ type: 'node.lost'; node: string } & OfAttempt)
+  /** Its link broke. It may come back, and answer. */
+  | ({ type: 'node.left'; node: string } & OfAttempt)
+  | ({ type: 'node.returned'; node: string } & OfAttempt)
   | ({ type: 'aggregation.finished' } & OfAttempt)
   | ({ type: 'aggregation.failed'; reason: string } & OfAttempt)
   | ({ type: 'checkpoint.written' } & OfAttempt)
@@ -81,6 +89,9 @@ const late = {
   'update.accepted': stale,
   'update.refused': stale,
   'node.lost': stale,
+  // Who is here matters only below the quorum.
+  'node.left': {},
+  'node.returned': {},
   'aggregation.finished': stale,
   'aggregation.failed': stale,
   'checkpoint.written': stale,
@@ -98,15 +109,30 @@ const isCurrent = ({ context: { control }, event }: Given): boolean =>
 const isAwaited = (given: Given): boolean =>
   isCurrent(given) && 'node' in given.event && given.context.control.awaited.includes(given.event.node);
 const isLast = (given: Given): boolean => isAwaited(given) && given.context.control.awaited.length === 1;
-const reachesQuorum = (given: Given): boolean =>
-  isAwaited(given) && given.context.control.accepted.length + 1 >= given.context.control.minUpdates;
 
-const answered = (control: Control, node: string): Control => ({
-  ...control,
-  awaited: control.awaited.filter((other) => other !== node),
-});
 /** By code units: the same everywhere. */
 const inOrder = (nodes: readonly string[]): readonly string[] => [...new Set(nodes)].sort();
+
+/** What an event about a node that is awaited makes of the sets. */
+function afterwards({ context: { control }, event }: Given): Control {
+  if (!('node' in event)) return control;
+  const { node } = event;
+  const others = (set: readonly string[]): readonly string[] => set.filter((other) => other !== node);
+  if (event.type === 'node.left') return { ...control, away: inOrder([...control.away, node]) };
+  const away = others(control.away);
+  if (event.type === 'node.returned') return { ...control, away };
+  const accepted = event.type === 'update.accepted' ? inOrder([...control.accepted, node]) : control.accepted;
+  return { ...control, awaited: others(control.awaited), away, accepted };
+}
+
+const hasQuorum = ({ accepted, minUpdates }: Control): boolean => accepted.length >= minUpdates;
+/** Even if everyone else answers, there are too few. */
+const isHopeless = ({ accepted, awaited, minUpdates }: Control): boolean =>
+  accepted.length + awaited.length < minUpdates;
+/** There are too few without those who are away. */
+const isShort = ({ accepted, awaited, away, minUpdates }: Control): boolean =>
+  accepted.length + awaited.length - away.length < minUpdates;
+const reachesQuorum = (given: Given): boolean => isAwaited(given) && hasQuorum(afterwards(given));
 
 export const roundMachine = setup({
   types: {} as { context: RoundContext; events: RoundEvent; input: RoundInput },
@@ -131,26 +157,23 @@ export const roundMachine = setup({
           : ledger,
     }),
     accept: assign({
-      control: ({ context: { control }, event }) =>
-        event.type === 'update.accepted'
-          ? { ...answered(control, event.node), accepted: inOrder([...control.accepted, event.node]) }
-          : control,
+      control: afterwards,
       ledger: ({ context: { ledger }, event }) =>
         event.type === 'update.accepted' ? { ...ledger, at: event.at } : ledger,
     }),
     refuse: assign({
-      control: ({ context: { control }, event }) =>
-        event.type === 'update.refused' ? answered(control, event.node) : control,
+      control: afterwards,
       ledger: ({ context: { ledger } }) => ({ ...ledger, refused: ledger.refused + 1 }),
     }),
+    // It is away, or here again.
+    place: assign({ control: afterwards }),
     lose: assign({
-      control: ({ context: { control }, event }) =>
-        event.type === 'node.lost' ? answered(control, event.node) : control,
+      control: afterwards,
       ledger: ({ context: { ledger } }) => ({ ...ledger, lost: ledger.lost + 1 }),
     }),
     noteLate: assign({
-      control: ({ context: { control }, event }) =>
-        event.type === 'update.accepted' ? answered(control, event.node) : control,
+      // Accepted is only what is aggregated.
+      control: (given) => ({ ...afterwards(given), accepted: given.context.control.accepted }),
       ledger: ({ context: { ledger } }) => ({ ...ledger, late: ledger.late + 1 }),
     }),
     noteTooFew: assign({
@@ -161,6 +184,14 @@ export const roundMachine = setup({
             ? `only ${inOrder(event.nodes).length} nodes can be asked; ${control.minUpdates} updates are needed`
             : `${control.accepted.length} of ${ledger.asked} nodes answered and ${control.awaited.length} still ` +
               `can; ${control.minUpdates} updates are needed`,
+      }),
+    }),
+    noteAway: assign({
+      ledger: ({ context: { control, ledger } }) => ({
+        ...ledger,
+        reason:
+          `${control.accepted.length} of ${ledger.asked} nodes answered, and ${control.away.length} that are away did not ` +
+          `come back within ${ledger.times.stragglerGraceMs} ms; ${control.minUpdates} updates are needed`,
       }),
     }),
     noteOverdue: assign({
@@ -192,11 +223,10 @@ export const roundMachine = setup({
       isCurrent(given) &&
       given.event.type === 'participants.chosen' &&
       inOrder(given.event.nodes).length >= given.context.control.minUpdates,
-    // Even if everyone else answers, there are too few.
-    losesQuorum: (given) =>
-      isAwaited(given) &&
-      given.context.control.accepted.length + given.context.control.awaited.length - 1 <
-        given.context.control.minUpdates,
+    losesQuorum: (given) => isAwaited(given) && isHopeless(afterwards(given)),
+    needsAway: (given) => isAwaited(given) && !isHopeless(afterwards(given)) && isShort(afterwards(given)),
+    needsNobodyAway: (given) =>
+      isAwaited(given) && !hasQuorum(afterwards(given)) && !isShort(afterwards(given)),
   },
   delays: {
     roundDeadline: ({ context }) => context.ledger.times.deadlineMs,
@@ -205,12 +235,13 @@ export const roundMachine = setup({
         0,
         Math.min(ledger.times.stragglerGraceMs, ledger.askedAt + ledger.times.deadlineMs - ledger.at),
       ),
+    returnGrace: ({ context }) => context.ledger.times.stragglerGraceMs,
     checkpointRetry: ({ context }) => context.ledger.times.checkpointRetryMs,
   },
 }).createMachine({
   id: 'round',
   context: ({ input: { round, epoch, minUpdates, ...times } }) => ({
-    control: { round, epoch, minUpdates, awaited: [], accepted: [] },
+    control: { round, epoch, minUpdates, awaited: [], away: [], accepted: [] },
     ledger: {
       times,
       askedAt: 0,
@@ -240,6 +271,7 @@ export const roundMachine = setup({
     },
     // Below the round quorum.
     training: {
+      initial: 'reachable',
       after: { roundDeadline: { target: 'abandoned', actions: 'noteOverdue' } },
       on: {
         ...late,
@@ -260,7 +292,31 @@ export const roundMachine = setup({
           { guard: 'isAwaited', actions: 'lose' },
           stale,
         ],
+        'node.left': [{ guard: 'isAwaited', actions: 'place' }, stale],
+        'node.returned': [{ guard: 'isAwaited', actions: 'place' }, stale],
         'abandon.requested': { target: 'abandoned', actions: 'noteReason' },
+      },
+      states: {
+        // The quorum is in reach of those who are here.
+        reachable: {
+          on: {
+            'update.refused': { guard: 'needsAway', target: 'unreachable', actions: 'refuse' },
+            'node.lost': { guard: 'needsAway', target: 'unreachable', actions: 'lose' },
+            'node.left': { guard: 'needsAway', target: 'unreachable', actions: 'place' },
+          },
+        },
+        // It takes one that is away: the round is done again by others sooner than a session is given up.
+        unreachable: {
+          after: { returnGrace: { target: '#round.abandoned', actions: 'noteAway' } },
+          on: {
+            'update.accepted': {
+              guard: 'needsNobodyAway',
+              target: 'reachable',
+              actions: ['accept', 'keepUpdate'],
+            },
+            'node.returned': { guard: 'needsNobodyAway', target: 'reachable', actions: 'place' },
+          },
+        },
       },
     },
     // Enough for a commit; the others have some time left.
@@ -388,6 +444,10 @@ export const roundExamples: readonly RoundEvent[] = [
   { type: 'node.lost', ...attempt, node: 'n2' },
   { type: 'node.lost', ...attempt, node: 'n3' },
   { type: 'node.lost', ...attempt, node: 'n4' },
+  { type: 'node.left', ...attempt, node: 'n2' },
+  { type: 'node.left', ...attempt, node: 'n3' },
+  { type: 'node.left', ...attempt, node: 'n4' },
+  { type: 'node.returned', ...attempt, node: 'n3' },
   { type: 'aggregation.finished', ...attempt },
   { type: 'aggregation.failed', ...attempt, reason: 'the strategy threw' },
   { type: 'checkpoint.written', ...attempt },

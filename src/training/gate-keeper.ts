@@ -8,7 +8,7 @@ import type { Log } from '../ports.ts';
 import type { Budget } from './budget.ts';
 import type { Fleet } from './contract.ts';
 import type { Courier } from './courier.ts';
-import type { Membership } from './membership.ts';
+import type { Membership, Trainee } from './membership.ts';
 
 /** How training came to its end, as the gate says it. */
 export type GateEnding = ReturnType<typeof gateEffects.announceEnd>;
@@ -24,7 +24,8 @@ export interface GateListener {
   paused(reason: string): void;
   /** One more node counts. */
   counted(): void;
-  left(node: string): void;
+  joined(trainee: Trainee): void;
+  left(trainee: Trainee): void;
   /** Ends the round, saves and delivers the model; the gate waits for it. */
   deliver(end: GateEnd, reason: string): Promise<void>;
   ended(ending: GateEnding): void;
@@ -75,12 +76,17 @@ export class GateKeeper {
 
   /** Hears of nodes from now on. */
   open(): void {
-    const { members, fleet } = this.#options;
+    const { members, fleet, listener } = this.#options;
     members.open(fleet, {
-      joined: ({ node, epoch }) => this.#tell({ type: 'node.joined', node, epoch }),
-      left: ({ node, epoch }) => {
+      joined: (trainee) => {
+        const { node, epoch } = trainee;
+        this.#tell({ type: 'node.joined', node, epoch });
+        listener.joined(trainee);
+      },
+      left: (trainee) => {
+        const { node, epoch } = trainee;
         this.#tell({ type: 'node.left', node, epoch });
-        this.#options.listener.left(node);
+        listener.left(trainee);
       },
     });
     this.#tell({ type: 'training.started' });

@@ -44,7 +44,10 @@ export interface TrainerOptions {
   readonly roundQuorum?: number | undefined;
   /** For the round quorum to answer, in milliseconds; then the round is abandoned, and done again. @default 300000 */
   readonly deadlineMs?: number | undefined;
-  /** How long a round with its quorum waits for the others, in milliseconds. @default 10000 */
+  /**
+   * How long a round with its quorum waits for the others, in milliseconds; and one without it for nodes whose link broke, when it needs
+   * them. @default 10000
+   */
   readonly stragglerGraceMs?: number | undefined;
   /** Attempts at one round, those that a pause ended aside; then training terminates. 0 = for ever. @default 10 */
   readonly maxAttempts?: number | undefined;

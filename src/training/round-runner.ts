@@ -84,6 +84,13 @@ export class RoundRunner {
     this.#tell({ type: 'participants.chosen', nodes: [...this.#asked.keys()], ...this.#attempt });
   }
 
+  /** Its link broke, or stands again. */
+  placed(where: 'node.left' | 'node.returned', { node, instance }: Trainee): void {
+    // Of another instance no answer is awaited.
+    const isAsked = this.#working.has(node) && this.#asked?.get(node)?.instance === instance;
+    if (isAsked) this.#tell({ type: where, node, ...this.#attempt });
+  }
+
   /** The gate paused, or training ends: it is abandoned, unless it has enough already. */
   abandon(reason: string): void {
     this.#tell({ type: 'abandon.requested', reason });

@@ -102,6 +102,16 @@ export class Rounds {
     this.#runner?.look();
   }
 
+  /** It came online. */
+  joined(trainee: Trainee): void {
+    this.#runner?.placed('node.returned', trainee);
+  }
+
+  /** Its link broke. */
+  left(trainee: Trainee): void {
+    this.#runner?.placed('node.left', trainee);
+  }
+
   close(): void {
     this.#turn('ending');
     this.#runner?.close();

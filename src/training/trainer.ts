@@ -219,7 +219,11 @@ class TrainingRun implements Trainer {
         opened: () => rounds.opened(),
         paused: (reason) => rounds.paused(reason),
         counted: () => rounds.look(),
-        left: (node) => evaluator.left(node),
+        joined: (trainee) => rounds.joined(trainee),
+        left: (trainee) => {
+          rounds.left(trainee);
+          evaluator.left(trainee.node);
+        },
         deliver: (end, reason) => this.#finish(end, reason),
         ended: (ending) => void this.#ended(ending),
         crashed: (error) => void this.#fail(error),

@@ -135,6 +135,8 @@ const unions: Readonly<Record<string, readonly string[]>> = {
     'update.accepted': 1,
     'update.refused': 1,
     'node.lost': 1,
+    'node.left': 1,
+    'node.returned': 1,
     'aggregation.finished': 1,
     'aggregation.failed': 1,
     'checkpoint.written': 1,

@@ -56,7 +56,7 @@ describe('the participants', () => {
     const round = new Round();
     expect([round.state, round.effects]).toEqual(['selecting', ['chooseParticipants']]);
     round.choose(['n2', 'n10', 'n1', 'n2']);
-    expect([round.state, round.effects]).toEqual(['training', ['sendTasks']]);
+    expect([round.state, round.effects]).toEqual(['training.reachable', ['sendTasks']]);
     expect(round.trainer.payload('sendTasks')).toEqual({ round: 7, epoch: 3, nodes: ['n1', 'n10', 'n2'] });
   });
 
@@ -78,7 +78,7 @@ describe('an update', () => {
     ]);
     expect(round.accept('n1').effects).toEqual([]);
     expect(round.accept('n9').effects).toEqual([]);
-    expect([round.state, round.context.ledger.staleEvents]).toEqual(['training', 2]);
+    expect([round.state, round.context.ledger.staleEvents]).toEqual(['training.reachable', 2]);
   });
 
   it.each([{ round: 6 }, { epoch: 2 }, { round: 6, epoch: 2 }, { epoch: 4 }])(
@@ -121,13 +121,13 @@ describe('the waiting', () => {
 
   it('is over at once when all have answered and the quorum is all of them', () => {
     const round = asked({ minUpdates: 4 }).accept('n4').accept('n3').accept('n2');
-    expect([round.state, round.accept('n1').state]).toEqual(['training', 'aggregating.computing']);
+    expect([round.state, round.accept('n1').state]).toEqual(['training.reachable', 'aggregating.computing']);
     expect(round.trainer.payload('aggregate')).toMatchObject({ nodes: FOUR });
   });
 
   it('goes on for stragglerGraceMs after the quorum, and never beyond the deadline', () => {
     const round = asked().accept('n1', 2_000);
-    expect([round.state, round.trainer.delayMs('roundDeadline')]).toEqual(['training', 60_000]);
+    expect([round.state, round.trainer.delayMs('roundDeadline')]).toEqual(['training.reachable', 60_000]);
     round.accept('n2', 30_000);
     expect([round.state, round.trainer.delayMs('stragglerGrace')]).toEqual(['collecting', 5_000]);
     expect(round.accept('n3', 31_000).trainer.delays.size).toBe(1);
@@ -147,11 +147,70 @@ describe('the waiting', () => {
 
   it.each(['update.refused', 'node.lost'])('is given up when %s leaves too few for a quorum', (type) => {
     const round = asked({ minUpdates: 3 }).accept('n1').send(type, { node: 'n2' });
-    expect(round.state).toBe('training');
+    expect(round.state).toBe('training.reachable');
     expect(round.send(type, { node: 'n3' }).state).toBe('abandoned');
     expect(round.trainer.payload('announceAbandoned')).toMatchObject({
       reason: '1 of 4 nodes answered and 1 still can; 3 updates are needed',
     });
+  });
+});
+
+describe('a node that is away', () => {
+  const three = () => asked({ minUpdates: 3 }).accept('n1', 2_000);
+  const waits = (round: Round) => [...round.trainer.delays.values()].map(({ name }) => name);
+
+  it('is waited for until the deadline while the others are enough', () => {
+    const round = three().send('node.left', { node: 'n4' });
+    expect([round.state, round.context.control.away]).toEqual(['training.reachable', ['n4']]);
+    expect(waits(round)).toEqual(['roundDeadline']);
+  });
+
+  it('and without whom they are too few has stragglerGraceMs to come back; then others do the round', () => {
+    const round = three().send('node.left', { node: 'n4' }).send('node.left', { node: 'n2' });
+    expect([round.state, round.trainer.delayMs('returnGrace')]).toEqual(['training.unreachable', 5_000]);
+    round.expire('returnGrace');
+    expect([round.state, round.effects]).toEqual(['abandoned', ['cancelTasks', 'announceAbandoned']]);
+    expect(round.trainer.payload('cancelTasks')).toMatchObject({ nodes: ['n2', 'n3', 'n4'] });
+    expect(round.trainer.payload('announceAbandoned')).toMatchObject({
+      reason:
+        '1 of 4 nodes answered, and 2 that are away did not come back within 5000 ms; 3 updates are needed',
+    });
+  });
+
+  it('has all of that time, whatever others do meanwhile', () => {
+    const round = three().send('node.left', { node: 'n4' }).send('node.left', { node: 'n2' });
+    const armed = [...round.trainer.delays.values()];
+    expect(waits(round)).toEqual(['roundDeadline', 'returnGrace']);
+    round.accept('n3');
+    expect(round.state).toBe('training.unreachable');
+    for (const [at, delay] of [...round.trainer.delays.values()].entries()) expect(delay).toBe(armed[at]);
+  });
+
+  it.each(['update.refused', 'node.lost'])('is needed, too, once %s leaves too few others', (type) => {
+    const round = three().send('node.left', { node: 'n4' });
+    expect(round.send(type, { node: 'n2' }).state).toBe('training.unreachable');
+    // Without it there cannot be enough at all.
+    expect(round.send(type, { node: 'n4' }).state).toBe('abandoned');
+  });
+
+  it('that comes back goes on, and its update counts', () => {
+    const round = three().send('node.left', { node: 'n4' }).send('node.left', { node: 'n2' });
+    expect(round.send('node.returned', { node: 'n2' }).state).toBe('training.reachable');
+    expect(waits(round)).toEqual(['roundDeadline']);
+    expect(round.accept('n2').accept('n4').state).toBe('collecting');
+    expect(round.context.control.away).toEqual([]);
+  });
+
+  it('may answer before anyone has told that it is back', () => {
+    const round = asked({ minUpdates: 4 }).send('node.left', { node: 'n4' });
+    expect(round.accept('n4').state).toBe('training.reachable');
+    expect(round.accept('n1').accept('n2').accept('n3').state).toBe('aggregating.computing');
+  });
+
+  it('of another attempt, or that was not asked, changes nothing', () => {
+    const round = asked({ minUpdates: 4 }).send('node.left', { node: 'n4', epoch: 2 });
+    expect(round.send('node.left', { node: 'n9' }).state).toBe('training.reachable');
+    expect([round.context.control.away, round.context.ledger.staleEvents]).toEqual([[], 2]);
   });
 });
 

@@ -74,6 +74,34 @@ test('a node that is killed in mid-round costs its update only, and what took it
   expect(reborn.syncs.map(({ round }) => round)).toEqual([1, 2, 3]);
 });
 
+test.each([
+  ['others do the round', 1_000, 'others'],
+  ['they are waited for as long as was said', 20_000, 'nobody'],
+] as const)('when a round needs nodes that died, %s', async (_, stragglerGraceMs, who) => {
+  const world = new TrainingWorld({ seed: 9 });
+  for (const id of ['a', 'b', 'c', 'd']) world.join(id, { trainMs: 500 });
+  const life = await world.begin({
+    hub: { sessionGraceMs: 60_000 },
+    gate: { minNodes: 2 },
+    fraction: 0.5,
+    roundQuorum: 2,
+    stragglerGraceMs,
+    rounds: 3,
+  });
+  await world.sim.runUntil(() => life.rounds.length === 1, 10_000);
+  await world.sim.run(100);
+  const asked = [...world.nodes.values()].filter(({ tasks }) => tasks.at(-1)?.round === 2);
+  expect(asked).toHaveLength(2);
+  world.killNode(asked[0]!.id);
+  await world.sim.run(stragglerGraceMs < 2_000 ? 2_500 : 15_000);
+  expect(life.rounds.map(({ round }) => round)).toEqual(who === 'others' ? [1, 2, 3] : [1]);
+  expect(life.events.filter(({ type }) => type === 'abandoned')).toMatchObject(
+    who === 'others'
+      ? [{ round: 2, reason: expect.stringMatching(/1 that are away did not come back/) as string }]
+      : [],
+  );
+});
+
 test('who is slower than the grace is late: counted, told, not asked meanwhile, and asked again afterwards', async () => {
   const world = new TrainingWorld({ seed: 4 });
   for (const id of ['a', 'b']) world.join(id, { trainMs: 100 });

@@ -33,13 +33,27 @@ describe('a broken twin', () => {
     expect(failure(explore({ round: unfenced(), budgets: { deadline: 1 } }))).toEqual(['always', ENOUGH, 14]);
   });
 
-  it('whose round waits for a node that is lost waits for ever', () => {
+  it('whose round waits for a node that is lost, and without a limit for one that is away, waits for ever', () => {
     const round = twin(roundMachine, ({ states }) => {
-      states['training']!.on['node.lost'] = {};
+      const { on, states: parts } = states['training']!;
+      on['node.lost'] = {};
+      delete parts['reachable']!.on['node.lost'];
+      delete parts['unreachable']!.after['returnGrace'];
     });
     expect(failure(explore({ round, budgets: { death: 1 } }))).toEqual(['deadlock', OWED, 12]);
     const { violation } = explore({ round, budgets: { death: 1 } }, inTheEnd());
     expect([violation?.kind, violation?.property]).toEqual(['eventually', 'training comes to its end']);
+  });
+
+  it('whose round does not hear of links that break waits for nodes that are away', () => {
+    const round = twin(roundMachine, ({ states }) => {
+      states['training']!.states['reachable']!.on['node.left'] = {};
+    });
+    const { violation } = explore({ round, budgets: { cut: 1 } });
+    expect([violation?.kind, violation?.property]).toEqual([
+      'always',
+      'it waits without a limit only while enough nodes are there to answer',
+    ]);
   });
 
   it('whose round does not wait for its quorum commits too few updates', () => {

@@ -304,7 +304,9 @@ function training(options: RoundsOptions = {}): SystemDefinition {
     fires: (_actor, delay) => {
       if (delay === 'roundDeadline') return 'deadline';
       if (delay === 'budgetLeft') return budget === 'at any time';
-      return ['sessionGrace', 'pauseDebounce', 'stragglerGrace', 'checkpointRetry'].includes(delay);
+      return ['sessionGrace', 'pauseDebounce', 'stragglerGrace', 'returnGrace', 'checkpointRetry'].includes(
+        delay,
+      );
     },
     route: (actor, { type, payload }) => {
       const event = { ...(payload as object), type };
@@ -335,6 +337,14 @@ function properties(options: RoundsOptions): Record<string, Predicate> {
           new Set(updates.map(({ node }) => node)).size === updates.length &&
           updates.every((update) => update.round === round && update.epoch === epoch),
       ),
+    'it waits without a limit only while enough nodes are there to answer': (view) => {
+      const round = view.actor(ROUND);
+      if (!round.in('training.reachable')) return true;
+      const { accepted, awaited } = round.control as Readonly<Record<'accepted' | 'awaited', string[]>>;
+      const { members } = trainerOf(view);
+      const here = awaited.filter((node) => members.some((one) => one.node === node && one.state !== 'away'));
+      return accepted.length + here.length >= minUpdates;
+    },
     'no round runs in a trainer that is at its end': (view) => {
       const { status } = view.actor(ROUND);
       return !isOver(view) || status !== 'active';

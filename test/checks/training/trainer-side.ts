@@ -113,11 +113,13 @@ export class Turn {
     switch (event.type) {
       case 'online':
         this.#member(node, { state: 'online', epoch: (member?.epoch ?? 0) + 1 });
-        return this.#tell(GATE, { type: 'node.joined', node, epoch: (member?.epoch ?? 0) + 1 });
+        this.#tell(GATE, { type: 'node.joined', node, epoch: (member?.epoch ?? 0) + 1 });
+        return this.#placed('node.returned', node);
       case 'away':
         if (member === undefined || member.state === 'away') return;
         this.#member(node, { state: 'away' });
-        return this.#tell(GATE, { type: 'node.left', node, epoch: member.epoch });
+        this.#tell(GATE, { type: 'node.left', node, epoch: member.epoch });
+        return this.#placed('node.left', node);
       case 'acknowledged':
         if (member?.state === 'online' && member.epoch === event['epoch'])
           this.#member(node, { state: 'synced' });
@@ -249,6 +251,11 @@ export class Turn {
     // Twice, so that what the round says to it comes before.
     this.#tell(TRAINER, { type: 'answer handled', again: 'yes' });
     this.#look();
+  }
+
+  #placed(where: string, node: string): void {
+    for (const call of this.now.calls.filter((one) => one.node === node && same(one, this.now.attempt)))
+      this.#tell(ROUND, { type: where, ...call });
   }
 
   #abandon(): void {

@@ -148,7 +148,7 @@ test.each([
   /** Looks for a node that comes when it has begun. */
   const lookFor = (times: number) =>
     function* ({ weights }: AggregationInput): Generator<void, Aggregated, void> {
-      startNode(hub.url, 'b', { functions: towards(3) }).catch(() => undefined);
+      queueMicrotask(() => void startNode(hub.url, 'b', { functions: towards(3) }).catch(() => undefined));
       for (let looks = 0; looks < times; looks += 1) {
         if (hub.nodes().some(({ id }) => id === 'b')) return { weights, state: [] };
         yield;
