@@ -19,6 +19,7 @@ export type TransportFault =
   | 'idle_timeout'
   | 'total_timeout'
   | 'broken_body'
+  | 'unexpected_answer'
   | 'failed_stream'
   | 'failed'
   | 'cancelled';

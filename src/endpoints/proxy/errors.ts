@@ -77,6 +77,7 @@ const WORDS: Readonly<Record<TransportFault, string>> = {
   idle_timeout: 'fell silent in the middle',
   total_timeout: 'did not finish within the deadline of the request',
   broken_body: 'ended its answer before it was complete',
+  unexpected_answer: 'answered with something else than a completion',
   failed_stream: 'began its stream with an error, or ended it before its first event',
   failed: 'closed the connection without an answer',
   cancelled: 'was not waited for',

@@ -7,6 +7,8 @@ export type Opening = 'none' | 'event' | 'error';
 const LF = 0x0a;
 const CR = 0x0d;
 const EMPTY = new Uint8Array();
+/** Holds what ends a stream of a language model: a reason, what it cost, and the word that it is done. */
+const ENDING_BYTES = 4_096;
 
 /** What the names and the data of a first event look like when it only keeps the connection alive, or is an error. */
 const PINGS = new Set(['ping', 'keepalive', 'keep-alive', 'heartbeat']);
@@ -21,6 +23,9 @@ export class EventStream {
   #tail: Uint8Array = EMPTY;
   #opening: Opening = 'none';
   #form: 'named' | 'unnamed' = 'unnamed';
+  /** What was given out last: at least so many bytes, if there were as many. */
+  readonly #last: Uint8Array[] = [];
+  #lastBytes = 0;
 
   constructor(maxEventBytes: number) {
     this.#maxEventBytes = maxEventBytes;
@@ -40,6 +45,14 @@ export class EventStream {
     return joined(this.#held);
   }
 
+  /** Its last events, and what has begun of another. */
+  ending(): string {
+    const decoder = new TextDecoder();
+    let text = '';
+    for (const bytes of [...this.#last, ...this.#held]) text += decoder.decode(bytes, { stream: true });
+    return text;
+  }
+
   /** The whole events that are there now; what is left waits for its end. */
   take(chunk: Uint8Array): Uint8Array {
     const before = this.#tail.length;
@@ -56,6 +69,7 @@ export class EventStream {
     this.#tail = EMPTY;
     if (end > 0 && end < chunk.length) this.#hold(chunk.subarray(end), chunk.subarray(end));
     if (this.#opening === 'none') this.#open(whole);
+    this.#remember(whole);
     return whole;
   }
 
@@ -63,6 +77,16 @@ export class EventStream {
     this.#held.push(chunk);
     this.#heldBytes += chunk.length;
     this.#tail = looked.subarray(-2);
+  }
+
+  #remember(whole: Uint8Array): void {
+    this.#last.push(whole);
+    this.#lastBytes += whole.length;
+    for (let first = this.#last[0]; first !== undefined; first = this.#last[0]) {
+      if (this.#lastBytes - first.length < ENDING_BYTES) return;
+      this.#last.shift();
+      this.#lastBytes -= first.length;
+    }
   }
 
   /** Looks for the first event that counts. */

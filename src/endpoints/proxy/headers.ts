@@ -30,6 +30,8 @@ export interface RequestHeaders {
   readonly authorization: string | undefined;
   readonly apiKey: string | undefined;
   readonly idempotencyKey: string | undefined;
+  /** Not in `forward`. */
+  readonly acceptEncoding: string | undefined;
   readonly upgrade: string | undefined;
   readonly via: string | undefined;
   /** How many there are: with two, servers do not agree on which counts. */
@@ -55,6 +57,7 @@ export function readRequestHeaders(headers: HeaderList): RequestHeaders {
   let authorization: string | undefined;
   let apiKey: string | undefined;
   let idempotencyKey: string | undefined;
+  let acceptEncoding: string | undefined;
   let upgrade: string | undefined;
   let via: string | undefined;
   let hosts = 0;
@@ -73,6 +76,10 @@ export function readRequestHeaders(headers: HeaderList): RequestHeaders {
       credentials.push(name, value);
       continue;
     }
+    if (name === 'accept-encoding') {
+      acceptEncoding = acceptEncoding === undefined ? value : `${acceptEncoding}, ${value}`;
+      continue;
+    }
     if (name === 'idempotency-key') idempotencyKey ??= value;
     else if (name === 'via') via = via === undefined ? value : `${via}, ${value}`;
     forward.push(name, value);
@@ -83,6 +90,7 @@ export function readRequestHeaders(headers: HeaderList): RequestHeaders {
     authorization,
     apiKey,
     idempotencyKey,
+    acceptEncoding,
     upgrade,
     via,
     hosts,
@@ -99,6 +107,11 @@ function without(list: readonly string[], names: ReadonlySet<string>): string[] 
   return kept;
 }
 
+/** Of an answer whose length may turn out to be another: an event may be added to it. */
+export function withoutLength(list: readonly string[]): string[] {
+  return list.filter((_, index) => list[index - (index % 2)] !== 'content-length');
+}
+
 /** What an endpoint has of its own. */
 export interface OwnHeaders {
   /** Its key and its own headers. */
@@ -108,10 +121,20 @@ export interface OwnHeaders {
   readonly credentials: 'own' | 'client';
 }
 
-/** What goes to an endpoint: the client's headers, its credentials unless the endpoint has its own, and the endpoint's. */
-export function headersFor(target: OwnHeaders, request: RequestHeaders, own: HeaderList): string[] {
+/**
+ * What goes to an endpoint: the client's headers, its credentials unless the endpoint has its own, and the endpoint's.
+ * @param coding `plain`: the answer is to be looked into, so it must not be compressed
+ */
+export function headersFor(
+  target: OwnHeaders,
+  request: RequestHeaders,
+  own: HeaderList,
+  coding: 'any' | 'plain' = 'any',
+): string[] {
   const { replaced } = target;
-  const client = replaced.size === 0 ? request.forward : without(request.forward, replaced);
+  const client = replaced.size === 0 ? [...request.forward] : without(request.forward, replaced);
+  const accepted = coding === 'plain' ? 'identity' : request.acceptEncoding;
+  if (accepted !== undefined && !replaced.has('accept-encoding')) client.push('accept-encoding', accepted);
   if (target.credentials === 'own') return [...client, ...target.headers, ...own];
   const credentials = replaced.size === 0 ? request.credentials : without(request.credentials, replaced);
   return [...client, ...credentials, ...target.headers, ...own];
@@ -145,7 +168,7 @@ export function readAnswerHeaders(headers: HeaderList): AnswerHeaders {
     }
     if (name === 'content-type') contentType = value;
     else if (name === 'content-length') contentLength = Number(value);
-    else if (name === 'content-encoding') contentEncoding = value;
+    else if (name === 'content-encoding' && value.toLowerCase() !== 'identity') contentEncoding = value;
     else if (name === 'retry-after') retryAfter = value;
     else if (name === 'date') date = value;
     forward.push(name, value);

@@ -3,6 +3,7 @@
 import type { Clock, HeaderList, HttpExchange, Timer } from '../../ports.ts';
 import type { TransportFault, VerdictKind } from '../classify.ts';
 import type { Attempt, PoolRequest, Verdict } from '../request.ts';
+import { expectedOf } from './completions.ts';
 import { codeOf, errorAnswer, errorEvent, faultInWords, type ProxyError } from './errors.ts';
 import { headersFor, readRequestHeaders, type RequestHeaders } from './headers.ts';
 import type { ProxyHome } from './home.ts';
@@ -10,7 +11,7 @@ import { mayRepeat, refusalOf, sessionOf, tooLarge, withoutToken } from './intak
 import type { ProxyTimeouts } from './options.ts';
 import { redactTarget, type AttemptRecord, type ExchangeOutcome, type ExchangeRecord } from './record.ts';
 import { ReplayBody } from './replay-body.ts';
-import { pathBelow } from './target.ts';
+import { pathBelow, type Target } from './target.ts';
 import { UpstreamAttempt, type AttemptOwner, type Succession } from './upstream-attempt.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -33,7 +34,7 @@ export class ProxiedRequest implements AttemptOwner {
   /** All that were made, for the record, and to let go of at the end. */
   readonly #attempts: UpstreamAttempt[] = [];
   #winner: UpstreamAttempt | undefined;
-  /** The newest that failed with a status. */
+  /** The newest that failed with something that a client can understand. */
   #kept: UpstreamAttempt | undefined;
   /** For a body that does not come, or a second attempt that is to begin. */
   readonly #watchdog: Watchdog;
@@ -133,7 +134,7 @@ export class ProxiedRequest implements AttemptOwner {
 
   failed(attempt: UpstreamAttempt, verdict: Verdict): Succession {
     this.#open.delete(attempt);
-    if (attempt.status > 0) this.#kept = attempt;
+    if (attempt.isAnswer) this.#kept = attempt;
     if (this.#phase !== 'open' || this.#open.size > 0 || this.#backoff !== undefined) return 'replaced';
     return verdict.retryable && this.#isBodyThere && this.#next() ? 'replaced' : 'last';
   }
@@ -233,18 +234,16 @@ export class ProxiedRequest implements AttemptOwner {
   }
 
   #launch(attempt: Attempt): void {
-    const made = new UpstreamAttempt(this, attempt);
+    const target = attempt.endpoint as Target;
+    const path = pathBelow(target, this.#exchange.target);
+    const body = this.#body;
+    const expected = expectedOf(this.method, path, body instanceof Uint8Array ? body : undefined);
+    const made = new UpstreamAttempt(this, attempt, expected);
     this.#open.add(made);
     this.#attempts.push(made);
-    const { target } = made;
-    const headers = headersFor(target, this.#headers ?? NO_HEADERS, this.#home.via);
-    const call = {
-      origin: target.origin,
-      method: this.method,
-      path: pathBelow(target, this.#exchange.target),
-      headers,
-    };
-    made.begin(this.#home.upstream, call, this.#body);
+    const coding = expected === 'anything' ? 'any' : 'plain';
+    const headers = headersFor(target, this.#headers ?? NO_HEADERS, this.#home.via, coding);
+    made.begin(this.#home.upstream, { origin: target.origin, method: this.method, path, headers }, body);
   }
 
   #late(): void {

@@ -12,8 +12,16 @@ import type {
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { TransportFault, VerdictKind } from '../classify.ts';
 import type { Attempt, AttemptEnd, Verdict } from '../request.ts';
+import {
+  canBeAnswer,
+  isCompleteStream,
+  isEventStream,
+  isJson,
+  isWholeJson,
+  type Expected,
+} from './completions.ts';
 import { EventStream } from './event-stream.ts';
-import { readAnswerHeaders, withLocation, type AnswerHeaders } from './headers.ts';
+import { readAnswerHeaders, withLocation, withoutLength, type AnswerHeaders } from './headers.ts';
 import type { ProxyTimeouts } from './options.ts';
 import type { AttemptRecord } from './record.ts';
 import type { ReplayBody } from './replay-body.ts';
@@ -32,8 +40,8 @@ const MAX_EVENT_BYTES = 262_144;
  */
 type Phase = 'connecting' | 'sending' | 'waiting' | 'holding' | 'passing' | 'kept' | 'over';
 
-/** What of an answer is held: all of it, up to its first byte, or up to its first event. */
-type Hold = 'whole' | 'byte' | 'event';
+/** What of an answer is held: all of it, all of a JSON that must be one, up to its first byte, or up to its first event. */
+type Hold = 'whole' | 'json' | 'byte' | 'event';
 
 /** What became of a request whose attempt failed: another attempt runs, or this was the last. */
 export type Succession = 'replaced' | 'last';
@@ -68,6 +76,7 @@ export class UpstreamAttempt implements CallHandlers {
   readonly target: Target;
   #record: AttemptRecord | undefined;
   readonly #owner: AttemptOwner;
+  readonly #expected: Expected;
   readonly #watchdog: Watchdog;
   readonly #startedAt: number;
   #phase: Phase = 'connecting';
@@ -83,8 +92,9 @@ export class UpstreamAttempt implements CallHandlers {
   #flow: 'flowing' | 'paused' = 'flowing';
   #completeness: 'partial' | 'whole' = 'partial';
 
-  constructor(owner: AttemptOwner, attempt: Attempt) {
+  constructor(owner: AttemptOwner, attempt: Attempt, expected: Expected) {
     this.#owner = owner;
+    this.#expected = expected;
     this.attempt = attempt;
     this.target = attempt.endpoint as Target;
     this.#startedAt = owner.clock.now();
@@ -101,7 +111,8 @@ export class UpstreamAttempt implements CallHandlers {
 
   get headers(): HeaderList {
     const { forward = [] } = this.#answer ?? {};
-    return this.#status >= 300 && this.#status < 400 ? withLocation(forward, this.target) : forward;
+    if (this.#status >= 300 && this.#status < 400) return withLocation(forward, this.target);
+    return this.#events === undefined ? forward : withoutLength(forward);
   }
 
   /** How the events of its stream are written; undefined when it is none that could be read. */
@@ -150,6 +161,11 @@ export class UpstreamAttempt implements CallHandlers {
     return held;
   }
 
+  /** Whether it tells the client something, although it failed: a status, or a stream that begins with an error. */
+  get isAnswer(): boolean {
+    return this.#phase === 'kept' || this.#events?.opening === 'error';
+  }
+
   /** Whether all of its answer is at hand. */
   get isWhole(): boolean {
     return this.#completeness === 'whole';
@@ -175,6 +191,8 @@ export class UpstreamAttempt implements CallHandlers {
     const kind = this.#owner.classify(status);
     if (kind === 'failure' || kind === 'credentials') return this.#refused(answer);
     this.#phase = 'holding';
+    if (kind === 'success' && status < 300 && !canBeAnswer(this.#expected, answer.contentType))
+      return this.#fail('unexpected_answer');
     this.#hold = this.#holdOf(status, answer);
     if (this.#hold === 'event') this.#events = new EventStream(MAX_EVENT_BYTES);
     return undefined;
@@ -203,11 +221,14 @@ export class UpstreamAttempt implements CallHandlers {
       if (rest.length > 0) this.#held.push(rest);
       // A stream without an event is a truncated one that ends cleanly.
       if (this.#hold === 'event') return this.#fail('failed_stream', trailers);
+      if (this.#hold === 'json' && !isWholeJson(this.#held)) return this.#fail('unexpected_answer');
       this.#settle({ status: this.#status });
       this.#owner.won(this);
       this.#over();
       return this.#owner.finished(undefined, trailers);
     }
+    if (this.#events !== undefined && !isCompleteStream(this.#events.ending()))
+      return this.#fail('broken_body');
     if (this.attempt.isOpen) this.#settle({ status: this.#status });
     this.#over();
     return this.#owner.finished(rest.length > 0 ? rest : undefined, trailers);
@@ -245,10 +266,12 @@ export class UpstreamAttempt implements CallHandlers {
 
   #holdOf(status: number, { contentType, contentEncoding, contentLength }: AnswerHeaders): Hold {
     if (this.#owner.method === 'HEAD' || status === 204 || status === 304) return 'whole';
-    if (contentLength !== undefined) return contentLength <= SMALL_BYTES ? 'whole' : 'byte';
     // What is compressed cannot be looked into.
-    const isStream = contentEncoding === undefined && /^text\/event-stream\b/i.test(contentType);
-    return isStream ? 'event' : 'byte';
+    const isPlain = contentEncoding === undefined;
+    if (isPlain && isEventStream(contentType)) return 'event';
+    // Nobody can use a part of it.
+    if (isPlain && this.#expected !== 'anything' && status < 300 && isJson(contentType)) return 'json';
+    return contentLength !== undefined && contentLength <= SMALL_BYTES ? 'whole' : 'byte';
   }
 
   /** A status that speaks against the endpoint, or refuses its key. */
@@ -303,8 +326,8 @@ export class UpstreamAttempt implements CallHandlers {
       date,
       started: this.#phase === 'connecting' ? 'notStarted' : 'unknown',
     });
-    // A stream that begins with an error is an answer still, if there is no better one.
-    const isAnswer = fault === 'failed_stream';
+    // If there is no better one.
+    const { isAnswer } = this;
     if (!isAnswer) this.#over();
     if (this.#owner.failed(this, verdict) === 'replaced') return this.#over();
     if (!isAnswer) return this.#owner.exhausted(fault);

@@ -6,7 +6,7 @@ import type { Front } from './naive-proxy.ts';
 import { healthy, startUpstream, type Upstream } from './upstreams.ts';
 
 /** Something in front of upstreams: the proxy, or one that is broken. */
-export type StartFront = (upstreams: readonly string[]) => Promise<Front>;
+export type StartFront = (upstreams: readonly string[], fault: Fault) => Promise<Front>;
 
 /**
  * - `second`: there is a healthy upstream behind the one with the fault.
@@ -42,7 +42,8 @@ async function askOne(
   if (behaviour === 'refuses') await faulty.fall();
   await using second = await startUpstream();
   const upstreams = company === 'alone' ? [faulty] : [faulty, second];
-  await using front = await startFront(upstreams.map(({ url }) => url));
+  const urls = upstreams.map(({ url }) => url);
+  await using front = await startFront(urls, fault);
   const outcome = await ask(front.url, { ...question, onText: () => faulty.seen() });
   const hoped = fault[question.mode];
   const seen: Seen = company === 'second' || hoped === 'error' ? hoped : 'either';

@@ -16,6 +16,8 @@ export interface Fault {
   readonly behaviour: Behaviour | 'refuses';
   readonly stream: Seen;
   readonly json: Seen;
+  /** Only a time-out ends it. */
+  readonly ends?: 'never';
 }
 
 type Ending = 'FIN' | 'RST' | 'silence';
@@ -101,14 +103,13 @@ export const zipped =
     response.end(bytes);
   };
 
-/** One byte at a time, each in a packet of its own if the platform pleases. */
+/** A few bytes at a time, in packets of their own if the platform pleases. */
 export const dripping: Behaviour = async (exchange) => {
   const { mode, answer, response } = exchange;
   const bytes = Buffer.from(mode === 'json' ? answer.json : answer.events.join(''));
   response.writeHead(200, { 'content-type': mode === 'json' ? 'application/json' : 'text/event-stream' });
-  for (const byte of bytes) {
-    if (response.destroyed) return;
-    response.write(Buffer.of(byte));
+  for (let at = 0; at < bytes.length && !response.destroyed; at += 3) {
+    response.write(bytes.subarray(at, at + 3));
     await new Promise((resolve) => setImmediate(resolve));
   }
   response.end();
@@ -126,15 +127,16 @@ export const ornate: Behaviour = (exchange) => {
 
 const HTML = '<html><body><h1>It works!</h1></body></html>';
 
-/** `failover`: nothing was passed on, so a client sees nothing of it. */
+/** Nothing was passed on, so a client sees nothing of it. */
 const hidden = (behaviour: Fault['behaviour']): Fault => ({ behaviour, stream: 'answer', json: 'answer' });
-const either = (behaviour: Behaviour): Fault => ({ behaviour, stream: 'either', json: 'either' });
+/** Of a stream a client may have seen all that it needs. */
+const either = (behaviour: Behaviour): Fault => ({ behaviour, stream: 'either', json: 'answer' });
 /** Of a stream a client has seen something; of a JSON answer it can see nothing but all. */
-const shown = (behaviour: Behaviour): Fault => ({ behaviour, stream: 'error', json: 'either' });
+const shown = (behaviour: Behaviour): Fault => ({ behaviour, stream: 'error', json: 'answer' });
 
 export const faults: Readonly<Record<string, Fault>> = {
   'refuses connections': hidden('refuses'),
-  'accepts a request and says nothing': hidden(() => {}),
+  'accepts a request and says nothing': { ...hidden(() => {}), ends: 'never' },
   'resets the connection before its answer': hidden((exchange) => cut(exchange, 'RST')),
   'ends the connection before its answer': hidden((exchange) => cut(exchange, 'FIN')),
   'answers 500': hidden(status(500)),
@@ -150,19 +152,19 @@ export const faults: Readonly<Record<string, Fault>> = {
     const many = Array.from({ length: 200 }, (_, index) => `x-${index}: ${'h'.repeat(1_024)}\r\n`).join('');
     socket.write(`HTTP/1.1 200 OK\r\n${many}\r\n`);
   }),
-  'sends its head and then nothing': hidden(afterHead('silence')),
+  'sends its head and then nothing': { ...hidden(afterHead('silence')), ends: 'never' },
   'sends its head and resets': hidden(afterHead('RST')),
   'sends its head and ends': hidden(afterHead('FIN')),
-  'hangs in the middle': shown(inTheMiddle('silence')),
+  'hangs in the middle': { ...shown(inTheMiddle('silence')), ends: 'never' },
   'resets in the middle': shown(inTheMiddle('RST')),
   'ends in the middle': shown(inTheMiddle('FIN')),
   'sends fewer bytes than it announced': either(withLength(+10)),
   'sends more bytes than it announced': either(withLength(-40)),
-  'answers 200 with something that is not JSON': either(({ response }) => {
+  'answers 200 with something that is not JSON': hidden(({ response }) => {
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(HTML);
   }),
-  'answers 200 with a page for people': either(({ response }) => {
+  'answers 200 with a page for people': hidden(({ response }) => {
     response.writeHead(200, { 'content-type': 'text/html' });
     response.end(HTML);
   }),
@@ -229,8 +231,8 @@ export const faults: Readonly<Record<string, Fault>> = {
     await seen;
     exchange.socket.write('zz\r\n');
   }),
-  'sends gzip that is broken': either(
+  'sends gzip that is broken': hidden(
     zipped((bytes) => Buffer.concat([bytes.subarray(0, 30), Buffer.alloc(60, 7)])),
   ),
-  'sends gzip that is cut short': either(zipped((bytes) => bytes.subarray(0, bytes.length * 0.8))),
+  'sends gzip that is cut short': hidden(zipped((bytes) => bytes.subarray(0, bytes.length * 0.8))),
 };

@@ -1,5 +1,5 @@
 // The proxy under test, in front of upstreams that are tried in the order in which they are given.
-// Invariant: what is set here differs from the defaults in times, which are short, and in what may be repeated, which is all.
+// Invariant: what is set here differs from the defaults in how soon an idle connection ends, and in what may be repeated, which is all.
 import { createProxy, noLog, type Proxy, type ProxyOptions } from '../../../src/index.ts';
 
 export const ORDERLY = {
@@ -7,7 +7,7 @@ export const ORDERLY = {
   repeat: 'all',
   maxAttempts: 2,
   minRetriesPerSecond: 1_000,
-  timeouts: { connectMs: 1_000, firstByteMs: 1_000, idleMs: 1_000, keepAliveMs: 500 },
+  timeouts: { keepAliveMs: 500 },
 } as const;
 
 export async function startProxy(

@@ -122,7 +122,7 @@ describe.concurrent('a client that does not read', () => {
       response.end();
       stalled.resolve();
     });
-    await using proxy = await startProxy([upstream.url], { timeouts: { idleMs: 30_000 } });
+    await using proxy = await startProxy([upstream.url]);
     const socket = dial(proxy.url);
     socket.pause();
     socket.write('GET /x HTTP/1.1\r\nHost: proxy.example\r\nConnection: close\r\n\r\n');

@@ -105,8 +105,8 @@ function anthropicAnswer(nonce: string, parts: readonly string[]): Answer {
   };
 }
 
-export function answerOf(api: Api, nonce: string): Answer {
-  const parts = [`${nonce} begins`, ...WORDS.map((word) => ` ${word}`), ` and ends ${nonce}`];
+export function answerOf(api: Api, nonce: string, words = WORDS): Answer {
+  const parts = [`${nonce} begins`, ...words.map((word) => ` ${word}`), ` and ends ${nonce}`];
   return api === 'openai' ? openaiAnswer(nonce, parts) : anthropicAnswer(nonce, parts);
 }
 

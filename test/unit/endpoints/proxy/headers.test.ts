@@ -77,6 +77,13 @@ describe("a request's headers", () => {
     expect(headersFor(target, readRequestHeaders(['ACCEPT', '*/*']), [])).toEqual(['accept', 'text/plain']);
   });
 
+  it('ask for no compression of what is looked into', () => {
+    const target = targetOf({ id: 'a', url });
+    const headers = readRequestHeaders(['Accept-Encoding', 'gzip', 'Accept-Encoding', 'br']);
+    expect(headersFor(target, headers, [])).toEqual(['accept-encoding', 'gzip, br']);
+    expect(headersFor(target, headers, [], 'plain')).toEqual(['accept-encoding', 'identity']);
+  });
+
   it('do not carry the token of the proxy', () => {
     const { credentials } = readRequestHeaders(client);
     expect(withoutToken(credentials, 'client')).toEqual([]);
