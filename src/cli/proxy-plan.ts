@@ -116,19 +116,6 @@ export function warnOfPlainKeys({ endpoints }: Pick<ProxySettings, 'endpoints'>,
   }
 }
 
-/** Says when others could use the keys. */
-export function warnOfOpenDoor(
-  { endpoints }: Pick<ProxySettings, 'endpoints'>,
-  { host, token }: { readonly host: string; readonly token?: string },
-  log: Log,
-): void {
-  if (token !== undefined || LOOPBACK.test(host) || endpoints.every(({ key }) => key === undefined)) return;
-  log.warn(
-    { host },
-    `whoever reaches ${host} can use the keys of the endpoints; give --token, or listen at 127.0.0.1`,
-  );
-}
-
 /** Names of what differs and is not taken over by a running proxy. */
 export function fixedChanges(before: ProxyPlan, after: ProxyPlan): string[] {
   return differences(fixedOf(before), fixedOf(after));

@@ -13,7 +13,7 @@ import { selections } from './proxy-config.ts';
 import { collectText, parseEndpoint } from './proxy-endpoint.ts';
 import { logRequests } from './proxy-log.ts';
 import { describeProxy } from './proxy-metrics.ts';
-import { planOfFile, planOfFlags, warnOfOpenDoor, warnOfPlainKeys, type ProxyPlan } from './proxy-plan.ts';
+import { planOfFile, planOfFlags, warnOfPlainKeys, type ProxyPlan } from './proxy-plan.ts';
 import { reloadOnChange } from './proxy-reload.ts';
 import { watchProxy } from './proxy-watch.ts';
 import { printError, printLine } from './report.ts';
@@ -98,7 +98,6 @@ async function run(flags: Flags, command: Command): Promise<void> {
   checkAdminReach({ host: flags.adminHost, token: flags.adminToken });
   const log = createPinoLog({ level: flags.logLevel, ...(flags.json ? { pretty: false } : {}) });
   warnOfPlainKeys(plan.settings, log);
-  warnOfOpenDoor(plan.settings, flags, log);
   const closing: (() => Promise<unknown> | void)[] = [];
   const close = async (): Promise<void> => {
     for (const step of closing.splice(0).toReversed()) await step();

@@ -13,7 +13,7 @@ import {
   rawUpstream,
   type RawUpstream,
 } from '../../conformance/proxy-upstreams.ts';
-import { Command, endAll, run, startProxy } from './command.ts';
+import { endAll, run, startProxy } from './command.ts';
 
 const SECRET = 'sk-do-not-show-7f3a';
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-proxy-'));
@@ -260,22 +260,12 @@ test('what is wrong with flags is told, each by its own message, before anything
   );
 });
 
-test('it warns where others could read keys, or use them', async () => {
-  const proxy = new Command(
-    [
-      'proxy',
-      '--endpoint',
-      'http://10.255.255.1,key=THE_KEY,id=a',
-      '--host',
-      '0.0.0.0',
-      '--port',
-      '0',
-      '--admin-port',
-      '0',
-    ],
+test('it warns where others could read a key, and refuses to listen where they could use it', async () => {
+  const { status, stderr } = await run(
+    ['proxy', '--endpoint', 'http://10.255.255.1,key=THE_KEY,id=a', '--host', '0.0.0.0', '--port', '0'],
     { THE_KEY: SECRET },
   );
-  await proxy.match(/proxy at http/);
-  expect(proxy.stderr).toMatch(/the key of a travels to 10\.255\.255\.1 unencrypted/);
-  expect(proxy.stderr).toMatch(/whoever reaches 0\.0\.0\.0 can use the keys of the endpoints; give --token/);
+  expect(stderr).toMatch(/the key of a travels to 10\.255\.255\.1 unencrypted/);
+  expect(stderr).toMatch(/host is 0\.0\.0\.0; .*give a token, or listen on 127\.0\.0\.1 \[invalid_option\]/);
+  expect(status).toBe(1);
 });
