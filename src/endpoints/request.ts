@@ -158,7 +158,7 @@ export class Attempt {
     if (kind === 'success') this.answered();
     this.#member.inFlight -= 1;
     this.#home.health.verdict(this.#member, this.#epoch, kind, this.#latencyMs, waitMs);
-    return this.#request.settled(kind, started);
+    return this.#request.settled(kind, started, waitMs);
   }
 }
 
@@ -171,6 +171,8 @@ export class PoolRequest {
   /** Attempts without a verdict. */
   #open = 0;
   #last: Member | undefined;
+  /** Whether to ask the same endpoint once more: not if it refused the key, or asked to be left alone (`Retry-After`). */
+  #again: 'useful' | 'useless' = 'useful';
   #controller: AbortController | undefined;
   #timer: Timer | undefined;
   #refusal: RequestRefusal | undefined;
@@ -226,7 +228,8 @@ export class PoolRequest {
     if (this.#open > 0 && this.#options.idempotent !== true) return undefined;
     const member = this.#choose(now);
     if (this.#open > 0 && (member === undefined || this.#tried.includes(member))) return undefined;
-    if (member === undefined) return this.#refused('all_tried');
+    const isUseless = this.#again === 'useless' && member !== undefined && this.#tried.includes(member);
+    if (member === undefined || isUseless) return this.#refused('all_tried');
     if (this.#begun > 0) {
       if (home.budget.retry(now) === 'spent')
         return this.#open > 0 ? undefined : this.#refused('retry_budget');
@@ -252,8 +255,9 @@ export class PoolRequest {
   }
 
   /** @internal */
-  settled(kind: VerdictKind, started: 'notStarted' | 'unknown'): Verdict {
+  settled(kind: VerdictKind, started: 'notStarted' | 'unknown', waitMs: number): Verdict {
     this.#open -= 1;
+    this.#again = kind === 'credentials' || waitMs > 0 ? 'useless' : 'useful';
     const failed = kind === 'failure' || kind === 'credentials';
     // Refused credentials mean that nothing was done.
     const isSafe = this.#options.idempotent === true || started === 'notStarted' || kind === 'credentials';

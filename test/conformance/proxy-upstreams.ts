@@ -23,19 +23,33 @@ export interface RawUpstream {
   readonly got: Got[];
   /** Resolves when so many requests are there. */
   seen(requests: number): Promise<Got>;
+  /** Resolves when so many connections are there; `ended` with all that came over it. */
+  connected(connections: number): Promise<Connected>;
+}
+
+interface Connected {
+  readonly socket: Socket;
+  readonly ended: Promise<string>;
 }
 
 /** Answers each request, once its body (of a `Content-Length`, or chunked) is here, with whatever `answer` writes. */
 export async function rawUpstream(answer: (socket: Socket, got: Got) => void): Promise<RawUpstream> {
   const got: Got[] = [];
   const waiting: (() => void)[] = [];
-  const sockets = new Set<Socket>();
+  const connections: Connected[] = [];
+  const wakeAll = (): void => {
+    for (const wake of waiting.splice(0)) wake();
+  };
   const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket)).on('error', () => {});
     let text = '';
+    let all = '';
+    socket.on('error', () => {});
+    const ended = new Promise<string>((resolve) => socket.once('close', () => resolve(all)));
+    connections.push({ socket, ended });
+    wakeAll();
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1');
+      all += chunk.toString('latin1');
       for (;;) {
         const end = text.indexOf('\r\n\r\n');
         if (end < 0) return;
@@ -48,14 +62,14 @@ export async function rawUpstream(answer: (socket: Socket, got: Got) => void): P
         text = rest.slice(isChunked ? last + 5 : last);
         const request = { head, body: rest.slice(0, last), socket };
         got.push(request);
-        for (const wake of waiting.splice(0)) wake();
+        wakeAll();
         answer(socket, request);
       }
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
+    for (const { socket } of connections) socket.destroy();
     server.close();
   });
   const { port } = server.address() as AddressInfo;
@@ -65,6 +79,10 @@ export async function rawUpstream(answer: (socket: Socket, got: Got) => void): P
     async seen(requests) {
       while (got.length < requests) await new Promise<void>((resolve) => waiting.push(resolve));
       return got[requests - 1]!;
+    },
+    async connected(count) {
+      while (connections.length < count) await new Promise<void>((resolve) => waiting.push(resolve));
+      return connections[count - 1]!;
     },
   };
 }

@@ -40,6 +40,13 @@ async function tries(
   return [...ids, made.refusal];
 }
 
+it('asks an endpoint again that is the last one, unless it refused the key or asked to be left alone', async () => {
+  const idempotent = { idempotent: true };
+  expect(await tries(['a'], { status: 503 }, idempotent)).toEqual(['a', 'a', 'a', 'attempts_spent']);
+  expect(await tries(['a'], { status: 401 }, idempotent)).toEqual(['a', 'all_tried']);
+  expect(await tries(['a', 'b'], { status: 429, retryAfter: '7' }, {})).toEqual(['a', 'b', 'all_tried']);
+});
+
 describe('selection', () => {
   it('by priority takes the first that serves, and returns to it as soon as it does', async () => {
     const endpoints = [
