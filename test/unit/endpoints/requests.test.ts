@@ -44,7 +44,8 @@ it('asks an endpoint again that is the last one, unless it refused the key or as
   const idempotent = { idempotent: true };
   expect(await tries(['a'], { status: 503 }, idempotent)).toEqual(['a', 'a', 'a', 'attempts_spent']);
   expect(await tries(['a'], { status: 401 }, idempotent)).toEqual(['a', 'all_tried']);
-  expect(await tries(['a', 'b'], { status: 429, retryAfter: '7' }, {})).toEqual(['a', 'b', 'all_tried']);
+  const both = [{ id: 'a' }, { id: 'b', priority: 1 }];
+  expect(await tries(both, { status: 429, retryAfter: '7' }, {})).toEqual(['a', 'b', 'all_tried']);
 });
 
 describe('selection', () => {
