@@ -59,7 +59,9 @@ export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from 
 export type { Client, ClientOptions, ClientStatus, NodeDescription, Remote } from './client/client.ts';
 export type { ClassificationOptions, StatusRule, TransportFault, VerdictKind } from './endpoints/classify.ts';
 export type { Endpoint, PoolOptions, PoolSettings, Probe, Selection } from './endpoints/options.ts';
+export { poolExhibit } from './endpoints/exhibit.ts';
 export type { Pool, PoolQueue, PoolStatus } from './endpoints/pool.ts';
+export type { Exhibit, Inspection } from './hub/exhibits.ts';
 export type {
   Affinity,
   HealthCheck,
@@ -82,7 +84,7 @@ export type {
 } from './endpoints/request.ts';
 export type { EndpointStatus } from './endpoints/status.ts';
 export type { Hub, HubStatus, PeerStatus } from './hub/status.ts';
-export type { Credentials, HubOptions, Joiner } from './hub/options.ts';
+export type { Credentials, HubOptions, InspectOptions, Joiner } from './hub/options.ts';
 export type { ConnectOverOptions, OpenConnection, SocketLike } from './links/connect-over.ts';
 export { presets, type ExecutionTimes, type LinkTimes, type Preset } from './links/options.ts';
 export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
@@ -329,6 +331,7 @@ export function createTrainer(options: TrainerOptions & { readonly hub: Hub }): 
     random,
     log,
     digest: createNodeDigest(),
+    show: (run) => options.hub.inspection?.show(run) ?? (() => {}),
     closeFleet: () => fleet.close(),
     fleetStopped: options.hub.stopped,
   });

@@ -65,6 +65,7 @@ export interface PoolQueue {
 
 export interface Pool extends AsyncDisposable {
   readonly name: string;
+  readonly system: System;
   readonly queue: PoolQueue;
   /**
    * Begins a request: ask it for attempts, one at a time, and tell each how it ended.
@@ -136,7 +137,7 @@ class EndpointPool implements Pool, RequestHome {
   readonly counts = { duplicates: 0, retries: 0, refused: 0, requests: 0 };
   readonly queue: PoolQueue;
   phase: 'open' | 'closed' = 'open';
-  readonly #system: System;
+  readonly system: System;
   readonly #keeper: QueueKeeper;
   readonly #queue: FailureQueue;
   readonly #members = new Map<string, Member>();
@@ -151,7 +152,7 @@ class EndpointPool implements Pool, RequestHome {
     this.#keeper = keeper;
     const run = random.id().slice(0, 8);
     const inspect = recordTransitions(options.transitions, run);
-    this.#system = createSystem({ clock, log, ...(inspect === undefined ? {} : { inspect }) });
+    this.system = createSystem({ clock, log, ...(inspect === undefined ? {} : { inspect }) });
     this.sessions = new Sessions(settings.sessionTtlMs, settings.maxSessions);
     this.budget = new RetryBudget({
       ratio: settings.retryBudget,
@@ -189,7 +190,7 @@ class EndpointPool implements Pool, RequestHome {
       entries: keeper.record.entries.filter((one) => ids.has(one.endpoint)),
     };
     this.#queue = new FailureQueue({
-      system: this.#system,
+      system: this.system,
       settings,
       record,
       granted: (id, epoch) => this.#with(id, (member) => this.health.granted(member, epoch)),
@@ -253,7 +254,7 @@ class EndpointPool implements Pool, RequestHome {
       this.#queue.stop();
       this.health.stop(this.#members.values());
     }
-    await this.#system.stop();
+    await this.system.stop();
     await this.#keeper.close();
   }
 

@@ -68,6 +68,11 @@ export class GateKeeper {
     return this.#actor.snapshot().context.control.synced.map(({ node }) => node);
   }
 
+  /** Of the present pause, or of all, in milliseconds. */
+  get budgetUsedMs(): number {
+    return this.#actor.snapshot().context.ledger.consumedMs;
+  }
+
   /** Of this life of the trainer. */
   get pauses(): { readonly pauses: number; readonly pausedMs: number } {
     const { pauses, pausedMs } = this.#actor.snapshot().context.ledger;

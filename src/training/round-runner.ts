@@ -4,6 +4,7 @@ import { roundEffects, roundMachine, type RoundEvent, type RoundInput } from '..
 import type { Unstamped } from '../../machines/types.ts';
 import type { Actor, System } from '../actors/index.ts';
 import { drive } from '../engine/drive.ts';
+import { statePath } from '../engine/state-path.ts';
 import type { Clock, Log } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import type { RoundRecord } from '../protocol/training-records.ts';
@@ -89,6 +90,13 @@ export class RoundRunner {
     // Of another instance no answer is awaited.
     const isAsked = this.#working.has(node) && this.#asked?.get(node)?.instance === instance;
     if (isAsked) this.#tell({ type: where, node, ...this.#attempt });
+  }
+
+  /** For those who look on. */
+  get progress(): { readonly state: string; readonly asked: number; readonly answered: number } {
+    const asked = this.#asked?.size ?? 0;
+    const state = statePath(this.#actor.snapshot().value);
+    return { state, asked, answered: asked - this.#working.size };
   }
 
   /** The gate paused, or training ends: it is abandoned, unless it has enough already. */

@@ -66,6 +66,13 @@ export class Rounds {
     return this.#checkpoint;
   }
 
+  /** That runs now. */
+  get present():
+    | { readonly number: number; readonly state: string; asked: number; answered: number }
+    | undefined {
+    return this.#runner && { number: this.#checkpoint.round + 1, ...this.#runner.progress };
+  }
+
   /** Of attempts at rounds, the last. */
   get epoch(): number {
     return this.#epoch;

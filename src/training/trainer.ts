@@ -1,9 +1,10 @@
 // A training run from its start, or from where it was left, to its end.
 // Invariant: it ends once, with an outcome or with an error, and nothing of it is left running then.
 import type { GateEnd } from '../../machines/gate.ts';
-import { createSystem, recordTransitions } from '../actors/index.ts';
+import { createSystem, recordTransitions, type System } from '../actors/index.ts';
 import type { Clock, Digest, Log, Random } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
+import type { TrainingSaid } from '../protocol/inspection.ts';
 import { Budget } from './budget.ts';
 import { Checkpoints, type Checkpoint } from './checkpoint.ts';
 import type { Fleet, Weights } from './contract.ts';
@@ -25,6 +26,8 @@ export interface TrainerPorts {
   readonly random: Random;
   readonly digest: Digest;
   readonly log: Log;
+  /** Shows those who look at the hub's machines this run too, until the function that it returns is called. @default nobody looks */
+  show?(run: { readonly source: System; training(): TrainingSaid }): () => void;
   /** When training has ended, or failed. @default nothing */
   closeFleet?(): Promise<void>;
   /** Resolves when there is no fleet any more: training fails then, and may be resumed. @default never */
@@ -33,6 +36,14 @@ export interface TrainerPorts {
 
 /** A run may be in the hands of another trainer, which saves meanwhile. */
 const TAKE_UP_ATTEMPTS = 5;
+
+/** Of a curve; the newest. */
+const MAX_POINTS = 500;
+
+function pointOf({ round, metrics, evaluation }: RoundReport): TrainingSaid['history'][number] {
+  const { loss = metrics['loss'], accuracy = metrics['accuracy'] } = evaluation;
+  return { round, ...(loss === undefined ? {} : { loss }), ...(accuracy === undefined ? {} : { accuracy }) };
+}
 
 /** All that lives between the start and the end. */
 interface Crew {
@@ -63,6 +74,8 @@ class TrainingRun implements Trainer {
   /** Why a completed run did not deliver its model. */
   #undelivered: string | undefined;
   #unlisten: () => void = () => {};
+  /** How the rounds of this life went, for those who look on. */
+  #curve: TrainingSaid['history'] = [];
 
   constructor(given: TrainerOptions, options: ResolvedTrainerOptions, ports: TrainerPorts) {
     this.run = options.run;
@@ -231,7 +244,7 @@ class TrainingRun implements Trainer {
     });
     const rounds: Rounds = new Rounds({
       options,
-      given: this.#given,
+      given: { ...this.#given, onRound: (report) => this.#committed(report) },
       system,
       clock,
       digest,
@@ -247,7 +260,10 @@ class TrainingRun implements Trainer {
       tell,
       giveUp: (reason) => keeper.terminate(reason),
     });
+    const training = (): TrainingSaid => this.#said(keeper, rounds);
+    const hide = this.#ports.show?.({ source: system, training });
     const close = async (): Promise<void> => {
+      hide?.();
       rounds.close();
       members.close();
       courier.close();
@@ -258,6 +274,22 @@ class TrainingRun implements Trainer {
       await closeFleet?.();
     };
     return { rounds, keeper, members, close };
+  }
+
+  #said(keeper: GateKeeper, rounds: Rounds): TrainingSaid {
+    const { minNodes, terminateAfterMs: budgetMs } = this.#options.gate;
+    const { state, budgetUsedMs } = keeper;
+    const round = rounds.present;
+    return {
+      gate: { state, online: keeper.nodes.length, minNodes, budgetUsedMs, budgetMs },
+      ...(round === undefined ? {} : { round }),
+      history: this.#curve,
+    };
+  }
+
+  #committed(report: RoundReport): void {
+    this.#curve = [...this.#curve, pointOf(report)].slice(-MAX_POINTS);
+    this.#given.onRound?.(report);
   }
 
   async #train({ rounds, keeper }: Crew): Promise<void> {
