@@ -44,7 +44,7 @@ export function sparkline(values: readonly number[]): string {
 const HEAD = [
   'ENDPOINT',
   'STATE',
-  'PROBED IN',
+  'OUT FOR',
   'IN FLIGHT',
   'REQ/S',
   'REQUESTS',
@@ -103,7 +103,7 @@ function cells(
   return [
     id,
     describeState(endpoint, queued, paint),
-    queued === undefined ? '' : probedIn(queued.entry),
+    queued === undefined ? '' : outFor(queued.entry),
     String(inFlight),
     formatRate(perSecond.get(id)),
     grouped(totalRequests),
@@ -120,17 +120,15 @@ function describeState(endpoint: EndpointStatus, queued: Place | undefined, pain
   const parts = [
     state === 'suspect' ? `${consecutiveFailures} failed in a row` : '',
     queued === undefined ? '' : `#${queued.place}`,
-    queued?.entry.phase === 'held' ? 'held' : '',
     queued !== undefined && ejections > 1 ? `${ejections} times` : '',
   ].filter((part) => part !== '');
   const refused = credentials === 'refused' ? ` ${paint('yellow', 'key refused')}` : '';
   return `${paint(colour, `${mark} ${state}`)}${parts.length === 0 ? '' : ` ${parts.join(', ')}`}${refused}`;
 }
 
-function probedIn({ phase, remainingMs }: QueueEntry): string {
-  if (phase === 'held') return 'operator';
-  if (phase === 'probing') return 'now';
-  return remainingMs > 0 ? formatDuration(remainingMs) : 'next';
+function outFor({ phase, remainingMs }: QueueEntry): string {
+  if (phase !== 'waiting') return phase;
+  return remainingMs > 0 ? formatDuration(remainingMs) : 'due';
 }
 
 function formatQueue({ pool: { queue } }: ProxyReport, paint: Paint): string {

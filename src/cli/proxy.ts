@@ -25,6 +25,7 @@ interface Flags extends StoreFlags, AdminFlags {
   readonly config?: string;
   readonly selection?: Selection;
   readonly healthCheck?: string;
+  readonly repeat?: 'idempotent' | 'all';
   readonly host: string;
   readonly port: number;
   readonly token?: string;
@@ -49,7 +50,7 @@ FILE is JSON, read again on SIGHUP and when it changes, for example proxy.json:
   }
 
 Examples:
-  holdfast proxy --endpoint https://api.openai.com,key=OPENAI_API_KEY --endpoint https://llm.example.com,priority=1
+  holdfast proxy --endpoint https://api.openai.com,key=OPENAI_API_KEY --endpoint https://llm.example.com,priority=1 --repeat all
   holdfast proxy --endpoint http://10.0.0.1,weight=3 --endpoint http://10.0.0.2 --selection weighted
   holdfast proxy --config proxy.json --host 0.0.0.0 --token "$SECRET"
   holdfast proxy --watch                             a live table of the one that runs here
@@ -68,12 +69,19 @@ export function proxyCommand(): Command {
         'endpoint',
         'selection',
         'healthCheck',
+        'repeat',
       ]),
     )
     .addOption(
       new Option('--selection <how>', 'which endpoint gets a request (default: priority)').choices(
         selections,
       ),
+    )
+    .addOption(
+      new Option(
+        '--repeat <which>',
+        'requests that may reach endpoints twice: those that are idempotent, or all, as with completions (default: idempotent)',
+      ).choices(['idempotent', 'all']),
     )
     .option('--health-check <path>', 'GET this from endpoints out of service, until they answer well')
     .option('--host <address>', 'address to listen at', '127.0.0.1')
@@ -129,7 +137,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
 }
 
 /** @throws HoldfastError `invalid_option` */
-function planOf({ endpoint, config, selection, healthCheck }: Flags): ProxyPlan {
+function planOf({ endpoint, config, selection, healthCheck, repeat }: Flags): ProxyPlan {
   if (config !== undefined) return planOfFile(config);
   if (endpoint === undefined)
     throw new HoldfastError(
@@ -139,7 +147,10 @@ function planOf({ endpoint, config, selection, healthCheck }: Flags): ProxyPlan 
       },
     );
   const check = healthCheck === undefined ? undefined : { path: healthCheck };
-  return planOfFlags({ endpoints: endpoint.map(parseEndpoint), ...given({ selection, healthCheck: check }) });
+  return planOfFlags({
+    endpoints: endpoint.map(parseEndpoint),
+    ...given({ selection, repeat, healthCheck: check }),
+  });
 }
 
 function administer(proxy: Proxy, plan: ProxyPlan, flags: Flags): Promise<AdminServer> {

@@ -72,7 +72,7 @@ async function retry(flags: Flags, id?: string): Promise<void> {
   );
   if (flags.json) return printLine(formatJson({ asked, ...report }, 2));
   printLine(
-    asked.length === 0 ? 'the queue is empty: there is nobody to probe' : `to be probed: ${asked.join(', ')}`,
+    asked.length === 0 ? 'the queue is empty: nobody waits' : `no longer waiting: ${asked.join(', ')}`,
   );
 }
 
@@ -96,7 +96,7 @@ export function formatQueueStatus(status: QueueStatus): string {
   );
 }
 
-const HEAD = ['#', 'ENDPOINT', 'PHASE', 'PROBED IN', 'EJECTIONS', 'IN VAIN'];
+const HEAD = ['#', 'ENDPOINT', 'PHASE', 'OUT FOR', 'EJECTIONS', 'IN VAIN'];
 const RIGHT = new Set([0, 3, 4, 5]);
 
 export function formatEntries(entries: readonly QueueEntry[]): string[] {

@@ -90,11 +90,11 @@ test('it shows state, in flight, rate, failures, latencies, and when an ejected 
     '6 123 req/s  3 in flight  12 363 answered  1 cut  2 failed  0 refused  7 cancelled  12 retries',
     'queue 1 waiting  0 probed  1 held  ever 5 failed  3 recovered  9 probes  0 cleared',
     '',
-    'ENDPOINT  STATE                              PROBED IN  IN FLIGHT  REQ/S  REQUESTS  FAILED      P50     P99  URL',
-    'a         ● healthy                                             3  6 123    12 345       0  2.50 ms  180 ms  https://a.example',
-    'b         ◐ suspect 3 failed in a row                           0    0.5        41       3        -       -  https://b.example',
-    'c         ○ ejected #1, 2 times key refused     24.0 s          0    0.0         0       0        -       -  https://c.example',
-    'd         ○ ejected #2, held, 3 times         operator          0    0.0         0       0        -       -  https://d.example',
+    'ENDPOINT  STATE                              OUT FOR  IN FLIGHT  REQ/S  REQUESTS  FAILED      P50     P99  URL',
+    'a         ● healthy                                           3  6 123    12 345       0  2.50 ms  180 ms  https://a.example',
+    'b         ◐ suspect 3 failed in a row                         0    0.5        41       3        -       -  https://b.example',
+    'c         ○ ejected #1, 2 times key refused   24.0 s          0    0.0         0       0        -       -  https://c.example',
+    'd         ○ ejected #2, 3 times                 held          0    0.0         0       0        -       -  https://d.example',
   ]);
 });
 

@@ -2,8 +2,11 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { serveAdmin, type AdminServer } from '../../../src/adapters/admin-server.ts';
 import { createPromMetrics } from '../../../src/adapters/prom-metrics.ts';
+import { askAdmin, type AdminFlags } from '../../../src/cli/admin-client.ts';
+import { parseUrl } from '../../../src/cli/arguments.ts';
 import { adminRoutes } from '../../../src/cli/proxy-admin.ts';
 import { describeProxy } from '../../../src/cli/proxy-metrics.ts';
+import { formatEntries } from '../../../src/cli/queue.ts';
 import { createPool, noLog, type Pool } from '../../../src/index.ts';
 import { run } from './command.ts';
 
@@ -53,86 +56,71 @@ async function ejected(token?: string): Promise<{ pool: Pool; admin: AdminServer
 
 test('tells who is in the queue and how many there were, for people and for scripts', async () => {
   const { admin, url } = await ejected();
-  const [status, list, asJson, statusAsJson] = await Promise.all([
+  const [status, list, asJson] = await Promise.all([
     run(['queue', 'status', ...url]),
     run(['queue', 'list'], { HOLDFAST_ADMIN: admin.url }),
     run(['queue', 'list', '--json', ...url]),
-    run(['queue', 'status', '--json', ...url]),
   ]);
   expect(status).toMatchObject({ status: 0, stderr: '' });
   expect(status.stdout).toBe(
     '2 in the queue: 2 waiting, 0 probed, 0 held;  ever: 2 failed, 0 recovered, 0 probes, 0 cleared\n',
   );
-  expect(list.stdout).toMatch(/^# +ENDPOINT +PHASE +PROBED IN/);
+  expect(list.stdout).toMatch(/^# +ENDPOINT +PHASE +OUT FOR/);
   expect(list.stdout).toMatch(/^1 +bad +waiting +\d+ min \d+ s +1 +0$/m);
   expect(list.stdout).toMatch(/^2 +worse +waiting/m);
   expect(JSON.parse(asJson.stdout)).toMatchObject([
     { endpoint: 'bad', phase: 'waiting' },
     { endpoint: 'worse' },
   ]);
-  expect(JSON.parse(statusAsJson.stdout)).toMatchObject({ size: 2, totalFailed: 2 });
 });
 
 test('an operator has endpoints probed, one or all, and puts them back', async () => {
   const { pool, url } = await ejected();
   expect(await run(['queue', 'retry', 'worse', ...url])).toMatchObject({
     status: 0,
-    stdout: 'to be probed: worse\n',
+    stdout: 'no longer waiting: worse\n',
   });
   expect(pool.queue.status()).toMatchObject({ size: 2, totalProbes: 1 });
-  expect((await run(['queue', 'retry', ...url])).stdout).toMatch(/^to be probed: (bad, worse|worse, bad)\n$/);
+  expect((await run(['queue', 'retry', ...url])).stdout).toMatch(
+    /^no longer waiting: (bad, worse|worse, bad)\n$/,
+  );
   expect((await run(['queue', 'clear', ...url])).stdout).toMatch(
     /^back in service, unproven: (bad, worse|worse, bad)\n$/,
   );
   expect(pool.queue.status()).toMatchObject({ size: 0, totalCleared: 2 });
-  const [list, again, retry] = await Promise.all([
-    run(['queue', 'list', ...url]),
-    run(['queue', 'clear', '--json', ...url]),
-    run(['queue', 'retry', ...url]),
-  ]);
-  expect(list.stdout).toBe('the queue is empty: no endpoint is out of service\n');
+  const again = await run(['queue', 'clear', '--json', ...url]);
   expect(JSON.parse(again.stdout)).toMatchObject({ cleared: [], entries: [], status: { size: 0 } });
-  expect(retry.stdout).toBe('the queue is empty: there is nobody to probe\n');
+  expect(formatEntries([])).toEqual(['the queue is empty: no endpoint is out of service']);
 });
 
-test('says what is wrong: an unknown endpoint, no proxy, another server, a wrong token, an address that is none', async () => {
+test('says what is wrong: an unknown endpoint, no proxy, another server, a wrong token', async () => {
   const { url } = await ejected();
-  const guarded = await ejected('s3cret');
+  const { admin } = await ejected('s3cret');
   const other = await serveAdmin({
     host: '127.0.0.1',
     port: 0,
     routes: { '/queue': { GET: () => ({ status: 404, contentType: 'text/html', body: '<p>nothing' }) } },
   });
   onTestFinished(() => other.close());
-  const [unknown, nobody, foreign, closed, wrong, right, none] = await Promise.all([
-    run(['queue', 'retry', 'nobody', ...url]),
-    run(['queue', 'status', '--admin', 'http://127.0.0.1:1', '--json']),
-    run(['queue', 'list', '--admin', other.url]),
-    run(['queue', 'status', ...guarded.url]),
-    run(['queue', 'status', ...guarded.url], { HOLDFAST_ADMIN_TOKEN: 'guess' }),
-    run(['queue', 'status', ...guarded.url], { HOLDFAST_ADMIN_TOKEN: 's3cret' }),
-    run(['queue', 'status', '--admin', 'localhost:7081']),
-  ]);
-  expect(unknown).toMatchObject({
+  expect(await run(['queue', 'retry', 'nobody', ...url])).toMatchObject({
     status: 1,
     stdout: '',
     stderr: 'holdfast: endpoint "nobody" is not in the failure queue; see its list [invalid_argument]\n',
   });
-  expect(nobody).toMatchObject({ status: 1, stdout: '' });
-  expect(JSON.parse(nobody.stderr)).toMatchObject({
+  const ask = (flags: AdminFlags): Promise<unknown> => askAdmin(flags, '/queue');
+  await expect(ask({ admin: 'http://127.0.0.1:1' })).rejects.toMatchObject({
     code: 'not_connected',
     message: expect.stringMatching(
-      /no proxy's admin API at http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED.*--admin/,
+      /^no proxy's admin API at http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED.*--admin/,
     ) as string,
   });
-  expect(foreign.stderr).toMatch(/it answers 404 without JSON, so it is another server/);
-  for (const refused of [closed, wrong])
-    expect(refused).toMatchObject({
-      status: 1,
-      stderr: expect.stringMatching(/wrong token, or none/) as string,
-    });
-  expect(right.status).toBe(0);
-  expect(none.stderr).toMatch(/Addresses look like http:\/\/127\.0\.0\.1:7081\./);
+  await expect(ask({ admin: other.url })).rejects.toThrow(
+    'it answers 404 without JSON, so it is another server',
+  );
+  await expect(ask({ admin: admin.url })).rejects.toThrow(/wrong token, or none/);
+  await expect(ask({ admin: admin.url, adminToken: 'guess' })).rejects.toThrow(/wrong token, or none/);
+  expect(await ask({ admin: admin.url, adminToken: 's3cret' })).toMatchObject({ status: { size: 2 } });
+  expect(() => parseUrl('localhost:7081')).toThrow('Addresses look like http://127.0.0.1:7081.');
 });
 
 test('the numbers for Prometheus are those of the pool', async () => {
