@@ -19,6 +19,7 @@ interface NodeConfig {
   readonly url: string;
   /** Set: control round trips are made this often, and measured. */
   readonly heartbeatIntervalMs?: number;
+  readonly inspect?: boolean;
 }
 
 interface FleetConfig {
@@ -32,17 +33,17 @@ const functions = {
   length: (floats: Float32Array) => floats.length,
 };
 
-async function hub({ port = 0 }: { port?: number }): Promise<{
+async function hub({ port = 0, inspect }: { port?: number; inspect?: boolean }): Promise<{
   info: { url: string; port: number };
   commands: RoleCommands;
 }> {
-  const running = await createHub({ host: '127.0.0.1', port });
+  const running = await createHub({ host: '127.0.0.1', port, inspect });
   return { info: { url: running.url, port: running.port }, commands: measuringCommands() };
 }
 
-async function node({ url, heartbeatIntervalMs }: NodeConfig): Promise<{ commands: RoleCommands }> {
+async function node({ url, heartbeatIntervalMs, inspect }: NodeConfig): Promise<{ commands: RoleCommands }> {
   if (heartbeatIntervalMs !== undefined) return watchedNode(url, heartbeatIntervalMs);
-  await createNode({ hub: url, id: 'n1', functions }).ready();
+  await createNode({ hub: url, id: 'n1', functions, inspect }).ready();
   return { commands: {} };
 }
 
@@ -102,8 +103,8 @@ async function watchedNode(url: string, intervalMs: number): Promise<{ commands:
   };
 }
 
-async function caller({ url }: { url: string }): Promise<{ commands: RoleCommands }> {
-  const client = createClient({ hub: url });
+async function caller({ url, inspect }: NodeConfig): Promise<{ commands: RoleCommands }> {
+  const client = createClient({ hub: url, inspect });
   await client.ready();
   const add = (): Promise<unknown> => client.call('add', [1, 2]);
   const length = (floats: Float32Array): Promise<unknown> => client.call('length', [floats]);
