@@ -21,6 +21,7 @@ export interface Front extends AsyncDisposable {
 export async function startNaiveProxy(upstreams: readonly string[], wrong: Wrong): Promise<Front> {
   const forward = (request: IncomingMessage, body: Buffer, response: ServerResponse, tried: number): void => {
     const base = upstreams[tried];
+    if (base === undefined && response.headersSent) return void response.destroy();
     if (base === undefined) return void response.writeHead(502).end('{"error":{"message":"none is left"}}');
     const again = () => {
       if (wrong === 'givesUp') return void response.destroy();
@@ -29,7 +30,7 @@ export async function startNaiveProxy(upstreams: readonly string[], wrong: Wrong
     const { method, headers, url = '/' } = request;
     const target = wrong === 'open' ? new URL(url, base) : new URL(base + url);
     const outgoing = requestOf(target, { method, headers: { ...headers, host: target.host }, agent: false });
-    outgoing.setTimeout(400, () => outgoing.destroy());
+    outgoing.setTimeout(1_000, () => outgoing.destroy());
     outgoing.on('error', () => (response.headersSent ? undefined : again()));
     outgoing.on('response', (answer) => {
       const { statusCode = 502 } = answer;
