@@ -4,6 +4,7 @@ import { lazy, memo, Suspense, useCallback, useSyncExternalStore } from 'react';
 import { FleetView } from './fleet/fleet-view.tsx';
 import { DropZone } from './parts/drop-zone.tsx';
 import { Empty } from './parts/empty.tsx';
+import { Outage } from './parts/outage.tsx';
 import { Header } from './parts/header.tsx';
 import { useMoment } from './parts/moment.ts';
 import { TimeBar } from './parts/time-bar.tsx';
@@ -69,6 +70,7 @@ export function App({ source }: { readonly source: Source }) {
         Skip to the view
       </a>
       <Header place={place} link={link} source={source} onOpen={open} say={say} />
+      <Outage link={link} known={model.hello === undefined ? 'unknown' : 'known'} />
       <main id="view" className="view" tabIndex={-1}>
         <Suspense fallback={<Empty title="Loading…" />}>
           <View model={shown} at={place.at ?? 'live'} place={place} watch={watch} go={go} say={say} />

@@ -54,7 +54,7 @@ export function placeOf(hash: string): Place {
 export function hashOf({ view, path, at, query }: Place): string {
   const entries = Object.entries(query).filter(([, value]) => value !== '');
   const params = new URLSearchParams(entries);
-  if (at !== undefined) params.set('at', String(Math.round(at)));
+  if (at !== undefined) params.set('at', String(at));
   const tail = params.size === 0 ? '' : `?${params.toString()}`;
   return `#/${[view, ...path].map(encodeURIComponent).join('/')}${tail}`;
 }

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CONTENT_SECURITY_POLICY } from './page-server.ts';
 import axe from 'axe-core';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
@@ -14,7 +15,14 @@ const screenshots = join(root, 'screenshots');
 export function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--enable-precise-memory-info', '--js-flags=--expose-gc'],
+    // A page that the test itself hands to the browser counts as one from elsewhere, which may not dial this machine.
+    args: [
+      '--disable-features=LocalNetworkAccessChecks',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--enable-precise-memory-info',
+      '--js-flags=--expose-gc',
+    ],
   });
 }
 
@@ -55,6 +63,8 @@ export interface OpenPage {
 }
 
 export interface OpenOptions {
+  /** The page as it was built, where the server of `url` has none: then only its stream is the server's. */
+  readonly folder?: string;
   readonly width?: number;
   readonly height?: number;
   readonly colours?: 'light' | 'dark';
@@ -75,6 +85,13 @@ export async function openPage(browser: Browser, url: string, options: OpenOptio
     if (message.type() !== 'error' || message.text().includes('ERR_CONNECTION')) return;
     faults.push(`console: ${message.text()}`);
   });
+  const { folder } = options;
+  if (folder !== undefined)
+    await page.route(/^http:/, (route) => {
+      const { pathname } = new URL(route.request().url());
+      const path = join(folder, pathname === '/' ? 'index.html' : pathname);
+      return route.fulfill({ path, headers: { 'content-security-policy': CONTENT_SECURITY_POLICY } });
+    });
   await page.goto(url);
   return { page, faults };
 }

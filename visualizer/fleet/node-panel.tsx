@@ -77,7 +77,9 @@ export function NodePanel(props: ViewProps & { readonly id: string }) {
         <ol className="stays" aria-label="States of the connection">
           {link.trail.map(({ label, at }, index) => (
             <li key={`${at} ${label}`}>
-              <time className="soft">{momentText(at, model.hello)}</time>
+              <a href={hashOf({ ...place, at })} title="Show the fleet as it was then">
+                {momentText(at, model.began)}
+              </a>
               <StateBadge state={label} />
               <span className="soft">{durationText((link.trail[index + 1]?.at ?? model.at) - at)}</span>
             </li>

@@ -23,11 +23,15 @@ function naturalName(id: string): string {
   return id.toLowerCase().replaceAll(/\d+/g, (digits) => digits.padStart(12, '0'));
 }
 
-/** State of the connection machine of a node's process, or a word for why there is none. */
-export function linkOf({ links, actors, processes }: Model, id: string): string {
+/** State of the connection machine of a node's process, or a word for why nobody knows. */
+export function linkOf({ links, actors, processes, fleet }: Model, id: string): string {
   const actor = actors.get(links.get(id) ?? '');
   if (actor === undefined) return 'unseen';
-  return processes.get(actor.process)?.state === 'gone' ? 'gone' : actor.label;
+  if (processes.get(actor.process)?.state === 'gone') return 'gone';
+  // The hub lost it, and its process has said nothing since: it will tell what happened when it is back, if it is.
+  const session = fleet.nodes.get(id)?.state ?? '';
+  const lost = session === 'absent' || session === 'expired';
+  return lost && actor.label === 'connected' ? 'unheard' : actor.label;
 }
 
 function valueOf(model: Model, key: SortKey, id: string): string | number {

@@ -13,8 +13,9 @@ export function TrainingPanel(props: ViewProps) {
   const { training } = props.model.fleet;
   if (training === undefined) return null;
   const { gate, round, history } = training;
-  const last = history.findLast(({ accuracy, loss }) => accuracy !== undefined || loss !== undefined);
   const measure = history.some(({ accuracy }) => accuracy !== undefined) ? 'accuracy' : 'loss';
+  const rounds = history.filter((it) => it[measure] !== undefined);
+  const last = rounds.at(-1);
   return (
     <Panel title="Training" aside={<StateBadge state={gate.state} />}>
       <p>
@@ -33,14 +34,18 @@ export function TrainingPanel(props: ViewProps) {
           <meter min={0} max={gate.budgetMs} value={Math.min(gate.budgetUsedMs, gate.budgetMs)} />
         </label>
       )}
-      {history.length < 2 ? (
-        <p className="nothing">The curve begins with the second round.</p>
+      {rounds.length < 2 ? (
+        <p className="nothing">
+          {history.length < 2
+            ? 'The curve begins with the second round.'
+            : 'Nothing measures loss or accuracy: give the trainer an evaluate function.'}
+        </p>
       ) : (
         <figure className="curve-figure">
           <Suspense fallback={<div className="curve-space" />}>
             <Curve
-              x={history.map((it) => it.round)}
-              y={history.map((it) => it[measure])}
+              x={rounds.map((it) => it.round)}
+              y={rounds.map((it) => it[measure])}
               label={measure}
               height={140}
             />

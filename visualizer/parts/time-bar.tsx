@@ -30,9 +30,9 @@ export function TimeBar({ model, watch, at, state, go }: TimeBarProps) {
     );
   };
   const keep = (next: number): void => go({ at: Math.min(Math.max(next, from), to) }, 'replace');
-  const label = known ? momentText(shown, model.hello) : '';
+  const label = known ? momentText(shown, model.began) : '';
   return (
-    <section className="time-bar" aria-label="Time">
+    <section className="time-bar" aria-label="Time" data-moment={at === undefined ? 'present' : 'past'}>
       <button
         type="button"
         className="live"
@@ -71,7 +71,7 @@ export function TimeBar({ model, watch, at, state, go }: TimeBarProps) {
           step="any"
           value={known ? shown : 1}
           disabled={!known}
-          onChange={(event) => keep(Number(event.target.value))}
+          onChange={(event) => keep(Math.round(Number(event.target.value)))}
         />
       </div>
       <output className="moment" aria-busy={state === 'looking'}>

@@ -32,11 +32,11 @@ function two(large: number, unit: string, small: number, smaller: string): strin
 /** A moment: the time of day where that is known, else the time since the stream's beginning. */
 export function momentText(
   at: number,
-  hello: { readonly at: number; readonly wallTime?: string | undefined } | undefined,
+  began: { readonly at: number; readonly wallTime?: string | undefined } | undefined,
 ): string {
-  const wall = hello?.wallTime === undefined ? Number.NaN : Date.parse(hello.wallTime);
-  if (hello === undefined || Number.isNaN(wall)) return `${(at / 1_000).toFixed(3)} s`;
-  const date = new Date(wall + at - hello.at);
+  const wall = began?.wallTime === undefined ? Number.NaN : Date.parse(began.wallTime);
+  if (began === undefined || Number.isNaN(wall)) return `${(at / 1_000).toFixed(3)} s`;
+  const date = new Date(wall + at - began.at);
   const digits = (value: number): string => String(value).padStart(2, '0');
   const ms = String(date.getMilliseconds()).padStart(3, '0');
   return `${digits(date.getHours())}:${digits(date.getMinutes())}:${digits(date.getSeconds())}.${ms}`;

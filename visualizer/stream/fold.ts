@@ -49,6 +49,7 @@ export class Fold implements Model {
   version = 0;
   at = 0;
   hello: Hello | undefined;
+  began: Model['began'];
   dropped = 0;
   unexpected = 0;
   fleet: FleetView = nothing;
@@ -79,6 +80,7 @@ export class Fold implements Model {
     this.version = from.version;
     this.at = from.at;
     this.hello = from.hello;
+    this.began = from.began;
     this.dropped = from.dropped;
     this.unexpected = from.unexpected;
     this.fleet = { ...from.fleet, nodes: new Map(from.fleet.nodes) };
@@ -126,6 +128,7 @@ export class Fold implements Model {
   /** A stream begins: who is still here is told next. A server that was killed said no farewell of its own. */
   #hello(hello: Hello): void {
     this.hello = hello;
+    this.began ??= hello;
     this.#unnamed.clear();
     for (const known of this.processes.values())
       if (known.state === 'here') this.#process({ ...known, kind: 'process', state: 'gone' });

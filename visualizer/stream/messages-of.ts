@@ -4,9 +4,9 @@ import type { ActorNow, Told } from '../../src/protocol/inspection.ts';
 import type { ActorView, Model } from './model.ts';
 
 export function messagesOf(model: Model): Told[] {
-  const { hello, at } = model;
+  const { hello, began, at } = model;
   if (hello === undefined) return [];
-  const told: Told[] = [{ ...hello, at }];
+  const told: Told[] = [{ ...hello, ...began }];
   const live = new Map<string, ActorNow[]>();
   for (const process of model.processes.values()) {
     told.push({ kind: 'process', ...process });

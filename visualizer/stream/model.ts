@@ -94,7 +94,10 @@ export interface Model {
   readonly version: number;
   /** The latest moment that is known of, in milliseconds of the stream's clock. */
   readonly at: number;
+  /** The latest one. */
   readonly hello: Hello | undefined;
+  /** The first one: times of day are counted from it, so that one moment has one time of day. */
+  readonly began: Pick<Hello, 'at' | 'wallTime'> | undefined;
   readonly processes: ReadonlyMap<string, ProcessView>;
   readonly actors: ReadonlyMap<ActorKey, ActorView>;
   readonly machines: ReadonlyMap<string, MachineView>;

@@ -119,7 +119,8 @@ export class Timeline {
   /** One message that was folded. */
   note(told: Told): void {
     const chunk = this.#chunks.at(-1);
-    if (chunk === undefined || !('at' in told)) return;
+    // A hello may be older than what is kept.
+    if (chunk === undefined || !('at' in told) || told.kind === 'hello') return;
     const { at } = told;
     chunk.from = Math.min(chunk.from, at);
     chunk.to = Math.max(chunk.to, at);

@@ -173,6 +173,6 @@ export class Watch {
 
 /** A view of the fold that is another object after each change. */
 function modelOf(fold: Fold): Model {
-  const { version, at, hello, processes, actors, machines, fleet, links, dropped, unexpected } = fold;
-  return { version, at, hello, processes, actors, machines, fleet, links, dropped, unexpected };
+  const { version, at, hello, began, processes, actors, machines, fleet, links, dropped, unexpected } = fold;
+  return { version, at, hello, began, processes, actors, machines, fleet, links, dropped, unexpected };
 }
