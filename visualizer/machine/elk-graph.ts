@@ -124,7 +124,7 @@ export class ChartGraph {
     return {
       id: '!chart',
       layoutOptions: { ...withPrefix(WHOLE), ...level },
-      children: this.#node('', level),
+      children: this.#node('', level, options['direction'] === 'RIGHT' ? 'RIGHT' : 'DOWN'),
       edges: [
         ...[...this.#chart.boxes.values()].flatMap(({ id, initial }): ElkExtendedEdge[] =>
           initial === undefined
@@ -136,7 +136,7 @@ export class ChartGraph {
     };
   }
 
-  #node(id: string, level: Record<string, string>): ElkNode[] {
+  #node(id: string, level: Record<string, string>, direction: 'DOWN' | 'RIGHT'): ElkNode[] {
     const box = this.#chart.boxes.get(id);
     const size = this.#sizes.get(id);
     if (box === undefined || size === undefined) return [];
@@ -145,9 +145,11 @@ export class ChartGraph {
     const own = withPrefix({
       padding: `[top=${size.height + BOX.gap},left=12,bottom=14,right=12]`,
       'nodeSize.constraints': 'MINIMUM_SIZE',
-      'nodeSize.minimum': `(${size.width}, ${size.height})`,
+      // ELK lays out what goes down as if it went right, and forgets to turn this one with the rest.
+      'nodeSize.minimum':
+        direction === 'RIGHT' ? `(${size.width}, ${size.height})` : `(${size.height}, ${size.width})`,
     });
-    const children = box.children.flatMap((child) => this.#node(child, level));
+    const children = box.children.flatMap((child) => this.#node(child, level, direction));
     return [{ id: nodeOf(id), layoutOptions: { ...level, ...own }, children: [...start, ...children] }];
   }
 

@@ -8,15 +8,21 @@ const SHOWN = 40;
 
 /** The latest steps of an actor, the last one last. */
 export function stepsOf({ watch }: ViewProps, { process, actor, seq }: ActorView): readonly Step[] {
-  return watch.timeline.recent
-    .filter((step) => step.actor === actor && step.process === process && step.seq <= seq)
+  const own = watch.timeline.recent.filter(
+    (step) => step.actor === actor && step.process === process && step.seq <= seq,
+  );
+  return onceEach(own)
     .toSorted((a, b) => a.seq - b.seq)
     .slice(-SHOWN);
 }
 
 /** The steps of a counterexample: those that say in words what they are. */
 export function storyOf({ watch }: ViewProps): readonly Step[] {
-  return watch.timeline.recent
-    .filter(({ words }) => words !== undefined)
-    .toSorted((a, b) => a.at - b.at || a.clock - b.clock);
+  const told = watch.timeline.recent.filter(({ words }) => words !== undefined);
+  return onceEach(told).toSorted((a, b) => a.at - b.at || a.clock - b.clock);
+}
+
+/** A stream that began again may tell a step a second time. */
+function onceEach(steps: readonly Step[]): Step[] {
+  return [...new Map(steps.map((step) => [`${step.process} ${step.actor} ${step.seq}`, step])).values()];
 }

@@ -31,7 +31,7 @@ export function StoryPanel({ actor, ...props }: ViewProps & { readonly actor: Ac
       </div>
       <ol className="plain story">
         {story.map((step, i) => (
-          <li key={`${step.at} ${step.actor}`} className={i === now ? 'step now' : 'step'}>
+          <li key={`${step.process} ${step.actor} ${step.seq}`} className={i === now ? 'step now' : 'step'}>
             <button
               type="button"
               className="step-link"

@@ -169,11 +169,11 @@ function Delays({ now, onMove }: { readonly now: Moment; readonly onMove: (move:
                 type="button"
                 className={isNext ? 'choice moves' : 'choice'}
                 disabled={!isNext}
-                aria-label={`Let ${name} end`}
                 onClick={() => onMove({ kind: 'wait', delay: next })}
               >
-                {isNext ? 'Let it end' : `${next} ends before`}
+                Let {name} end
               </button>
+              {!isNext && <span className="soft">{next} ends before</span>}
             </li>
           );
         })}

@@ -50,7 +50,7 @@ export function LogPanel({ name, moments, fault, onGoTo, children }: LogPanelPro
                   aria-label={`Back to step ${i}`}
                   onClick={() => onGoTo(i)}
                 >
-                  back here
+                  back
                 </button>
               )}
             </div>

@@ -7,7 +7,7 @@ import { toDocument } from '../../../src/inspect/index.ts';
 import type { Placed, Rectangle } from '../../../visualizer/machine/elk-graph.ts';
 import { layOut, type Lay } from '../../../visualizer/machine/layout.ts';
 import { statechartOf } from '../../../visualizer/machine/statechart.ts';
-import { estimatedWidth } from '../../../visualizer/machine/text-size.ts';
+import { boxSize, estimatedWidth, ROW } from '../../../visualizer/machine/text-size.ts';
 
 const elk = new Elk.default();
 const lay: Lay = (graph) => elk.layout(graph);
@@ -40,6 +40,7 @@ function faultsIn({ boxes, arrows, chart }: Placed): string[] {
     if (parent !== undefined && !inside(a, parent)) faults.push(`${a.box.id} is not inside its parent`);
     for (const b of boxes.slice(i + 1))
       if (a.box.parent === b.box.parent && overlap(a, b)) faults.push(`${a.box.id} lies on ${b.box.id}`);
+    if (a.width < boxSize(a.box, [], estimatedWidth).width) faults.push(`${a.box.id} is too narrow`);
     if (a.box.children.length > 0) continue;
     for (const { label, arrow } of labels)
       if (overlap(a, label)) faults.push(`the label of ${arrow.id} lies on ${a.box.id}`);
@@ -51,7 +52,7 @@ function faultsIn({ boxes, arrows, chart }: Placed): string[] {
     if (rows.length < arrow.lines.length) faults.push(`${arrow.id} says less than it has`);
     if (points.length === 0) {
       const from = boxes.find(({ box }) => box.id === arrow.from);
-      if (from === undefined || !inside({ ...label, width: 0, height: 0 }, from))
+      if (from === undefined || !inside(label, { ...from, x: from.x - 1, height: from.height + ROW.padY }))
         faults.push(`${arrow.id} is written outside of its box`);
     } else if (points.length < 2) faults.push(`${arrow.id} has no way`);
   }
