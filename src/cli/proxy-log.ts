@@ -59,5 +59,10 @@ function sentenceOf(record: ExchangeRecord): string {
   );
   const after = failed.length === 0 ? '' : `, after ${failed.join(', ')}`;
   const why = problem === undefined ? '' : `: ${problem}`;
-  return `${method} ${target} ${status ?? '-'}${by} in ${formatDuration(durationMs)}, ${bytes} bytes${after}${why}`;
+  return `${method} ${printable(target)} ${status ?? '-'}${by} in ${formatDuration(durationMs)}, ${bytes} bytes${after}${why}`;
+}
+
+/** A terminal that shows the line must not obey what a client wrote. */
+function printable(text: string): string {
+  return /[^\x20-\x7e]/.test(text) ? text.replaceAll(/[^\x20-\x7e]/g, '\u{fffd}') : text;
 }
