@@ -91,7 +91,12 @@ export function proxyCommand(): Command {
     .option('--admin-port <number>', 'port of the admin API; 0 chooses a free one', parsePort, ADMIN_PORT)
     .addOption(durationFlag('--drain-timeout', 'how long a stop waits for requests that run'))
     .addOption(transitionsFlag())
-    .option('--watch', 'show the proxy that runs at --admin, instead of running one')
+    .addOption(
+      new Option('--watch', 'show the proxy that runs at --admin, instead of running one').conflicts([
+        'endpoint',
+        'config',
+      ]),
+    )
     .addOption(durationFlag('--interval', 'how often --watch refreshes').default(1_000, '1s'))
     .option('--json', 'print the addresses, and log, as JSON; with --watch its status')
     .addHelpText('after', examples);
@@ -140,12 +145,9 @@ async function run(flags: Flags, command: Command): Promise<void> {
 function planOf({ endpoint, config, selection, healthCheck, repeat }: Flags): ProxyPlan {
   if (config !== undefined) return planOfFile(config);
   if (endpoint === undefined)
-    throw new HoldfastError(
-      'nothing to put in front of; give --endpoint URL, once or more, or --config FILE',
-      {
-        code: 'invalid_option',
-      },
-    );
+    throw new HoldfastError('there is no endpoint; give --endpoint URL, once or more, or --config FILE', {
+      code: 'invalid_option',
+    });
   const check = healthCheck === undefined ? undefined : { path: healthCheck };
   return planOfFlags({
     endpoints: endpoint.map(parseEndpoint),
@@ -186,12 +188,15 @@ function stopOnSignal(proxy: Proxy, { json }: Flags, close: () => Promise<void>)
 
 function announce({ url, host, port }: Proxy, admin: AdminServer, { json, store }: Flags): void {
   const { pid } = process;
-  if (json) return printLine(JSON.stringify({ url, host, port, adminUrl: admin.url, store, pid }));
+  const adminUrl = admin.url;
+  // The address of a store may hold a password.
+  const kept = store.replace(/\/\/[^/]*@/, '//…@');
+  if (json) return printLine(JSON.stringify({ url, host, port, adminUrl, store: kept, pid }));
   printLine(`proxy at ${url}`);
-  printLine(`admin API at ${admin.url}`);
+  printLine(`admin API at ${adminUrl}`);
   if (!process.stdout.isTTY) return;
-  printLine(`  holdfast proxy --watch --admin ${admin.url}   a live table`);
-  printLine(`  holdfast queue list --admin ${admin.url}      the endpoints that failed`);
+  printLine(`  holdfast proxy --watch --admin ${adminUrl}   a live table`);
+  printLine(`  holdfast queue list --admin ${adminUrl}      the endpoints that failed`);
 }
 
 async function look(flags: Flags): Promise<void> {

@@ -230,10 +230,8 @@ test('what is wrong with flags is told, each by its own message, before anything
   const port = new URL(taken.url).port;
   const some = ['--endpoint', 'http://127.0.0.1:1'];
   const told: readonly (readonly [args: string[], said: RegExp])[] = [
-    [
-      [],
-      /nothing to put in front of; give --endpoint URL, once or more, or --config FILE \[invalid_option\]/,
-    ],
+    [[], /there is no endpoint; give --endpoint URL, once or more, or --config FILE \[invalid_option\]/],
+    [['--watch', ...some], /'--watch' cannot be used with option '--endpoint/],
     [['--config', 'a.json', ...some], /'--config <file>' cannot be used with option '--endpoint/],
     [
       [...some, '--admin-host', '0.0.0.0'],
