@@ -79,7 +79,7 @@ export function formatProxy({ report, before, history = [], paint = plain }: Vie
       const text = `${grouped(count)} ${outcome}`;
       return count > 0 && (outcome === 'failed' || outcome === 'cut') ? paint('red', text) : text;
     }),
-    `${grouped(pool.retries)} retries`,
+    pool.retries === 1 ? '1 retry' : `${grouped(pool.retries)} retries`,
   ].join('  ');
   const rows = pool.endpoints.map((endpoint) => cells(endpoint, places.get(endpoint.id), perSecond, paint));
   const [titles = '', ...lines] = formatTable(HEAD, rows, RIGHT);

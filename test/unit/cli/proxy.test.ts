@@ -1,5 +1,5 @@
 // `holdfast proxy` as operators use it: a real process, scripted upstreams, real signals.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
@@ -73,16 +73,18 @@ describe('in front of endpoints', () => {
     ]);
   });
 
-  test('keys reach their endpoints, and nothing else: no log, no status, no number, no error holds one', async () => {
+  test('keys reach their endpoints, and nothing else: no log, no status, no number, no error, no file holds one', async () => {
     const keyFile = join(folder, 'spare.key');
     writeFileSync(keyFile, `${SECRET}-file\n`);
+    const transitions = join(folder, 'transitions.ndjson');
+    const data = join(folder, 'data');
     const ill = await rawUpstream((socket) => socket.write(answer(503, 'no')));
     const well = await named('well');
     const { proxy, url, admin } = await startProxy(
       [
         ...['--endpoint', `${ill.url},id=ill,keyFile=${keyFile},keyHeader=x-api-key`],
         ...['--endpoint', `${well.url},id=well,key=THE_KEY,priority=1`],
-        ...['--log-level', 'debug'],
+        ...['--log-level', 'debug', '--transitions', transitions, '--store', `file:${data}`],
       ],
       { THE_KEY: SECRET, HOLDFAST_PROXY_TOKEN: `${SECRET}-token`, HOLDFAST_ADMIN_TOKEN: `${SECRET}-admin` },
     );
@@ -105,10 +107,14 @@ describe('in front of endpoints', () => {
     proxy.kill('SIGTERM');
     const { status, stdout, stderr } = await proxy.ended;
     expect(status).toBe(0);
-    const all = [stdout, stderr, await refused.text(), ...pages].join('\n');
+    const files = [transitions, ...readdirSync(data).map((name) => join(data, name))];
+    const written = files.map((file) => readFileSync(file, 'latin1'));
+    const all = [stdout, stderr, await refused.text(), ...pages, ...written].join('\n');
     // Whoever searches finds what is there.
     expect(all).toContain('/v1/x?api_key=redacted');
     expect(all).toContain('holdfast_endpoint_failures_total{endpoint="ill"} 1');
+    expect(all).toContain('"endpoint/ill"');
+    expect(all).toContain('/holdfast/pools/default/');
     expect(all).not.toContain('do-not-show');
   });
 
