@@ -161,3 +161,19 @@ it('shows what strangers named as text, wherever it stands', async () => {
   expect(faults).toEqual([]);
   await page.context().close();
 });
+
+it('lists the actors of a stream that has no hub', async () => {
+  const fleet = new SyntheticFleet({ nodes: 3 });
+  const app = fleet.beginning().filter(({ kind }) => kind !== 'fleet');
+  await using server = await serve(fleet, {
+    onOpen: (viewer) =>
+      viewer.send(app.map((told) => (told.kind === 'hello' ? { ...told, role: 'app' } : told))),
+  });
+  const { page } = await openPage(browser, server.url);
+  await page.getByRole('searchbox', { name: 'Search actors' }).fill('session n2');
+  const link = page.getByRole('row').getByRole('link');
+  await expect.poll(() => link.allTextContents()).toEqual(['session/n2']);
+  await link.click();
+  await page.waitForURL((url) => url.hash === '#/machine/hub%2F1f3c/session%2Fn2');
+  await page.context().close();
+});

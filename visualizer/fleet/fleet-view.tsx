@@ -4,11 +4,12 @@ import './fleet.css';
 import { Empty } from '../parts/empty.tsx';
 import { useSlowly } from '../parts/moment.ts';
 import type { ViewProps } from '../view.ts';
+import { ActorTable } from './actor-table.tsx';
 import { EndpointsPanel } from './endpoints-panel.tsx';
 import { MachinesPanel } from './machines-panel.tsx';
 import { NodePanel } from './node-panel.tsx';
 import { NodeTable } from './node-table.tsx';
-import { Summary } from './summary.tsx';
+import { ActorSummary, Summary } from './summary.tsx';
 import { TrainingPanel } from './training-panel.tsx';
 
 /** Numbers that change more often than this cannot be read. */
@@ -19,11 +20,12 @@ export function FleetView(given: ViewProps) {
   if (model.hello === undefined) return <Waiting {...given} />;
   const props = { ...given, model };
   const { node = '' } = given.place.query;
+  const kind = kindOf(model);
   return (
     <div className="fleet" data-side={node === '' ? 'overview' : 'node'}>
       <h1 className="out-of-sight">Fleet</h1>
-      <Summary {...props} />
-      <NodeTable {...props} />
+      {kind === 'fleet' ? <Summary {...props} /> : <ActorSummary {...props} />}
+      {kind === 'fleet' ? <NodeTable {...props} /> : <ActorTable {...props} />}
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by the keyboard */}
       <section className="side" aria-label="Details" tabIndex={0}>
         {node === '' ? null : <NodePanel {...props} id={node} />}
@@ -33,6 +35,11 @@ export function FleetView(given: ViewProps) {
       </section>
     </div>
   );
+}
+
+/** What is watched: a fleet with a hub, or actors of anything else. */
+function kindOf({ hello, fleet }: ViewProps['model']): 'fleet' | 'actors' {
+  return hello?.role === 'hub' || fleet.hub !== undefined || fleet.nodes.size > 0 ? 'fleet' : 'actors';
 }
 
 function Waiting({ watch }: ViewProps) {

@@ -50,6 +50,28 @@ export function Summary({ model, watch }: ViewProps) {
   );
 }
 
+/** Of a stream without a hub. */
+export function ActorSummary({ model, watch }: ViewProps) {
+  let here = 0;
+  for (const { state } of model.processes.values()) if (state === 'here') here += 1;
+  let live = 0;
+  for (const { states } of model.machines.values()) for (const count of states.values()) live += count;
+  const steps = watch.timeline.stepsUntil(model.at);
+  return (
+    <dl className="summary">
+      <Tile name="Live actors" note={`of ${countText(model.actors.size)} shown`} value={countText(live)} />
+      <Tile name="Machines" note="kinds of actors" value={countText(model.machines.size)} />
+      <Tile name="Processes" note={`of ${countText(model.processes.size)} known`} value={countText(here)} />
+      <Tile name="Steps" note="up to this moment" value={countText(steps)} />
+      <Tile
+        name="Defects"
+        note={model.dropped === 0 ? 'unexpected events' : `and ${countText(model.dropped)} steps untold`}
+        value={countText(model.unexpected)}
+      />
+    </dl>
+  );
+}
+
 function Tile(props: {
   readonly name: string;
   readonly note: string;

@@ -135,7 +135,7 @@ function ActorHead({
       </h1>
       <span className="machine-states">
         {path.split(', ').map((leaf) => (
-          <StateBadge key={leaf} state={leaf} />
+          <StateBadge key={leaf} state={leaf} shown="path" />
         ))}
         {status !== 'active' && <StateBadge state={status} />}
       </span>

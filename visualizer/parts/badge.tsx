@@ -3,9 +3,15 @@
 import { stateLabel } from '../stream/state-label.ts';
 import { toneOf } from './tone.ts';
 
-/** `state`: its path, or a word of its own. The whole path is told where the pointer rests. */
-export function StateBadge({ state }: { readonly state: string }) {
-  const label = stateLabel(state);
+export interface StateBadgeProps {
+  /** The state's path, or a word of its own. */
+  readonly state: string;
+  /** `path` where the states within a state matter; else its label, and the path where the pointer rests. @default 'label' */
+  readonly shown?: 'label' | 'path';
+}
+
+export function StateBadge({ state, shown = 'label' }: StateBadgeProps) {
+  const label = shown === 'path' ? state : stateLabel(state);
   return (
     <span className={`badge tone-${toneOf(state)}`} title={label === state ? undefined : state}>
       {label}

@@ -157,7 +157,7 @@ function Walk({
   return (
     <>
       <div className="simulate-tools" role="toolbar" aria-label="Path">
-        <StateBadge state={statePath(now.snapshot.value as Parameters<typeof statePath>[0])} />
+        <StateBadge state={statePath(now.snapshot.value as Parameters<typeof statePath>[0])} shown="path" />
         <span className="soft">
           step {moves.length} · {now.nowMs.toLocaleString('en')} ms
         </span>

@@ -90,6 +90,13 @@ export class Timeline {
     return this.#perSecond;
   }
 
+  /** How many steps are known of up to a moment, to the second. */
+  stepsUntil(at: number): number {
+    let steps = 0;
+    for (const [second, count] of this.#perSecond) if (second * 1_000 <= at) steps += count;
+    return steps;
+  }
+
   /** Bytes (or characters, as long as they are not packed) that are kept. */
   get weight(): number {
     return this.#chunks.reduce(
