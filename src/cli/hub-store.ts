@@ -1,4 +1,4 @@
-// The store of `holdfast hub`: opened for it, compacted, offered to etcd's clients when asked for, and closed after it.
+// The store of `holdfast hub`, and of `holdfast proxy`: opened for it, compacted, offered to etcd's clients when asked for, closed after it.
 // Invariant: a store that was named and cannot be opened ends the command; only the default one may be missing, on an older Node.
 import { Option, type Command } from 'commander';
 import { checkReach } from '../adapters/etcd-reach.ts';
