@@ -21,12 +21,21 @@ interface Size {
   readonly bytes: number;
   /** Rounds of training that are measured. */
   readonly trained: number;
-  /** Nodes of a real fleet. */
-  readonly fleet: number;
+  /** The same with a real fleet, by its nodes. */
+  readonly fleets: ReadonlyMap<number, number>;
 }
 
-const full: Size = { nodes: [10, 100], bytes: 10 * MEGABYTE, trained: 7, fleet: 10 };
-const quick: Size = { nodes: [2, 5], bytes: MEGABYTE, trained: 2, fleet: 2 };
+const full: Size = {
+  nodes: [10, 100],
+  bytes: 10 * MEGABYTE,
+  trained: 7,
+  // A round of a hundred moves 2 GB, and takes seconds.
+  fleets: new Map([
+    [10, 7],
+    [100, 3],
+  ]),
+};
+const quick: Size = { nodes: [2, 5], bytes: MEGABYTE, trained: 2, fleets: new Map([[2, 2]]) };
 
 function modelOf(bytes: number, seed: number): Weights {
   const length = bytes / 4 / TENSORS;
@@ -137,10 +146,13 @@ async function tails(nodes: number, size: Size, directory: string, add: Add): Pr
   for (let time = 0; time < 3; time += 1) add(`plain-tail@${nodes}`, 'ms', plainTail(updates, directory));
   const request = { nodes, rounds: size.trained, model: modelOf(size.bytes, 1), directory };
   add(`tail@${nodes}`, 'ms', (await timeTraining({ ...request, kind: 'local' })).tailMs);
-  if (nodes !== size.fleet) return;
-  const { tailMs, roundMs } = await timeTraining({ ...request, kind: 'fleet' });
+  const trained = size.fleets.get(nodes);
+  if (trained === undefined) return;
+  const { tailMs, roundMs } = await timeTraining({ ...request, kind: 'fleet', rounds: trained });
   add(`fleet-tail@${nodes}`, 'ms', tailMs);
   add(`fleet-round@${nodes}`, 'ms', roundMs);
+  // Each node is sent a model, and sends one.
+  add(`fleet-moved@${nodes}`, 'MB/s', (2 * nodes * size.bytes) / MEGABYTE / (roundMs / 1_000));
 }
 
 /** What a ratio is against. */
@@ -149,6 +161,7 @@ const baselines: Readonly<Record<string, string | undefined>> = {
   'plain-tail': 'plain-tail',
   'fleet-tail': 'plain-tail',
   'fleet-round': undefined,
+  'fleet-moved': undefined,
 };
 
 export async function run({ rounds, quick: isQuick, only, say }: BenchOptions): Promise<Row[]> {

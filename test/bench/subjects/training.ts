@@ -18,7 +18,7 @@ import {
 import { createTrainee } from '../../../src/training/trainee.ts';
 import { createTrainerOver } from '../../../src/training/trainer.ts';
 import { SYNC, TRAIN, type SyncRequest } from '../../../src/training/wire.ts';
-import { serveRoles, startRole } from '../roles.ts';
+import { serveRoles, startRole, type Role } from '../roles.ts';
 import { median } from '../rows.ts';
 
 export interface TrainingRequest {
@@ -76,26 +76,41 @@ function localFleet(nodes: number): OpenFleet {
   return { fleet, close: async () => {} };
 }
 
-/** The hub is here, the nodes are in another process. */
+/** Nodes of one process: it has a processor to share with the hub, and some GiB of models. */
+const NODES_IN_PROCESS = 25;
+
+/** The hub is here, the nodes are in other processes. */
 async function loopbackFleet(nodes: number): Promise<OpenFleet> {
   const log = noLog();
   const hub = await createHub({ port: 0, log });
-  const role = await startRole(new URL(import.meta.url), 'trainees', { url: hub.url, count: nodes });
+  const roles: Role[] = [];
+  for (let first = 0; first < nodes; first += NODES_IN_PROCESS) {
+    const given = { url: hub.url, first, count: Math.min(NODES_IN_PROCESS, nodes - first) };
+    roles.push(await startRole(new URL(import.meta.url), 'trainees', given));
+  }
   const fleet = new HubFleet(hub, 'bench', { clock: createNodeClock(), random: createNodeRandom(), log });
   return {
     fleet,
     async close() {
       await fleet.close();
-      await role.kill();
+      await Promise.all(roles.map((role) => role.kill()));
       await hub.stop();
     },
   };
 }
 
-async function trainees({ url, count }: { url: string; count: number }): Promise<object> {
-  const nodes = Array.from({ length: count }, (_, k) =>
-    createNode({ hub: url, id: `n${k}`, log: noLog(), functions: trainable(trainee(k)) }),
-  );
+interface Trainees {
+  readonly url: string;
+  /** Number of the first of them. */
+  readonly first: number;
+  readonly count: number;
+}
+
+async function trainees({ url, first, count }: Trainees): Promise<object> {
+  const nodes = Array.from({ length: count }, (_, at) => {
+    const k = first + at;
+    return createNode({ hub: url, id: `n${k}`, log: noLog(), functions: trainable(trainee(k)) });
+  });
   await Promise.all(nodes.map((node) => node.ready()));
   return {};
 }
