@@ -13,6 +13,8 @@ import type { HeaderList, HttpExchange } from '../ports.ts';
 export const LINGER_MS = 2_000;
 
 const EMPTY = Buffer.alloc(0);
+/** What is gathered within a turn before the upstream is held back, as Node does it. */
+const HIGH_WATER_BYTES = 65_536;
 
 export class NodeExchange implements HttpExchange {
   readonly method: string;
@@ -22,8 +24,15 @@ export class NodeExchange implements HttpExchange {
   readonly bodyLength: number | undefined;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly remoteAddress: string;
   #expects: 'nothing' | 'continue';
   #phase: 'open' | 'over' = 'open';
+  /** Written in this turn: it leaves at its end, in one chunk. An upstream's small chunks come many at a time. */
+  #gathered: Uint8Array[] = [];
+  #gatheredBytes = 0;
+  #handlers: { drained(): void } | undefined;
+  /** Whether `drain` is listened to: most answers never fill a buffer. */
+  #listening: 'no' | 'yes' = 'no';
 
   constructor(request: IncomingMessage, response: ServerResponse, expects: 'nothing' | 'continue') {
     this.#request = request;
@@ -33,20 +42,14 @@ export class NodeExchange implements HttpExchange {
     this.target = request.url ?? '';
     this.version = request.httpVersion === '1.0' ? '1.0' : '1.1';
     this.headers = request.rawHeaders;
+    this.remoteAddress = request.socket.remoteAddress ?? '';
     this.bodyLength = bodyLengthOf(request.rawHeaders);
   }
 
-  get remoteAddress(): string {
-    return this.#request.socket.remoteAddress ?? '';
-  }
-
   handle(handlers: { drained(): void; closed(): void }): void {
+    this.#handlers = handlers;
     // A connection that breaks says so by `close`, too.
-    this.#request.on('error', () => {});
-    this.#response.on('error', () => {});
-    this.#response.on('drain', () => {
-      if (this.#phase === 'open') handlers.drained();
-    });
+    this.#response.on('error', ignore);
     this.#response.on('close', () => {
       if (this.#phase === 'over') return;
       this.#phase = 'over';
@@ -100,7 +103,13 @@ export class NodeExchange implements HttpExchange {
 
   write(bytes: Uint8Array): 'more' | 'full' {
     if (this.#phase === 'over') return 'more';
-    return this.#response.write(bytes) ? 'more' : 'full';
+    if (this.#gathered.length === 0) process.nextTick(() => this.#leave());
+    this.#gathered.push(bytes);
+    this.#gatheredBytes += bytes.length;
+    if (!this.#response.writableNeedDrain && this.#gatheredBytes <= HIGH_WATER_BYTES) return 'more';
+    if (this.#listening === 'no') this.#response.on('drain', () => this.#drained());
+    this.#listening = 'yes';
+    return 'full';
   }
 
   end(bytes?: Uint8Array, trailers: HeaderList = []): void {
@@ -112,8 +121,9 @@ export class NodeExchange implements HttpExchange {
       for (let i = 0; i < list.length; i += 2) pairs.push([list[i] ?? '', list[i + 1] ?? '']);
       this.#response.addTrailers(pairs);
     }
-    if (bytes === undefined) this.#response.end();
-    else this.#response.end(bytes);
+    const last = this.#gather(bytes);
+    if (last === undefined) this.#response.end();
+    else this.#response.end(last);
     if (!this.#request.complete) this.#linger();
   }
 
@@ -128,8 +138,29 @@ export class NodeExchange implements HttpExchange {
       else socket.destroy();
     };
     const timer = setTimeout(destroy, LINGER_MS).unref();
-    if (this.#response.headersSent) this.#response.write(EMPTY, destroy);
+    if (this.#response.headersSent) this.#response.write(this.#gather() ?? EMPTY, destroy);
     else destroy();
+  }
+
+  /** All that was gathered, and this. */
+  #gather(bytes?: Uint8Array): Uint8Array | undefined {
+    const all = this.#gathered;
+    if (all.length === 0) return bytes;
+    if (bytes !== undefined) all.push(bytes);
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    return all.length === 1 ? all[0] : Buffer.concat(all);
+  }
+
+  #drained(): void {
+    if (this.#phase === 'open') this.#handlers?.drained();
+  }
+
+  #leave(): void {
+    const isMuch = this.#gatheredBytes > HIGH_WATER_BYTES;
+    const bytes = this.#phase === 'open' ? this.#gather() : undefined;
+    // It was called full, and is not: nothing else would say so.
+    if (bytes !== undefined && this.#response.write(bytes) && isMuch) this.#drained();
   }
 
   /** The client may send its body: it waited to be asked. */
@@ -149,6 +180,8 @@ export class NodeExchange implements HttpExchange {
     request.resume();
   }
 }
+
+function ignore(): void {}
 
 /** Without the headers that node:http refuses to send. */
 function passable(headers: HeaderList): string[] {

@@ -99,6 +99,19 @@ export const chunk = (text: string): string => `${Buffer.byteLength(text).toStri
 export const event = (data: string): string => chunk(`data: ${data}\n\n`);
 export const LAST = '0\r\n\r\n';
 
+/** What is in the chunks, which must be whole and have an end. */
+export function unchunked(body: string): string {
+  let text = '';
+  for (let at = 0; ;) {
+    const end = body.indexOf('\r\n', at);
+    const length = Number.parseInt(body.slice(at, end), 16);
+    if (length === 0 && body.slice(at) === LAST) return text;
+    if (!(length > 0)) throw new Error(`no chunk begins at ${at}: ${JSON.stringify(body)}`);
+    text += body.slice(end + 2, end + 2 + length);
+    at = end + 4 + length;
+  }
+}
+
 /** An upstream that answers everything with 200 and its name. */
 export const named = (name: string): Promise<RawUpstream> =>
   rawUpstream((socket) => socket.write(answer(200, name)));

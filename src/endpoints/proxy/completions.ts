@@ -7,13 +7,15 @@
  */
 export type Expected = 'stream' | 'completion' | 'anything';
 
+/** Making one costs more than using it. */
+const UTF8 = new TextDecoder();
 /** Of OpenAI's API (chat, legacy, responses), of Anthropic's, and of the many that speak as they do. */
 const COMPLETION_PATH = /\/(?:completions|v\d+\/messages|v\d+\/responses)(?:\?|$)/;
 
 /** @param body what is known of the request's body: of a long one nothing is */
 export function expectedOf(method: string, path: string, body: Uint8Array | undefined): Expected {
   if (method !== 'POST' || !COMPLETION_PATH.test(path)) return 'anything';
-  const text = body === undefined ? '' : new TextDecoder().decode(body);
+  const text = body === undefined ? '' : UTF8.decode(body);
   if (!text.includes('"stream"')) return 'completion';
   const { stream } = (parsed(text) ?? {}) as { stream?: unknown };
   return stream === true ? 'stream' : 'completion';
@@ -33,6 +35,8 @@ export function canBeAnswer(expected: Expected, contentType: string): boolean {
 }
 
 export function isWholeJson(pieces: readonly Uint8Array[]): boolean {
+  const [first, second] = pieces;
+  if (first !== undefined && second === undefined) return parsed(UTF8.decode(first)) !== undefined;
   const decoder = new TextDecoder();
   let text = '';
   for (const piece of pieces) text += decoder.decode(piece, { stream: true });

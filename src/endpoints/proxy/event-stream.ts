@@ -7,6 +7,7 @@ export type Opening = 'none' | 'event' | 'error';
 const LF = 0x0a;
 const CR = 0x0d;
 const EMPTY = new Uint8Array();
+const UTF8 = new TextDecoder();
 /** Holds what ends a stream of a language model: a reason, what it cost, and the word that it is done. */
 const ENDING_BYTES = 4_096;
 
@@ -91,7 +92,7 @@ export class EventStream {
 
   /** Looks for the first event that counts. */
   #open(whole: Uint8Array): void {
-    const text = new TextDecoder().decode(whole).replaceAll(/\r\n?/g, '\n');
+    const text = UTF8.decode(whole).replaceAll(/\r\n?/g, '\n');
     for (const block of text.split('\n\n')) {
       const { name, data } = fieldsOf(block);
       if (data === undefined || (name !== undefined && PINGS.has(name))) continue;

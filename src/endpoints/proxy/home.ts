@@ -6,6 +6,7 @@ import type { Pool } from '../pool.ts';
 import type { Affinity, ProxyLimits, ProxyTimeouts } from './options.ts';
 import type { ExchangeOutcome, ExchangeRecord } from './record.ts';
 import type { ReplayRoom } from './replay-body.ts';
+import type { Kennel } from './watchdog.ts';
 
 export interface LiveSettings {
   readonly timeouts: ProxyTimeouts;
@@ -29,6 +30,8 @@ export interface ProxyHome {
   readonly settings: LiveSettings;
   readonly limits: ProxyLimits;
   readonly room: ReplayRoom;
+  /** Of all time-outs. */
+  readonly kennel: Kennel;
   /** How it names itself in `Via`, and the header itself. */
   readonly pseudonym: string;
   readonly via: HeaderList;

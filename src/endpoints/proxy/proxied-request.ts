@@ -13,13 +13,15 @@ import { redactTarget, type AttemptRecord, type ExchangeOutcome, type ExchangeRe
 import { ReplayBody } from './replay-body.ts';
 import { pathBelow, type Target } from './target.ts';
 import { UpstreamAttempt, type AttemptOwner, type Succession } from './upstream-attempt.ts';
-import { Watchdog } from './watchdog.ts';
+import { Watchdog, type Kennel } from './watchdog.ts';
 
 /** A body of this many bytes, or fewer, is sent when it is here as a whole. */
 const SMALL_BYTES = 65_536;
 
 export class ProxiedRequest implements AttemptOwner {
   readonly clock: Clock;
+  readonly kennel: Kennel;
+  readonly isWatched: boolean;
   readonly timeouts: ProxyTimeouts;
   readonly deadlineAt: number;
   readonly method: string;
@@ -30,7 +32,7 @@ export class ProxiedRequest implements AttemptOwner {
   #body: Uint8Array | ReplayBody | undefined;
   #request: PoolRequest | undefined;
   /** Attempts that may still become the answer. */
-  readonly #open = new Set<UpstreamAttempt>();
+  #open = 0;
   /** All that were made, for the record, and to let go of at the end. */
   readonly #attempts: UpstreamAttempt[] = [];
   #winner: UpstreamAttempt | undefined;
@@ -50,19 +52,18 @@ export class ProxiedRequest implements AttemptOwner {
     this.#home = home;
     this.#exchange = exchange;
     this.clock = home.clock;
+    this.kennel = home.kennel;
+    this.isWatched = home.isWatched;
     this.timeouts = home.settings.timeouts;
     this.method = exchange.method;
     this.#startedAt = home.clock.now();
     this.deadlineAt = this.#startedAt + this.timeouts.totalMs;
-    this.#watchdog = new Watchdog(home.clock, () => this.#late());
+    this.#watchdog = new Watchdog(home.kennel, () => this.#late());
   }
 
   begin(): void {
     const exchange = this.#exchange;
-    exchange.handle({
-      drained: () => this.#winner?.resume(),
-      closed: () => this.#cancelled('the client went away'),
-    });
+    exchange.handle(this);
     const { settings } = this.#home;
     const headers = readRequestHeaders(exchange.headers);
     const refusal = this.#home.isServing
@@ -88,6 +89,16 @@ export class ProxiedRequest implements AttemptOwner {
       this.#body = bytes;
       this.#first();
     });
+  }
+
+  /** The client takes more again. */
+  drained(): void {
+    this.#winner?.resume();
+  }
+
+  /** The client went away. */
+  closed(): void {
+    this.#cancelled('the client went away');
   }
 
   /** The proxy stops and waits no longer. */
@@ -133,9 +144,9 @@ export class ProxiedRequest implements AttemptOwner {
   }
 
   failed(attempt: UpstreamAttempt, verdict: Verdict): Succession {
-    this.#open.delete(attempt);
+    this.#open -= 1;
     if (attempt.isAnswer) this.#kept = attempt;
-    if (this.#phase !== 'open' || this.#open.size > 0 || this.#backoff !== undefined) return 'replaced';
+    if (this.#phase !== 'open' || this.#open > 0 || this.#backoff !== undefined) return 'replaced';
     return verdict.retryable && this.#isBodyThere && this.#next() ? 'replaced' : 'last';
   }
 
@@ -239,7 +250,7 @@ export class ProxiedRequest implements AttemptOwner {
     const body = this.#body;
     const expected = expectedOf(this.method, path, body instanceof Uint8Array ? body : undefined);
     const made = new UpstreamAttempt(this, attempt, expected);
-    this.#open.add(made);
+    this.#open += 1;
     this.#attempts.push(made);
     const coding = expected === 'anything' ? 'any' : 'plain';
     const headers = headersFor(target, this.#headers ?? NO_HEADERS, this.#home.via, coding);
@@ -249,7 +260,7 @@ export class ProxiedRequest implements AttemptOwner {
   #late(): void {
     if (this.#waiting === 'body') return this.clientStalled();
     // It has no answer yet: `won` stops the watchdog.
-    if (this.#waiting === 'hedge' && this.#open.size > 0) this.#next();
+    if (this.#waiting === 'hedge' && this.#open > 0) this.#next();
     this.#waiting = 'nothing';
     return undefined;
   }
@@ -307,7 +318,7 @@ export class ProxiedRequest implements AttemptOwner {
     for (const attempt of this.#attempts) attempt.abandon();
     this.#request?.close();
     if (this.#body instanceof ReplayBody) this.#body.close();
-    this.#home.over(this, outcome, this.#home.isWatched ? () => this.#record(outcome, problem) : undefined);
+    this.#home.over(this, outcome, this.isWatched ? () => this.#record(outcome, problem) : undefined);
   }
 
   #record(outcome: ExchangeOutcome, problem: string | undefined): ExchangeRecord {

@@ -29,6 +29,7 @@ import {
 import { ProxiedRequest } from './proxied-request.ts';
 import type { ExchangeOutcome, ExchangeRecord } from './record.ts';
 import type { ReplayRoom } from './replay-body.ts';
+import { Kennel } from './watchdog.ts';
 import { targetOf, type Target } from './target.ts';
 
 export interface ProxyPorts {
@@ -149,6 +150,7 @@ class RunningProxy implements Proxy, ProxyHome {
   readonly upstream: Upstream;
   readonly limits: ProxyLimits;
   readonly room: ReplayRoom;
+  readonly kennel: Kennel;
   readonly pseudonym: string;
   readonly via: HeaderList;
   readonly stopped: Promise<void>;
@@ -176,6 +178,7 @@ class RunningProxy implements Proxy, ProxyHome {
     this.upstream = upstream;
     this.limits = limits;
     this.room = { left: limits.totalReplayBytes };
+    this.kennel = new Kennel(ports.clock);
     this.pseudonym = `holdfast-${ports.random.id().slice(0, 8)}`;
     this.via = ['via', `1.1 ${this.pseudonym}`];
     this.#ports = ports;
@@ -323,6 +326,7 @@ class RunningProxy implements Proxy, ProxyHome {
     this.#listening?.stopAccepting();
     for (const request of [...this.#active]) request.stop();
     this.#idle?.();
+    this.kennel.close();
     await this.#listening?.close();
     await this.upstream.close();
     await this.pool.close();

@@ -26,7 +26,7 @@ import type { ProxyTimeouts } from './options.ts';
 import type { AttemptRecord } from './record.ts';
 import type { ReplayBody } from './replay-body.ts';
 import type { Target } from './target.ts';
-import { Watchdog } from './watchdog.ts';
+import { Watchdog, type Kennel } from './watchdog.ts';
 
 /** An answer of this many bytes, or fewer, is passed on when it is whole. */
 const SMALL_BYTES = 65_536;
@@ -49,6 +49,9 @@ export type Succession = 'replaced' | 'last';
 /** The request that attempts belong to. */
 export interface AttemptOwner {
   readonly clock: Clock;
+  readonly kennel: Kennel;
+  /** Whether somebody wants records. */
+  readonly isWatched: boolean;
   readonly timeouts: ProxyTimeouts;
   readonly deadlineAt: number;
   readonly method: string;
@@ -98,7 +101,7 @@ export class UpstreamAttempt implements CallHandlers {
     this.attempt = attempt;
     this.target = attempt.endpoint as Target;
     this.#startedAt = owner.clock.now();
-    this.#watchdog = new Watchdog(owner.clock, () => this.#late());
+    this.#watchdog = new Watchdog(owner.kennel, () => this.#late());
   }
 
   get status(): number {
@@ -344,6 +347,7 @@ export class UpstreamAttempt implements CallHandlers {
   }
 
   #note({ kind }: Verdict, fault: TransportFault | undefined): void {
+    if (!this.#owner.isWatched) return;
     this.#record = {
       endpoint: this.target.id,
       status: this.#status === 0 ? undefined : this.#status,
