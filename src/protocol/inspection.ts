@@ -2,8 +2,8 @@
 // Invariant: what a reader returns obeys its type and its limits; a number, a text or a state of a stranger is nothing else.
 //
 // A viewer dials `/inspect` of a hub, or of whatever serves a stream, as a WebSocket with the subprotocol below, and sends
-// `open` first. From then on it gets text messages: each is one JSON object, or an array of them, in order. The same objects,
-// one a line, are a recording (recording.ts).
+// `open` first. From then on it gets text messages: each is one JSON object, or an array of them, in order; an empty array says
+// only that the server is there, every few seconds at least. The same objects, one a line, are a recording (recording.ts).
 //
 // How a viewer keeps its truth: `present` replaces all that it knows of one process (`more`: the rest of that moment follows
 // in further ones, which add to it). A step applies to an actor whose `seq` is lower than its own, and is passed over

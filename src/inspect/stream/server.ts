@@ -25,6 +25,8 @@ export interface StreamServerOptions {
 
 /** Steps wait so long for others, to leave together. */
 const FLUSH_MS = 25;
+/** Silence after which viewers are told nothing, as an empty array: their links live by what they hear. */
+const PULSE_MS = 4_000;
 const MAX_VIEWERS = 32;
 
 export class StreamServer implements ViewerHome {
@@ -38,6 +40,8 @@ export class StreamServer implements ViewerHome {
   #contexts: 'none' | 'shown' = 'none';
   #pending: Told[] = [];
   #timer: Timer | undefined;
+  #pulse: Timer | undefined;
+  #toldAt = 0;
 
   constructor(options: StreamServerOptions) {
     this.#options = options;
@@ -79,6 +83,7 @@ export class StreamServer implements ViewerHome {
     if (!this.#viewers.has(viewer)) return undefined;
     const isFirst = this.#may.size === 0;
     this.#may.set(viewer, may);
+    this.#pulse ??= this.#nextPulse();
     this.log.info({ from: viewer.remoteAddress, may: [...may] }, 'a viewer looks on');
     if (isFirst || (viewer.contexts && this.#contexts === 'none')) this.#begin();
     return () => {
@@ -116,8 +121,17 @@ export class StreamServer implements ViewerHome {
     this.#options.end();
     this.#contexts = 'none';
     this.#pending = [];
-    if (this.#timer !== undefined) this.clock.clearTimer(this.#timer);
+    for (const timer of [this.#timer, this.#pulse]) if (timer !== undefined) this.clock.clearTimer(timer);
     this.#timer = undefined;
+    this.#pulse = undefined;
+  }
+
+  #nextPulse(): Timer {
+    return this.clock.setTimer(() => {
+      this.#pulse = this.#nextPulse();
+      if (this.clock.now() - this.#toldAt < PULSE_MS) return;
+      for (const viewer of this.#may.keys()) viewer.tell([], bytesOf([]));
+    }, PULSE_MS);
   }
 
   #begin(): void {
@@ -140,6 +154,7 @@ export class StreamServer implements ViewerHome {
     const messages = this.#pending;
     if (messages.length === 0) return;
     this.#pending = [];
+    this.#toldAt = this.clock.now();
     let bytes: Uint8Array | undefined;
     let bare: { readonly messages: readonly Told[]; readonly bytes: Uint8Array } | undefined;
     for (const viewer of [...this.#may.keys()]) {
