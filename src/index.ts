@@ -28,6 +28,11 @@ import { resolveHubOptions, type HubOptions } from './hub/options.ts';
 import type { Hub } from './hub/status.ts';
 import { startNode, type FleetNode, type NodeOptions } from './node/node.ts';
 import {
+  openInspection,
+  type InspectionOptions,
+  type OwnInspection,
+} from './inspect/stream/own-inspection.ts';
+import {
   connectWith,
   type ConnectOverOptions,
   type OpenConnection,
@@ -86,6 +91,7 @@ export type { EndpointStatus } from './endpoints/status.ts';
 export type { Hub, HubStatus, PeerStatus } from './hub/status.ts';
 export type { Credentials, HubOptions, InspectOptions, Joiner } from './hub/options.ts';
 export type { ConnectOverOptions, OpenConnection, SocketLike } from './links/connect-over.ts';
+export type { InspectionOptions, OwnInspection } from './inspect/stream/own-inspection.ts';
 export { presets, type ExecutionTimes, type LinkTimes, type Preset } from './links/options.ts';
 export type { FleetNode, NodeOptions, NodeStatus } from './node/node.ts';
 export type * from './ports.ts';
@@ -275,6 +281,31 @@ export async function createProxy(options: ProxyOptions): Promise<Proxy> {
     log: options.log ?? defaultLog(),
     listener: createHttpListener(),
     upstream: createUndiciUpstream,
+  });
+}
+
+/**
+ * Shows this process's own actors in the page, on loopback: `createSystem`'s, and those of XState's own `createActor`.
+ *
+ *     const inspection = await createInspection({ name: 'orders' });
+ *     inspection.watch(system);
+ *     createActor(machine, { inspect: inspection.inspect }).start();
+ *     console.log(inspection.url);
+ *
+ * @throws an error of the system when the port is taken; HoldfastError `unsupported` in a bundle, which has no page
+ */
+export async function createInspection(options: InspectionOptions = {}): Promise<OwnInspection> {
+  const site = createInspectorSite();
+  if (site === undefined)
+    throw new HoldfastError('the package of the page is not there', { code: 'unsupported' });
+  return openInspection(options, {
+    clock: createNodeClock(),
+    listener: createWsListener(),
+    log: options.log ?? defaultLog(),
+    id: createNodeRandom().id(),
+    date: isoDate,
+    wallNow: createWallClock().now,
+    site,
   });
 }
 

@@ -8,6 +8,7 @@ import { WatchedApps } from '../watched-apps.ts';
 import { appDoor } from './app-door.ts';
 import { Journal } from './journal.ts';
 import { Relay } from './relay.ts';
+import type { StreamServer } from './server.ts';
 import { Show } from './show.ts';
 import { StatelyOut, type StatelyOutOptions } from './stately-out.ts';
 import { viewerSockets } from './viewer.ts';
@@ -31,9 +32,10 @@ export interface ServeInspectionOptions {
   readonly stately?: { readonly url: string; readonly dialer: Dialer } | undefined;
 }
 
-/** Apps that dial in; a recording, which begins with a hello; or the `/inspect` of another server. */
+/** Apps that dial in; a recording, which begins with a hello; what this process tells; or the `/inspect` of another server. */
 export type InspectionOf =
   | { readonly kind: 'apps' }
+  | { readonly kind: 'server-here'; readonly server: Pick<StreamServer, 'accept' | 'close'> }
   | { readonly kind: 'recording'; readonly messages: readonly Told[] }
   | {
       readonly kind: 'server';
@@ -57,7 +59,7 @@ interface Shown {
 
 /** @throws the listener's error, such as EADDRINUSE */
 export async function serveInspection(options: ServeInspectionOptions): Promise<ServedInspection> {
-  const shown = options.of.kind === 'server' ? relayed(options, options.of) : told(options, options.of);
+  const shown = shownOf(options);
   const { listener, port, site } = options;
   const listening = await listener
     .listen({
@@ -88,7 +90,19 @@ export async function serveInspection(options: ServeInspectionOptions): Promise<
   };
 }
 
-function told(options: ServeInspectionOptions, of: Exclude<InspectionOf, { kind: 'server' }>): Shown {
+function shownOf(options: ServeInspectionOptions): Shown {
+  const { of } = options;
+  if (of.kind === 'server') return relayed(options, of);
+  if (of.kind !== 'server-here') return told(options, of);
+  return {
+    doors: [viewerSockets((incoming) => of.server.accept(incoming))],
+    close: () => of.server.close(CloseCode.UNAVAILABLE, 'the inspector ends'),
+  };
+}
+
+type ToldHere = Extract<InspectionOf, { kind: 'apps' | 'recording' }>;
+
+function told(options: ServeInspectionOptions, of: ToldHere): Shown {
   const { clock, log } = options;
   const show = new Show({ clock, log, hello: helloOf(options, of) });
   const stately = statelyOut(options, () => show.retold());
@@ -109,7 +123,7 @@ function told(options: ServeInspectionOptions, of: Exclude<InspectionOf, { kind:
   return { doors: [viewers, appDoor(apps, log)], close };
 }
 
-function helloOf({ clock, date, id }: ServeInspectionOptions, of: InspectionOf): () => Hello {
+function helloOf({ clock, date, id }: ServeInspectionOptions, of: ToldHere): () => Hello {
   if (of.kind === 'recording') {
     const [first] = of.messages;
     if (first?.kind !== 'hello') throw new TypeError('a recording begins with a hello');

@@ -1,6 +1,7 @@
 // Viewers of a hub on real sockets: who is let in, what they are told, what they may do, and what a bad one costs.
 import { request } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { setup } from 'xstate';
 import { eventually } from '../../chaos/eventually.ts';
 import { startNode } from '../../chaos/in-process.ts';
 import { CloseCode } from '../../../src/protocol/frames.ts';
@@ -99,6 +100,31 @@ describe('a viewer of a hub', () => {
     const viewer = await look(hub.url);
     for (let id = 1; id <= 50; id++) viewer.say({ kind: 'ask', id, operation: 'drain', target: 'n' });
     expect((await viewer.closed).code).toBe(CloseCode.LIMIT_EXCEEDED);
+  });
+
+  it('that does not read costs the hub a bounded number of bytes, misses steps, and learns the truth afterwards', async () => {
+    const hub = await startHub({ inspect: { stepsPerSecond: 100_000 } });
+    const door = setup({}).createMachine({
+      id: 'door',
+      initial: 'shut',
+      states: { shut: { on: { push: 'ajar' } }, ajar: { on: { push: 'shut' } } },
+    });
+    const actor = hub.system.spawn(door, { id: `door/${'x'.repeat(900)}` });
+    const viewer = await look(hub.url);
+    viewer.socket.pause();
+    const missed = () => viewer.told.reduce((sum, it) => sum + (it.kind === 'dropped' ? it.steps : 0), 0);
+    for (let batch = 0; batch < 60; batch++) {
+      for (let n = 0; n < 500; n++) actor.send({ type: 'push' });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    actor.send({ type: 'push' });
+    // Another one is not held up.
+    const other = await look(hub.url);
+    expect(other.truth.processes.size).toBe(1);
+    viewer.socket.resume();
+    await eventually('it is told that it missed some', () => missed() > 0);
+    const state = () => [...viewer.truth.processes.values()][0]?.actors.get(actor.id)?.state;
+    await eventually('it knows where the door is', () => state() === 'ajar');
   });
 
   it('is not there when the hub was told so', async () => {
