@@ -18,6 +18,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 2_000,
     modulePreload: { polyfill: false },
+    // What is bundled is passed on to users, so its terms go with it.
+    license: { fileName: 'licenses.md' },
   },
   worker: { format: 'es' },
 });

@@ -1,5 +1,6 @@
 // Builds the page into dist/visualizer and weighs it as a server with brotli would send it.
-// Invariant: it stays within its weight with everything that is loaded later, and nothing in its HTML is inline.
+// Invariant: it stays within its weight with everything that is loaded later, nothing in its HTML is inline, and the terms of
+// all that is bundled come with it.
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -36,6 +37,14 @@ if (firstBytes > MAX_FIRST_BYTES)
   );
 if (/<style|\sstyle=|<script(?![^>]*\ssrc=)|\son\w+=|https?:\/\//.test(html))
   faults.push('index.html has something inline, or from elsewhere: the Content-Security-Policy refuses it');
+
+// elkjs is a file of its own, as its authors built it: the EPL asks for its text and its source's place, which licenses.md and the README have.
+const permitted = new Set(['Apache-2.0', 'BSD-3-Clause', 'ISC', 'MIT', 'EPL-2.0 OR GPL-3.0-or-later']);
+const bundled = [...readFileSync(join(folder, 'licenses.md'), 'utf8').matchAll(/^## (.+) - \S+ \((.+)\)$/gm)];
+if (!bundled.some(([, name]) => name === 'react')) faults.push('licenses.md does not name what is bundled');
+for (const [, name, licence = ''] of bundled)
+  if (!permitted.has(licence) || (licence.startsWith('EPL') && name !== 'elkjs'))
+    faults.push(`${name} is bundled under ${licence}: replace it, or add the licence to the list`);
 
 for (const fault of faults) console.error(fault);
 console.log(`page: ${bytes} bytes in brotli, ${firstBytes} of them at first, ${faults.length} faults`);
