@@ -77,9 +77,14 @@ class Writer {
   step({ exchanges, changes }: TraceText['steps'][number], number: number, words: string): void {
     const at = number * STEP_MS;
     const after = new Map(changes.map((change) => [change.part, change.after]));
+    // Of several things that a part hears, the last one ends where the step ends; to await an answer changes no state.
+    const places = (part: string): number[] => {
+      const heardAt = exchanges.flatMap(({ to }, index) => (to === part ? [index] : []));
+      const events = heardAt.filter((index) => exchanges[index]?.what.startsWith('awaits ') === false);
+      return events.length === 0 ? heardAt : events;
+    };
     const say = exchanges.map(({ from, to, what, unexpected }, index) => {
-      // Of several things that a part hears, the last one ends where the step ends.
-      const isLast = exchanges.findLastIndex((other) => other.to === to) === index;
+      const isLast = places(to).at(-1) === index;
       return { from, part: to, type: what, unexpected, to: isLast ? after.get(to) : undefined };
     });
     const heard = new Set(exchanges.map(({ to }) => to));
@@ -121,33 +126,59 @@ class Writer {
     this.#clock += 1;
     part.clock = this.#clock;
     part.seq += 1;
-    const known = contextOf(part.now);
+    const known = described(part.now).context;
     const context = known === undefined ? {} : { context: known };
     const who = { kind: 'step', process: this.#process, actor: name, machine: name } as const;
     this.told.push({ ...who, seq: part.seq, clock: part.clock, ...context, ...step });
   }
 
   #state(name: string, text: string): StateValue {
-    const state = stateOf(text);
+    const { state } = described(text);
     this.machines.set(name, withState(this.machines.get(name) ?? { id: name }, state));
     return state;
   }
 }
 
-/** `on.bright (control {"n":1}) awaiting 1000`: a machine's state; other parts say theirs as they like. */
-function stateOf(text: string): StateValue {
-  const [, path = text] = /^(.*?)(?: \(control .*\))?(?: awaiting .*)?$/s.exec(text) ?? [];
-  const keys = /^[\w-]+(?:\.[\w-]+)+$/.test(path) ? path.split('.') : [path === '' ? 'nothing' : path];
-  const [innermost = '', ...outer] = keys.toReversed();
-  return outer.reduce<StateValue>((inner, key) => ({ [key]: inner }), innermost);
+interface Described {
+  readonly state: StateValue;
+  readonly context: Readonly<Record<string, unknown>> | undefined;
 }
 
-function contextOf(text: string): unknown {
-  const [, control] = /\(control (\{.*\})\)/s.exec(text) ?? [];
-  if (control === undefined) return undefined;
+const LEAF = String.raw`[\w-]+(?:\.[\w-]+)*`;
+const MACHINE = new RegExp(String.raw`^(${LEAF}(?: \+ ${LEAF})*)(?: \((.*)\))?(?: awaiting .*)?$`, 's');
+
+/**
+ * `up.a.on + up.b.off (epoch 1, list [2,3]) awaiting timeout`: how a machine's state is put into words, its regions joined
+ * by `+`. Other parts say theirs as they like: then all of it is the state.
+ */
+function described(text: string): Described {
+  const [, leaves, fields] = MACHINE.exec(text) ?? [];
+  if (leaves === undefined) return { state: text === '' ? 'nothing' : text, context: undefined };
+  const paths = leaves.split(' + ').map((leaf) => leaf.split('.'));
+  return { state: valueOf(paths), context: fields === undefined ? undefined : fieldsOf(fields) };
+}
+
+/** The state value whose innermost states have these paths. */
+function valueOf(paths: readonly (readonly string[])[]): StateValue {
+  const below = new Map<string, (readonly string[])[]>();
+  for (const [key = '', ...rest] of paths) below.set(key, [...(below.get(key) ?? []), rest]);
+  const [[only = '', rest = []] = []] = below;
+  if (below.size === 1 && rest.every((path) => path.length === 0)) return only;
+  return Object.fromEntries(
+    [...below].map(([key, inner]) => [key, inner.every((path) => path.length === 0) ? {} : valueOf(inner)]),
+  );
+}
+
+/** `epoch 1, list [2,3], from "a, b"`: names and values, of which some are JSON. */
+function fieldsOf(text: string): Readonly<Record<string, unknown>> {
+  const found = text.matchAll(/([^\s,]+) (\{.*?\}(?=, \S+ |$)|\[.*?\](?=, \S+ |$)|.*?)(?:, (?=\S+ )|$)/gs);
+  return Object.fromEntries([...found].map(([, name = '', value = '']) => [name, parsed(value)]));
+}
+
+function parsed(text: string): unknown {
   try {
-    return { control: JSON.parse(control) as unknown };
+    return JSON.parse(text);
   } catch {
-    return { control };
+    return text;
   }
 }

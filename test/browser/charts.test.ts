@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
 import { setup } from 'xstate';
-import { registry } from '../../machines/index.ts';
-import { toDocument } from '../../src/inspect/index.ts';
+import { registry, sessionMachine } from '../../machines/index.ts';
+import { toTrace } from '../../src/checker/index.ts';
+import { toDocument, traceRecording } from '../../src/inspect/index.ts';
 import type { MachineSaid, StateValue, Step, Told } from '../../src/protocol/inspection.ts';
+import { drained, explore, kept } from '../checks/systems.ts';
+import { twin } from '../checks/twin.ts';
 import { accessibilityFaults, builtPage, launch, openPage, screenshot, type OpenPage } from './browser.ts';
 import { servePage, type PageServer } from './page-server.ts';
 
@@ -249,56 +252,33 @@ describe('a chart', () => {
   });
 
   it('walks through a counterexample in the words of the checker, from actor to actor', async () => {
-    const { machine, input } = registry.session;
-    const [one, other] = [new Actor('session'), new Actor('session')];
-    const told = (actor: 'n1' | 'n2', step: Step, at: number): Step => ({ ...step, actor, at });
-    const story = [
-      told('n1', one.step('sync.prepared', 'syncing', { words: 'the hub prepares the sync of n1' }), 2_000),
-      told(
-        'n2',
-        other.step(
-          'drain.requested',
-          { draining: { ordered: { present: 'listening' } } },
-          { words: 'somebody drains n2' },
-        ),
-        3_000,
-      ),
-      told('n1', one.step('socket.closed', 'absent', { words: 'the link of n1 breaks' }), 4_000),
-    ];
-    const beginning: Told[] = [
-      ...hello.map((it) => ({ ...it, role: 'checker' }) as Told),
-      { kind: 'machine', machine: 'session', document: documentOf(machine, input) },
-      told(
-        'n1',
-        { ...story[0]!, seq: 1, from: null, to: 'joining', event: { type: 'xstate.init' }, words: undefined },
-        1_000,
-      ),
-      told(
-        'n2',
-        { ...story[1]!, seq: 1, from: null, to: 'joining', event: { type: 'xstate.init' }, words: undefined },
-        1_000,
-      ),
-      ...story.map((step, i) => ({
-        ...step,
-        seq: 2 + Math.floor(i / 2),
-        from: i === 2 ? 'syncing' : 'joining',
-      })),
-    ].map((it) => JSON.parse(JSON.stringify(it)) as Told);
-    await using server = await servePage({ folder: builtPage(), onOpen: (viewer) => viewer.send(beginning) });
-    const { page, faults } = await openPage(browser, `${server.url}#/machine/app%2F1/n1`);
-    await laidOut(page);
+    const session = twin(sessionMachine, ({ states }) => {
+      states['draining']!.states['ordered']!.states['present']!.on['socket.closed'] = '#session.absent';
+    });
+    const { violation } = explore({ ...drained, session }, kept);
+    const told = traceRecording(toTrace(violation!, 'fleet'));
+    const story = told.filter((it): it is Step => it.kind === 'step' && it.words !== undefined);
+    await using server = await servePage({ folder: builtPage(), onOpen: (viewer) => viewer.send(told) });
+    const first = `#/machine/${encodeURIComponent(story[0]!.process)}/${encodeURIComponent(story[0]!.actor)}`;
+    const { page, faults } = await openPage(browser, server.url + first);
     const panel = page.getByRole('region', { name: 'Counterexample' });
-    expect(await panel.textContent()).toContain('step 3 of 3');
-    await panel.getByRole('button', { name: '1. the hub prepares the sync of n1' }).click();
-    await page.locator('.state-box.active[data-box="syncing"]').waitFor();
-    await panel.getByRole('button', { name: 'Next' }).click();
-    // It happened to the other one, so that one is shown.
-    await page.locator('.state-box.active[data-box="draining/ordered/present/listening"]').waitFor();
-    expect(await panel.getByRole('listitem').nth(1).textContent()).toContain('somebody drains n2');
-    await screenshot(page, 'counterexample');
-    await panel.getByRole('button', { name: 'Next' }).click();
-    await page.locator('.state-box.active[data-box="absent"]').waitFor();
-    expect(await panel.getByRole('button', { name: 'Next' }).isDisabled()).toBe(true);
+    await panel.getByText(`step ${story.length} of ${story.length}`).waitFor();
+    await panel.getByRole('button', { name: story[0]!.words! }).click();
+    const shown = new Set<string>();
+    for (const [i, { actor, words }] of story.entries()) {
+      await panel.getByText(`step ${i + 1} of ${story.length}`).waitFor();
+      // Each step opens the actor that it happened to, at its moment.
+      await page.getByRole('heading', { level: 1, name: actor }).waitFor();
+      expect(await panel.locator('[aria-current="step"]').textContent()).toBe(words);
+      const chart = await page.getByRole('application').getAttribute('aria-label');
+      shown.add(chart!.split(' ')[2]!);
+      if (i === 2) await screenshot(page, 'counterexample');
+      const next = panel.getByRole('button', { name: 'Next' });
+      if (i < story.length - 1) await next.click();
+      else expect(await next.isDisabled()).toBe(true);
+    }
+    // Its parts are drawn as the machines that they are.
+    expect([...shown].toSorted()).toEqual(expect.arrayContaining(['session']));
     expect(faults).toEqual([]);
     await page.context().close();
   });

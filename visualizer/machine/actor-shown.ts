@@ -16,10 +16,16 @@ function arrowsOf(chart: Statechart, key: string): readonly string[] {
   const known = seen.get(key);
   if (known !== undefined) return known;
   const [from = '', event = '', to = ''] = key.split('\n');
-  const way = { event, before: activeOnPath(chart, from), after: activeOnPath(chart, to) };
+  const way = { event: eventType(event), before: activeOnPath(chart, from), after: activeOnPath(chart, to) };
   const arrows = from === '' ? [] : [...litBy(chart, way).arrows];
   seen.set(key, arrows);
   return arrows;
+}
+
+/** The checker says events in words: `socket.closed { epoch: 1 }`, `the end of backoffDelay.connection.backoff`. */
+function eventType(said: string): string {
+  if (said.startsWith('the end of ')) return `xstate.after.${said.slice('the end of '.length)}`;
+  return said.endsWith(' }') ? said.slice(0, Math.max(0, said.indexOf(' { '))) : said;
 }
 
 export function litByStep(chart: Statechart, { event, from, to, via = [], effects }: Step): Shown['lit'] {
@@ -29,7 +35,7 @@ export function litByStep(chart: Statechart, { event, from, to, via = [], effect
   stations.slice(1).forEach((after, i) => {
     const way = {
       // A microstep that is not the first takes what needs no event.
-      event: i === 0 ? event.type : '',
+      event: i === 0 ? eventType(event.type) : '',
       before: stations[i] ?? after,
       after,
       effects: effects?.map(({ name }) => name),

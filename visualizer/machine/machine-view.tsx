@@ -12,6 +12,7 @@ import { shownOfActor } from './actor-shown.ts';
 import { Chart, type Shown } from './chart.tsx';
 import { useStreamClock } from './clock.ts';
 import { JsonTree } from './json-tree.tsx';
+import { knownChart } from './known-chart.ts';
 import { statechartOf, type Statechart } from './statechart.ts';
 import { StepList } from './step-list.tsx';
 import { StoryPanel } from './story-panel.tsx';
@@ -56,7 +57,8 @@ function documentOf(model: Model, { machine, process }: ActorView): MachineDocum
   const known = model.machines.get(machine);
   const document = known?.documents.get(process) ?? known?.document;
   // What a stranger sends is checked when its chart is made.
-  return document as unknown as MachineDocument | undefined;
+  const told = document as unknown as MachineDocument | undefined;
+  return told !== undefined && model.processes.get(process)?.role === 'checker' ? knownChart(told) : told;
 }
 
 const DARK: Shown = {
@@ -126,7 +128,7 @@ function ActorHead({
   document,
   place,
 }: ViewProps & { actor: ActorView; document: MachineDocument | undefined }) {
-  const { process, machine, path, status } = actor;
+  const { process, path, status } = actor;
   return (
     <header className="machine-head">
       <a href={hashOf({ ...place, path: [], query: {} })}>All actors</a>
@@ -140,8 +142,8 @@ function ActorHead({
         {status !== 'active' && <StateBadge state={status} />}
       </span>
       <span className="grow" />
-      {document !== undefined && Object.hasOwn(registry, machine) && (
-        <a href={hashOf({ view: 'simulate', path: [machine], query: {} })}>Simulate {machine}</a>
+      {document !== undefined && Object.hasOwn(registry, document.id) && (
+        <a href={hashOf({ view: 'simulate', path: [document.id], query: {} })}>Simulate {document.id}</a>
       )}
     </header>
   );

@@ -38,9 +38,7 @@ export function StoryPanel({ actor, ...props }: ViewProps & { readonly actor: Ac
               aria-current={i === now ? 'step' : undefined}
               onClick={() => open(step)}
             >
-              <span>
-                {i + 1}. {step.words}
-              </span>
+              <span>{step.words}</span>
             </button>
             {i === now && (
               <div className="soft">
