@@ -3,7 +3,7 @@
 import type { Step } from '../../src/protocol/inspection.ts';
 import type { ActorView } from '../stream/model.ts';
 import { activeIn, activeOnPath, litBy } from './active.ts';
-import type { Shown } from './chart.tsx';
+import type { Shown } from './shown.ts';
 import type { Statechart } from './statechart.ts';
 
 /** Sorted out once for each key: an actor takes few different transitions, and each of them often. */

@@ -4,14 +4,12 @@ import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } fro
 import type { MachineDocument } from '../../src/inspect/document.ts';
 import { leavesOf } from './active.ts';
 import { Canvas, type CanvasTools } from './canvas.tsx';
-import { Drawing, type DrawingProps } from './drawing.tsx';
+import { Drawing } from './drawing.tsx';
 import type { Placed } from './elk-graph.ts';
+import type { Shown } from './shown.ts';
 import type { Size } from './text-size.ts';
 import { useLayout, useStatechart, type ChartOptions } from './use-layout.ts';
 import './chart.css';
-
-/** What of an actor is drawn into its chart. */
-export type Shown = Omit<DrawingProps, 'placed' | 'found'>;
 
 export interface ChartProps {
   readonly document: MachineDocument | undefined;

@@ -3,18 +3,12 @@
 import { memo } from 'react';
 import { arrowHead, roundedPath } from './arrow-path.ts';
 import type { Placed, PlacedArrow, PlacedBox, PlacedStart, Rectangle } from './elk-graph.ts';
+import type { Shown } from './shown.ts';
 import { BOX, ROW, shortened, type Row } from './text-size.ts';
-import { TimerRow, type TimeLeft } from './timer-row.tsx';
+import { TimerRow } from './timer-row.tsx';
 
-export interface DrawingProps {
+export interface DrawingProps extends Shown {
   readonly placed: Placed;
-  readonly active: ReadonlySet<string>;
-  /** What was taken last; `flash` is another text each time. */
-  readonly lit?: { readonly arrows: ReadonlySet<string>; readonly lines: ReadonlySet<string> } | undefined;
-  readonly flash: string;
-  /** How often each arrow was seen to be taken. */
-  readonly counts: ReadonlyMap<string, number>;
-  readonly timers: ReadonlyMap<string, TimeLeft>;
   /** Boxes that a search found, the one that is looked at first. */
   readonly found: readonly string[];
 }

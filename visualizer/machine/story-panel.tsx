@@ -2,15 +2,18 @@
 // Invariant: each step opens the actor that it happened to, at the moment that it happened.
 import type { Step } from '../../src/protocol/inspection.ts';
 import type { ActorView } from '../stream/model.ts';
-import { actorPlace, type ViewProps } from '../view.ts';
-import { storyOf } from './steps.ts';
+import { actorPlace, hashOf, type ViewProps } from '../view.ts';
+import { mostTelling, partsIn, storyOf } from './steps.ts';
 
 export function StoryPanel({ actor, ...props }: ViewProps & { readonly actor: ActorView }) {
   const { at, go } = props;
   const story = storyOf(props);
   if (story.length === 0) return null;
   const now = at === 'live' ? story.length - 1 : story.findLastIndex((step) => step.at <= at);
-  const open = (step: Step): void => go({ ...actorPlace(step.process, step.actor), at: step.at });
+  const open = (step: Step): void => {
+    const shown = mostTelling(props, step) ?? step;
+    go({ ...actorPlace(shown.process, shown.actor), at: step.at });
+  };
   const turn = (by: number): void => {
     const step = story[now + by];
     if (step !== undefined) open(step);
@@ -40,14 +43,31 @@ export function StoryPanel({ actor, ...props }: ViewProps & { readonly actor: Ac
             >
               <span>{step.words}</span>
             </button>
-            {i === now && (
-              <div className="soft">
-                {step.actor === actor.actor ? 'shown here' : `happened to ${step.actor}`}
-              </div>
-            )}
+            {i === now && <Concerned {...props} step={step} actor={actor} />}
           </li>
         ))}
       </ol>
     </section>
+  );
+}
+
+/** Who else the step was about: a link to each. */
+function Concerned({
+  step,
+  actor,
+  ...props
+}: ViewProps & { readonly step: Step; readonly actor: ActorView }) {
+  return (
+    <div className="soft concerned">
+      {partsIn(props, step).map((part) =>
+        part === actor.actor ? (
+          <span key={part}>{part}</span>
+        ) : (
+          <a key={part} href={hashOf({ ...actorPlace(step.process, part), at: step.at })}>
+            {part}
+          </a>
+        ),
+      )}
+    </div>
   );
 }

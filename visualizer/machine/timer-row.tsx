@@ -1,14 +1,8 @@
 // A delay in its box: its name, and while it runs the time that it has left.
 // Invariant: redraws itself and nothing else, ten times a second, and only while the delay runs.
 import { useEffect, useState } from 'react';
+import type { TimeLeft } from './shown.ts';
 import { shortened } from './text-size.ts';
-
-/** A delay that runs. `now` is the clock that it was started by, in milliseconds. */
-export interface TimeLeft {
-  readonly startedAt: number;
-  readonly delayMs: number;
-  readonly now: () => number;
-}
 
 const EVERY_MS = 100;
 

@@ -1,7 +1,7 @@
 // What of a walk is drawn into its machine's chart.
 // Invariant: pure; the delays of a simulation stand still between its moves.
 import { activeIn, litBy } from '../machine/active.ts';
-import type { Shown } from '../machine/chart.tsx';
+import type { Shown } from '../machine/shown.ts';
 import type { Statechart } from '../machine/statechart.ts';
 import type { Moment } from './simulation.ts';
 
