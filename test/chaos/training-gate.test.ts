@@ -162,7 +162,7 @@ async function pauseOf(kills: number, terminateAfterMs = BUDGET_MS): Promise<Pau
 
 test('a pause of 30 s ends in time, with storms, a wall clock that is set, and a hub that is killed', async () => {
   const [early, ...pauses] = await Promise.all([
-    pauseOf(0, BUDGET_MS - 2 * ALLOWED_MS),
+    pauseOf(0, BUDGET_MS - 1_000),
     ...[0, 1].map((kills) => pauseOf(kills)),
   ]);
   const said = pauses.map((it) => `${it.errorMs.toFixed(1)} (${it.wholeErrorMs.toFixed(1)})`).join(', ');
@@ -171,6 +171,6 @@ test('a pause of 30 s ends in time, with storms, a wall clock that is set, and a
     // None ends early for all that reconnects, and none starts over.
     expect(Math.abs(wholeErrorMs), said).toBeLessThan(1_000);
   }
-  // A broken twin, whose budget is shorter by two thousandths, is found out.
+  // A broken twin, whose budget is a second shorter, is found out however late the machine is.
   expect(early.errorMs).toBeGreaterThan(ALLOWED_MS);
 }, 90_000);
