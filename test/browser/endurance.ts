@@ -8,8 +8,8 @@ import { SyntheticFleet } from './synthetic-fleet.ts';
 const NODES = 1_000;
 const STEPS_PER_SECOND = 500;
 const MAX_TASK_MS = 50;
-/** What the packed past may still grow by in a minute: 500 steps a second weigh about 1.5 MB a minute when packed. */
-const MAX_GROWTH_MB = 4;
+/** What is left of the packed past growing to its limit, and noise. */
+const MAX_GROWTH_MB = 2;
 const MEASURED_MS = 10_000;
 
 const minutes = Number(process.argv[2] ?? 10);

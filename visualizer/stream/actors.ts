@@ -10,12 +10,15 @@ const MAX_TRAIL = 24;
 /** Different transitions that are counted of one actor; a chart has fewer, a stranger's event types may be endless. */
 const MAX_COUNTED = 400;
 const noTimers: readonly TimerNow[] = [];
+const unheard = { seq: 0, at: -Infinity } as const;
 
 export function pathOf(state: StateValue | null): string {
   return state === null ? 'crashed' : statePath(state as Parameters<typeof statePath>[0]);
 }
 
 export function actorFrom(now: ActorNow, process: string, before: ActorView | undefined): ActorView {
+  // Told again, from long ago.
+  if (before !== undefined && now.seq < before.seq && now.since <= before.since) return before;
   const path = pathOf(now.state);
   const label = stateLabel(path);
   const stay: Stay = { label, at: now.since };
@@ -28,6 +31,7 @@ export function actorFrom(now: ActorNow, process: string, before: ActorView | un
     machine: now.machine,
     parent: now.parent,
     seq: now.seq,
+    heard: before?.heard ?? unheard,
     since: now.since,
     state: now.state,
     path,
@@ -41,15 +45,23 @@ export function actorFrom(now: ActorNow, process: string, before: ActorView | un
   };
 }
 
+/** Whether a step was told before: who dials an inspector again is told everything again. */
+export function isKnown({ seq, at }: Step, actor: ActorView | undefined): boolean {
+  // A new actor of an old name begins to count anew, later.
+  return actor !== undefined && seq <= actor.heard.seq && at <= actor.heard.at;
+}
+
 export function actorAfter(step: Step, before: ActorView | undefined): ActorView {
   const from = step.from === null ? '' : pathOf(step.from);
   const path = pathOf(step.to);
   const label = stateLabel(path);
   const taken = counted(before?.taken, transitionKey(from, step.event.type, path));
-  if (before !== undefined && step.seq <= before.seq) {
+  const heard = { seq: step.seq, at: step.at };
+  const isNew = step.from === null && step.at >= (before?.since ?? 0);
+  if (before !== undefined && step.seq <= before.seq && !isNew) {
     // It comes late: a node's steps of while it was cut off, after a `present` that says where they led.
     const trail = stateLabel(from) === label ? before.trail : inserted(before.trail, { label, at: step.at });
-    return { ...before, taken, trail };
+    return { ...before, heard, taken, trail };
   }
   const stays = before !== undefined && before.path === path;
   return {
@@ -59,6 +71,7 @@ export function actorAfter(step: Step, before: ActorView | undefined): ActorView
     machine: step.machine,
     parent: step.parent ?? before?.parent,
     seq: step.seq,
+    heard,
     since: stays ? before.since : step.at,
     state: step.to,
     path,

@@ -12,7 +12,7 @@ import type {
   Step,
   Told,
 } from '../../src/protocol/inspection.ts';
-import { actorAfter, actorFrom } from './actors.ts';
+import { actorAfter, actorFrom, isKnown } from './actors.ts';
 import {
   actorKey,
   type ActorKey,
@@ -99,6 +99,11 @@ export class Fold implements Model {
   /** A copy that goes its own way. Views and rows are shared: they never change. */
   fork(): Fold {
     return new Fold(this);
+  }
+
+  /** Whether this is a step that was folded before. */
+  knows(told: Told): boolean {
+    return told.kind === 'step' && isKnown(told, this.actors.get(actorKey(told.process, told.actor)));
   }
 
   apply(told: Told): void {

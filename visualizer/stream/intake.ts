@@ -9,6 +9,8 @@ const MAX_WAITING_CHARS = 32 * 1024 * 1024;
 export interface Taker {
   /** Before the first message of a text. */
   begin(): void;
+  /** Whether it has taken this very step before. */
+  knows(told: Told): boolean;
   take(told: Told): void;
   /** After its last message: the text as it should be kept. */
   end(text: string): void;
@@ -86,6 +88,7 @@ export class Intake {
       this.#server = { process: told.process, offsetMs: offsetFor(told, before, elapsedMs) };
     }
     told = later(told, this.#server?.offsetMs ?? 0);
+    if (taker.knows(told)) return;
     // Answers are between the server and this page.
     if (told.kind !== 'answer') waiting.told.push(told);
     taker.take(told);

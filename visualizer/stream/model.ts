@@ -36,6 +36,8 @@ export interface ActorView {
   readonly parent?: string | undefined;
   /** Of the latest step known. */
   readonly seq: number;
+  /** Number and moment of the latest step that was told: a `present` may be ahead of it. */
+  readonly heard: { readonly seq: number; readonly at: number };
   /** When it entered its state. */
   readonly since: number;
   /** Null when its start crashed. */

@@ -19,8 +19,8 @@ export interface TimelineLimits {
 export const timelineLimits: TimelineLimits = {
   /** Text of one chunk before it is packed. */
   chunkChars: 512 * 1024,
-  /** Of all chunks. Packed text is about a twelfth of it: ten minutes of 500 steps a second, or hours of a small fleet. */
-  maxBytes: 16 * 1024 * 1024,
+  /** Of all chunks. Packed text is about a twelfth of it: six minutes of 500 steps a second, or hours of a small fleet. */
+  maxBytes: 8 * 1024 * 1024,
   /** Fleets that are kept whole; when there are more, every second one goes. */
   maxCheckpoints: 24,
   /** Steps at hand without unpacking. */

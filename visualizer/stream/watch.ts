@@ -158,6 +158,7 @@ export class Watch {
     get at(): number {
       return this.fold.at;
     },
+    knows: (told: Told): boolean => this.#fold.knows(told),
     begin: (): void => this.timeline.begin(this.#fold),
     end: (text: string): void => this.timeline.keep(text),
     take: (told: Told): void => {

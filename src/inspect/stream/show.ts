@@ -16,6 +16,8 @@ export interface ShowOptions {
 /** Messages wait so long for others, to leave together. */
 const FLUSH_MS = 25;
 const MAX_VIEWERS = 32;
+/** Viewers are told so often that there is nothing to tell, by an empty array: their links live by what they hear. */
+const PULSE_MS = 4_000;
 
 export class Show implements ViewerHome {
   readonly clock: Clock;
@@ -25,6 +27,7 @@ export class Show implements ViewerHome {
   readonly #viewers = new Set<Viewer>();
   #pending: Told[] = [];
   #timer: Timer | undefined;
+  #pulse: Timer | undefined;
 
   constructor({ clock, log, hello }: ShowOptions) {
     this.clock = clock;
@@ -37,6 +40,7 @@ export class Show implements ViewerHome {
     if (this.#viewers.size >= MAX_VIEWERS) {
       viewer.end(CloseCode.UNAVAILABLE, `${MAX_VIEWERS} viewers look already`);
     } else this.#viewers.add(viewer);
+    this.#pulse ??= this.#nextPulse();
   }
 
   readonly tell = (message: Told): void => {
@@ -71,6 +75,16 @@ export class Show implements ViewerHome {
 
   closed(viewer: Viewer): void {
     this.#viewers.delete(viewer);
+    if (this.#viewers.size > 0 || this.#pulse === undefined) return;
+    this.clock.clearTimer(this.#pulse);
+    this.#pulse = undefined;
+  }
+
+  #nextPulse(): Timer {
+    return this.clock.setTimer(() => {
+      this.#pulse = this.#nextPulse();
+      for (const viewer of this.#viewers) viewer.tell([], bytesOf([]));
+    }, PULSE_MS);
   }
 
   #flush(): void {

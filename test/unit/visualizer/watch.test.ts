@@ -107,3 +107,29 @@ it('begins again from the present when it cannot keep up', () => {
   platform.frame();
   expect(watch.model.dropped).toBeGreaterThan(0);
 });
+
+it('keeps a step once, however often it is told: who dials an inspector again is told everything again', async () => {
+  const platform = new TestPlatform();
+  const watch = new Watch(platform);
+  const steps = [2, 3, 4].map((seq) =>
+    step('n1', 'connection', {
+      seq,
+      at: 10 * seq,
+      from: seq === 3 ? 'backoff' : 'connected',
+      to: seq === 3 ? 'connected' : 'backoff',
+    }),
+  );
+  const whole = JSON.stringify([...begun, ...steps]);
+  for (let times = 0; times < 3; times += 1) watch.receive(whole);
+  platform.frame();
+  const actor = watch.model.actors.get('node/n1/1 connection')!;
+  expect(actor).toMatchObject({ path: 'backoff', seq: 4 });
+  expect([...actor.taken.values()]).toEqual([2, 1]);
+  expect(actor.trail.map(({ label }) => label)).toEqual(['connected', 'backoff', 'connected', 'backoff']);
+  expect(watch.timeline.recent).toHaveLength(3);
+
+  // A new actor of the same name counts anew, and is no repetition.
+  watch.receive(JSON.stringify(step('n1', 'connection', { seq: 1, at: 90, from: null, to: 'idle' })));
+  platform.frame();
+  expect(watch.model.actors.get('node/n1/1 connection')).toMatchObject({ path: 'idle', seq: 1 });
+});
