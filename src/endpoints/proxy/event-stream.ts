@@ -24,8 +24,9 @@ export class EventStream {
   #tail: Uint8Array = EMPTY;
   #opening: Opening = 'none';
   #form: 'named' | 'unnamed' = 'unnamed';
-  /** What was given out last: at least so many bytes, if there were as many. */
-  readonly #last: Uint8Array[] = [];
+  /** What was given out last, and what before it: together enough to hold the ending, if there was as much. */
+  #before: Uint8Array[] = [];
+  #last: Uint8Array[] = [];
   #lastBytes = 0;
 
   constructor(maxEventBytes: number) {
@@ -50,7 +51,8 @@ export class EventStream {
   ending(): string {
     const decoder = new TextDecoder();
     let text = '';
-    for (const bytes of [...this.#last, ...this.#held]) text += decoder.decode(bytes, { stream: true });
+    for (const bytes of [...this.#before, ...this.#last, ...this.#held])
+      text += decoder.decode(bytes, { stream: true });
     return text;
   }
 
@@ -81,13 +83,13 @@ export class EventStream {
   }
 
   #remember(whole: Uint8Array): void {
+    if (this.#lastBytes >= ENDING_BYTES) {
+      this.#before = this.#last;
+      this.#last = [];
+      this.#lastBytes = 0;
+    }
     this.#last.push(whole);
     this.#lastBytes += whole.length;
-    for (let first = this.#last[0]; first !== undefined; first = this.#last[0]) {
-      if (this.#lastBytes - first.length < ENDING_BYTES) return;
-      this.#last.shift();
-      this.#lastBytes -= first.length;
-    }
   }
 
   /** Looks for the first event that counts. */

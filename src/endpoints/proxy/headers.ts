@@ -132,12 +132,13 @@ export function headersFor(
   coding: 'any' | 'plain' = 'any',
 ): string[] {
   const { replaced } = target;
-  const client = replaced.size === 0 ? [...request.forward] : without(request.forward, replaced);
+  const client = replaced.size === 0 ? request.forward : without(request.forward, replaced);
   const accepted = coding === 'plain' ? 'identity' : request.acceptEncoding;
-  if (accepted !== undefined && !replaced.has('accept-encoding')) client.push('accept-encoding', accepted);
-  if (target.credentials === 'own') return [...client, ...target.headers, ...own];
+  const codings =
+    accepted === undefined || replaced.has('accept-encoding') ? [] : ['accept-encoding', accepted];
+  if (target.credentials === 'own') return [...client, ...codings, ...target.headers, ...own];
   const credentials = replaced.size === 0 ? request.credentials : without(request.credentials, replaced);
-  return [...client, ...credentials, ...target.headers, ...own];
+  return [...client, ...codings, ...credentials, ...target.headers, ...own];
 }
 
 /** What the proxy reads of an answer's headers, and what of them goes on. */

@@ -115,7 +115,8 @@ export class UpstreamAttempt implements CallHandlers {
   get headers(): HeaderList {
     const { forward = [] } = this.#answer ?? {};
     if (this.#status >= 300 && this.#status < 400) return withLocation(forward, this.target);
-    return this.#events === undefined ? forward : withoutLength(forward);
+    const isExact = this.#events === undefined || this.#answer?.contentLength === undefined;
+    return isExact ? forward : withoutLength(forward);
   }
 
   /** How the events of its stream are written; undefined when it is none that could be read. */
