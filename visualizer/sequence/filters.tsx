@@ -1,6 +1,7 @@
 // Which steps are shown: by event, process and time; and what is searched for in them.
 // Invariant: every filter is in the address.
 import type { KeyboardEvent } from 'react';
+import { useFollowed } from './use-followed.ts';
 
 export interface FilterQuery {
   readonly event: string;
@@ -14,7 +15,7 @@ export interface FiltersProps {
   readonly filters: FilterQuery;
   readonly processes: readonly string[];
   onChange(change: Partial<Record<keyof FilterQuery, string>>): void;
-  onFind(side: 1 | -1): void;
+  onFind(side: 1 | -1, text: string): void;
 }
 
 const spans = [
@@ -34,11 +35,13 @@ export function spanOf(span: string): number | undefined {
 }
 
 export function Filters({ filters, processes, onChange, onFind }: FiltersProps) {
-  const { event, process, span, q } = filters;
+  const { process, span } = filters;
+  const [event, setEvent] = useFollowed(filters.event);
+  const [q, setSought] = useFollowed(filters.q);
   const onKeyDown = (pressed: KeyboardEvent): void => {
     if (pressed.key !== 'Enter') return;
     pressed.preventDefault();
-    onFind(pressed.shiftKey ? -1 : 1);
+    onFind(pressed.shiftKey ? -1 : 1, q);
   };
   return (
     <>
@@ -66,7 +69,10 @@ export function Filters({ filters, processes, onChange, onFind }: FiltersProps) 
         aria-label="Only events of this type"
         placeholder="Event type"
         value={event}
-        onChange={({ target }) => onChange({ event: target.value })}
+        onChange={({ target }) => {
+          setEvent(target.value);
+          onChange({ event: target.value });
+        }}
       />
       <span className="search">
         <input
@@ -74,13 +80,16 @@ export function Filters({ filters, processes, onChange, onFind }: FiltersProps) 
           aria-label="Search in steps; Enter finds the next one"
           placeholder="Search"
           value={q}
-          onChange={({ target }) => onChange({ q: target.value })}
+          onChange={({ target }) => {
+            setSought(target.value);
+            onChange({ q: target.value });
+          }}
           onKeyDown={onKeyDown}
         />
-        <button type="button" aria-label="Previous match" disabled={q === ''} onClick={() => onFind(-1)}>
+        <button type="button" aria-label="Previous match" disabled={q === ''} onClick={() => onFind(-1, q)}>
           ↑
         </button>
-        <button type="button" aria-label="Next match" disabled={q === ''} onClick={() => onFind(1)}>
+        <button type="button" aria-label="Next match" disabled={q === ''} onClick={() => onFind(1, q)}>
           ↓
         </button>
       </span>

@@ -43,3 +43,9 @@ export function fitted(text: string, pixels: number): string {
   const most = Math.max(3, Math.floor(pixels / 7.3));
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
+
+/** The same, but its end is kept: of a state's path the last name says most. */
+export function fittedEnd(text: string, pixels: number): string {
+  const most = Math.max(3, Math.floor(pixels / 7.3));
+  return text.length <= most ? text : `…${text.slice(1 - most)}`;
+}

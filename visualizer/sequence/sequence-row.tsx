@@ -5,7 +5,8 @@ import { eventInWords } from '../../src/engine/possible.ts';
 import { toneOf } from '../parts/tone.ts';
 import { pathOf } from '../stream/actors.ts';
 import type { Placed } from '../stream/causal-order.ts';
-import { fitted, ROW, type Columns } from './geometry.ts';
+import { stateInWords } from '../stream/lifelines.ts';
+import { fitted, fittedEnd, ROW, type Columns } from './geometry.ts';
 
 export interface SequenceRowProps {
   readonly placed: Placed;
@@ -21,6 +22,7 @@ export interface SequenceRowProps {
   onOpen(placed: Placed): void;
 }
 
+const AFTER = 'xstate.after.';
 /** Heights within a row: the arrow, and the label above it, and the state below it. */
 const ARROW = 19;
 const LABEL = 13;
@@ -42,6 +44,8 @@ export const SequenceRow = memo((props: SequenceRowProps) => {
   const x = columns.x(to);
   const isAlarming = step.unexpected === true || step.status === 'error';
   const path = pathOf(step.to);
+  // A timer of its own: nobody said anything.
+  const origin = from ?? (placed.cause === undefined && step.event.type.startsWith(AFTER) ? to : undefined);
   const moved = step.from === null || pathOf(step.from) !== path || step.status !== undefined;
   return (
     <g
@@ -63,14 +67,14 @@ export const SequenceRow = memo((props: SequenceRowProps) => {
           {time}
         </text>
         <Arrow
-          from={from === undefined ? undefined : columns.x(from)}
+          from={origin === undefined ? undefined : columns.x(origin)}
           to={x}
           room={Math.min(columns.width, columns.total - x) - 24}
           event={eventInWords(step.event.type)}
           unseen={from === undefined ? placed.cause?.step.actor : undefined}
         />
         {moved ? (
-          <Chip x={x} width={columns.width} path={path} />
+          <Chip x={x} width={columns.width} path={path} words={stateInWords(step.from, step.to)} />
         ) : (
           <circle className="stays" cx={x} cy={ARROW} r={3.5} />
         )}
@@ -138,8 +142,15 @@ function Head({ x, points }: { readonly x: number; readonly points: 'left' | 'ri
   return <path className="arrow-head" d={`M${x} ${ARROW}l${back} -4v8z`} />;
 }
 
-function Chip({ x, width, path }: { readonly x: number; readonly width: number; readonly path: string }) {
-  const text = fitted(path, Math.min(width, 260) - 28);
+interface ChipProps {
+  readonly x: number;
+  readonly width: number;
+  readonly path: string;
+  readonly words: string;
+}
+
+function Chip({ x, width, path, words }: ChipProps) {
+  const text = fittedEnd(words, Math.min(width, 260) - 28);
   const wide = text.length * 7.3 + 14;
   return (
     <g className={`chip tone-${toneOf(path)}`}>

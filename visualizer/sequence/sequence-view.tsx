@@ -6,11 +6,12 @@ import { momentText } from '../parts/words.ts';
 import type { Placed } from '../stream/causal-order.ts';
 import { busiest, isFound, shownSteps } from '../stream/lifelines.ts';
 import type { ActorKey } from '../stream/model.ts';
-import type { ViewProps } from '../view.ts';
+import { placeOf, type ViewProps } from '../view.ts';
 import { ActorPicker, actorsOf, MOST_LIFELINES } from './actor-picker.tsx';
 import { Filters, spanOf, type FilterQuery } from './filters.tsx';
 import { SequenceChart } from './sequence-chart.tsx';
 import { StepDetail } from './step-detail.tsx';
+import { useFollowed } from './use-followed.ts';
 import { useSteps } from './use-steps.ts';
 import './sequence.css';
 
@@ -34,7 +35,7 @@ export function SequenceView({ model, at, place, watch, go }: ViewProps) {
     const from = span === undefined ? undefined : end - span;
     return shownSteps(steps, { actors: new Set(chosen), event: filters.event, from });
   }, [steps, chosen, filters.event, filters.span, at]);
-  const [step, setStep] = useSelected(query['step'] ?? '');
+  const [step, setStep] = useFollowed(query['step'] ?? '');
   const selected = useMemo(
     () => (step === '' ? -1 : rows.findIndex(({ key }) => key === step)),
     [rows, step],
@@ -42,8 +43,10 @@ export function SequenceView({ model, at, place, watch, go }: ViewProps) {
   const [follows, setFollows] = useState<'yes' | 'no'>('yes');
 
   const put = useCallback(
-    (change: Readonly<Record<string, string>>) => go({ query: { ...query, ...change } }, 'replace'),
-    [go, query],
+    // What the address says now: two changes may come between two renderings.
+    (change: Readonly<Record<string, string>>) =>
+      go({ query: { ...placeOf(location.hash).query, ...change } }, 'replace'),
+    [go],
   );
   const select = useCallback(
     (index: number) => {
@@ -60,13 +63,13 @@ export function SequenceView({ model, at, place, watch, go }: ViewProps) {
     [go],
   );
   const timeOf = (placed: Placed): string => momentText(placed.step.at, model.hello);
-  const find = (side: 1 | -1): void => {
+  const find = (side: 1 | -1, text: string): void => {
     // Beyond the end it goes on at the beginning.
     const start = selected < 0 && side === -1 ? 0 : selected;
     for (let n = 1; n <= rows.length; n += 1) {
       const index = (start + side * n + rows.length) % rows.length;
       const placed = rows[index];
-      if (placed !== undefined && isFound(placed, filters.q)) return select(index);
+      if (placed !== undefined && isFound(placed, text)) return select(index);
     }
   };
 
@@ -147,17 +150,6 @@ const heard = <p>Nothing has been heard from the server of this page yet.</p>;
 const NOBODY = '-';
 const CLEARED = { actors: '', event: '', process: '', span: '' };
 
-/** The address follows a little later: keys that are pressed quickly must not wait for it. */
-function useSelected(asked: string): [step: string, setStep: (step: string) => void] {
-  const [step, setStep] = useState(asked);
-  const [followed, setFollowed] = useState(asked);
-  if (followed !== asked) {
-    setFollowed(asked);
-    setStep(asked);
-  }
-  return [step, setStep];
-}
-
 /** Those that the address names; else the busiest: they stay once chosen, so that columns do not jump about. */
 function useChosen(
   steps: readonly Placed[],
@@ -170,7 +162,6 @@ function useChosen(
     if (asked !== undefined) return asked === NOBODY ? [] : asked.split('\n').slice(0, MOST_LIFELINES);
     const there = new Set(known.map(({ key }) => key));
     const before = kept.process === process ? kept.actors.filter((key) => there.has(key)) : [];
-    if (before.length >= AUTOMATIC) return before;
     const concerned =
       process === ''
         ? steps

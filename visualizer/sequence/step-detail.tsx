@@ -1,9 +1,12 @@
 // The step that is selected, whole: its event, its cause, what it did, and the way to its machine.
 // Invariant: whatever a step holds is shown as text.
 import type { ReactNode } from 'react';
-import { StateBadge } from '../parts/badge.tsx';
+import { eventInWords } from '../../src/engine/possible.ts';
+import type { StateValue } from '../../src/protocol/inspection.ts';
+import { toneOf } from '../parts/tone.ts';
 import { pathOf } from '../stream/actors.ts';
 import type { Placed } from '../stream/causal-order.ts';
+import { stateInWords } from '../stream/lifelines.ts';
 
 export interface StepDetailProps {
   readonly placed: Placed;
@@ -20,7 +23,7 @@ export function StepDetail({ placed, time, onCause, onMoment, onOpen, onClose }:
   return (
     <aside className="detail" aria-label="Selected step">
       <header className="detail-head">
-        <h2>{type}</h2>
+        <h2 title={type}>{eventInWords(type)}</h2>
         <button type="button" className="quiet" aria-label="Close" onClick={onClose}>
           ✕
         </button>
@@ -30,10 +33,10 @@ export function StepDetail({ placed, time, onCause, onMoment, onOpen, onClose }:
         {step.from === null ? (
           <span className="soft">begins in</span>
         ) : (
-          <StateBadge state={pathOf(step.from)} />
+          <State from={step.to} to={step.from} />
         )}
         {step.from !== null && <span aria-label="to">→</span>}
-        <StateBadge state={pathOf(step.to)} />
+        <State from={step.from} to={step.to} />
       </p>
       <div className="detail-acts">
         <button type="button" className="primary" onClick={() => onOpen(placed)}>
@@ -71,6 +74,15 @@ export function StepDetail({ placed, time, onCause, onMoment, onOpen, onClose }:
       <Json title="Timers" value={step.timers ?? []} />
       <Json title="Context" value={step.context ?? {}} />
     </aside>
+  );
+}
+
+/** By what is different in the other one. */
+function State({ from, to }: { readonly from: StateValue | null; readonly to: StateValue | null }) {
+  return (
+    <span className={`badge tone-${toneOf(pathOf(to))}`} title={pathOf(to)}>
+      {stateInWords(from, to)}
+    </span>
   );
 }
 

@@ -1,5 +1,6 @@
 // What a sequence diagram shows of the steps there are: whose lifelines, which steps, and what is found in them.
 // Invariant: pure; whatever a step holds is compared as text, and as nothing else.
+import type { StateValue } from '../../src/protocol/inspection.ts';
 import { pathOf } from './actors.ts';
 import type { Placed } from './causal-order.ts';
 import type { ActorKey } from './model.ts';
@@ -15,8 +16,6 @@ export interface SequenceFilter {
 
 /** Steps that decide who is busy. */
 const LOOKED_AT = 4_000;
-/** A message between two actors says more in such a diagram than a step that nobody led to. */
-const MESSAGE_WEIGHT = 4;
 
 /** The steps to show, in their order. */
 export function shownSteps(
@@ -32,31 +31,44 @@ export function shownSteps(
   );
 }
 
-/** `kept`, and then the busiest others until there are `most`, in the order in which they first appear. */
+/**
+ * Whose lifelines say most: of those who talk to others the busiest, then the others. Who is in `kept` already stays before
+ * others of its kind, and in its place, so that lifelines do not jump about.
+ */
 export function busiest(
   steps: readonly Placed[],
   most: number,
   kept: readonly ActorKey[],
 ): readonly ActorKey[] {
-  const weights = new Map<ActorKey, number>();
-  const add = (actor: ActorKey, weight: number): void =>
-    void weights.set(actor, (weights.get(actor) ?? 0) + weight);
+  const counts = new Map<ActorKey, number>(kept.map((actor) => [actor, 0]));
+  const talks = new Set<ActorKey>();
   for (const { actor, cause } of steps.slice(-LOOKED_AT)) {
-    add(actor, 1);
+    counts.set(actor, (counts.get(actor) ?? 0) + 1);
     if (cause === undefined || cause.actor === actor) continue;
-    add(actor, MESSAGE_WEIGHT);
-    add(cause.actor, MESSAGE_WEIGHT);
+    talks.add(actor).add(cause.actor);
+    counts.set(cause.actor, (counts.get(cause.actor) ?? 0) + 1);
   }
-  for (const actor of kept) weights.delete(actor);
-  const room = Math.max(0, most - kept.length);
+  const isKept = new Set(kept);
+  const rank = (actor: ActorKey): number => (talks.has(actor) ? 2 : 0) + (isKept.has(actor) ? 1 : 0);
   const chosen = new Set(
-    [...weights]
-      .toSorted(([, a], [, b]) => b - a)
-      .slice(0, room)
+    [...counts]
+      .toSorted(([a, x], [b, y]) => rank(b) - rank(a) || y - x)
+      .slice(0, most)
       .map(([actor]) => actor),
   );
-  // Maps keep the order in which keys came: that of the first appearance.
-  return [...kept, ...[...weights.keys()].filter((actor) => chosen.has(actor))];
+  // Maps keep the order in which keys came: the kept ones, and then that of the first appearance.
+  return [...counts.keys()].filter((actor) => chosen.has(actor));
+}
+
+/** A state by what is new in it: of several regions those that changed, each by its last two names. */
+export function stateInWords(from: StateValue | null, to: StateValue | null): string {
+  const regions = pathOf(to).split(', ');
+  if (regions.length === 1) return pathOf(to);
+  const before = new Set(from === null ? [] : pathOf(from).split(', '));
+  const changed = regions.filter((region) => !before.has(region));
+  return (changed.length === 0 ? regions : changed)
+    .map((region) => region.split('.').slice(-2).join('.'))
+    .join(', ');
 }
 
 /** Whether `text` is in the step's event, its states, its actor or what is said of it. */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Step } from '../../../src/protocol/inspection.ts';
 import { CausalOrder, stepKey, type Placed } from '../../../visualizer/stream/causal-order.ts';
-import { busiest, isFound, shownSteps } from '../../../visualizer/stream/lifelines.ts';
+import { busiest, isFound, shownSteps, stateInWords } from '../../../visualizer/stream/lifelines.ts';
 
 const step = (actor: string, clock: number, at: number, more: Partial<Step> = {}): Step => ({
   kind: 'step',
@@ -149,11 +149,22 @@ describe('a diagram', () => {
     expect(shownSteps(order.steps, { actors: new Set() })).toEqual([]);
   });
 
-  test('chooses first who talks to others, and keeps who is there', () => {
+  test('chooses first who talks to others, and lets who is there stay in its place', () => {
     expect(busiest(order.steps, 2, [])).toEqual([key('hub'), key('node')]);
-    expect(busiest(order.steps, 2, [key('timer')])).toEqual([key('timer'), key('hub')]);
+    expect(busiest(order.steps, 1, [key('node')])).toEqual([key('node')]);
+    expect(busiest(order.steps, 2, [key('timer')])).toEqual([key('hub'), key('node')]);
+    expect(busiest(order.steps, 3, [key('timer')])).toEqual([key('timer'), key('hub'), key('node')]);
     expect(busiest(order.steps, 9, [])).toEqual([key('hub'), key('node'), key('timer')]);
     expect(busiest([], 9, [])).toEqual([]);
+  });
+
+  test('says of a state what is new in it', () => {
+    const link = (liveness: string, health: string) => ({ connected: { liveness, health } });
+    expect(stateInWords(null, 'idle')).toBe('idle');
+    expect(stateInWords('idle', { establishing: 'registering' })).toBe('establishing.registering');
+    expect(stateInWords(link('listening', 'waiting'), link('probing', 'waiting'))).toBe('liveness.probing');
+    expect(stateInWords(link('a', 'b'), link('a', 'b'))).toBe('liveness.a, health.b');
+    expect(stateInWords(null, null)).toBe('crashed');
   });
 
   test('finds text in events, states and names', () => {
