@@ -25,6 +25,7 @@ export class NodeExchange implements HttpExchange {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly remoteAddress: string;
+  readonly #connection: { busy: number };
   #expects: 'nothing' | 'continue';
   #phase: 'open' | 'over' = 'open';
   /** Written in this turn: it leaves at its end, in one chunk. An upstream's small chunks come many at a time. */
@@ -34,10 +35,17 @@ export class NodeExchange implements HttpExchange {
   /** Whether `drain` is listened to: most answers never fill a buffer. */
   #listening: 'no' | 'yes' = 'no';
 
-  constructor(request: IncomingMessage, response: ServerResponse, expects: 'nothing' | 'continue') {
+  /** @param connection counts the exchanges that are under way on it; this one is among them */
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    expects: 'nothing' | 'continue',
+    connection: { busy: number },
+  ) {
     this.#request = request;
     this.#response = response;
     this.#expects = expects;
+    this.#connection = connection;
     this.method = request.method ?? '';
     this.target = request.url ?? '';
     this.version = request.httpVersion === '1.0' ? '1.0' : '1.1';
@@ -51,6 +59,7 @@ export class NodeExchange implements HttpExchange {
     // A connection that breaks says so by `close`, too.
     this.#response.on('error', ignore);
     this.#response.on('close', () => {
+      this.#connection.busy -= 1;
       if (this.#phase === 'over') return;
       this.#phase = 'over';
       handlers.closed();

@@ -50,14 +50,10 @@ async function listen(options: HttpListenOptions): Promise<Listening> {
     // It has no version, and no headers: what comes next on the connection is anybody's guess.
     if (request.httpVersionMajor !== 1) return refuse(socket, options.refuse('malformed'));
     const connection = open.get(socket);
-    if (connection !== undefined) {
-      connection.busy += 1;
-      connection.newest = response;
-      response.once('close', () => {
-        connection.busy -= 1;
-      });
-    }
-    options.exchange(new NodeExchange(request, response, expects));
+    if (connection === undefined) return;
+    connection.busy += 1;
+    connection.newest = response;
+    options.exchange(new NodeExchange(request, response, expects, connection));
   };
   server.on('request', (request, response) => take(request, response, 'nothing'));
   server.on('checkContinue', (request, response) => take(request, response, 'continue'));
