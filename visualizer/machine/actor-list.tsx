@@ -1,13 +1,35 @@
 // All actors, to choose one: by machine, narrowed by what is typed.
 // Invariant: never more rows than a page holds; what is left out is counted.
+import { useMemo } from 'react';
 import { StateBadge } from '../parts/badge.tsx';
 import { Empty } from '../parts/empty.tsx';
+import { useSlowly } from '../parts/moment.ts';
+import type { Model } from '../stream/model.ts';
 import { actorPlace, hashOf, type ViewProps } from '../view.ts';
 
 const MOST_ROWS = 200;
 
-export function ActorList({ model, place, go }: ViewProps) {
+/** A busy fleet changes with each frame; nobody reads as fast. */
+const EVERY_MS = 300;
+
+function actorsIn({ actors }: Model, find: string, machine: string) {
+  const counts = new Map<string, number>();
+  const text = find.toLowerCase();
+  const found = [...actors.values()].filter((actor) => {
+    counts.set(actor.machine, (counts.get(actor.machine) ?? 0) + 1);
+    if (machine !== '' && actor.machine !== machine) return false;
+    return (
+      text === '' ||
+      `${actor.process} ${actor.actor} ${actor.machine} ${actor.path}`.toLowerCase().includes(text)
+    );
+  });
+  return { found, counts };
+}
+
+export function ActorList({ model, at, place, go }: ViewProps) {
   const { find = '', machine = '' } = place.query;
+  const slow = useSlowly(model, EVERY_MS, at);
+  const { found, counts } = useMemo(() => actorsIn(slow, find, machine), [slow, find, machine]);
   if (model.actors.size === 0)
     return (
       <Empty title="No actors yet">
@@ -18,16 +40,6 @@ export function ActorList({ model, place, go }: ViewProps) {
         </p>
       </Empty>
     );
-  const counts = new Map<string, number>();
-  const text = find.toLowerCase();
-  const found = [...model.actors.values()].filter((actor) => {
-    counts.set(actor.machine, (counts.get(actor.machine) ?? 0) + 1);
-    if (machine !== '' && actor.machine !== machine) return false;
-    return (
-      text === '' ||
-      `${actor.process} ${actor.actor} ${actor.machine} ${actor.path}`.toLowerCase().includes(text)
-    );
-  });
   const ask = (query: Readonly<Record<string, string>>): void =>
     go({ query: { find, machine, ...query } }, 'replace');
   return (

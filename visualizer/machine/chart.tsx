@@ -32,6 +32,7 @@ export function Chart({ document, shown, query, onQuery, children }: ChartProps)
   const options = optionsIn(query);
   const chart = useStatechart(document, options.details);
   const [room, setRoom] = useState<Size>();
+  const [latestRoom, setLatestRoom] = useState<Size>();
   const laid = useLayout(chart, options.arrows, room);
   const placed = laid.state === 'placed' ? laid.placed : undefined;
   const tools = useRef<CanvasTools>(null);
@@ -39,8 +40,11 @@ export function Chart({ document, shown, query, onQuery, children }: ChartProps)
   const focus = useFocus(placed, shown.active);
   useEffect(() => {
     if (focus !== undefined) tools.current?.show(focus, 'when hidden');
-  }, [focus]);
-  const onRoom = useCallback((size: Size) => setRoom((known) => known ?? size), []);
+  }, [focus, latestRoom]);
+  const onRoom = useCallback((size: Size) => {
+    setRoom((known) => known ?? size);
+    setLatestRoom(size);
+  }, []);
   const toggle = (name: string, value: string): void => {
     const { [name]: current, ...rest } = query;
     onQuery(current === value ? rest : { ...rest, [name]: value });
