@@ -3,7 +3,7 @@
 // Invariant: what is tested is the tarball's content, never the sources beside it.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -133,6 +133,8 @@ try {
   for (const entry of ['holdfast/machines', 'holdfast/web'])
     checkTypes(project, entry, ['--lib', 'es2024,esnext.disposable,dom']);
 
+  if (!existsSync(join(project, 'node_modules/holdfast/dist/visualizer/index.html')))
+    faults.push('the package brings no page: run npm run page, then this');
   useStore(project);
 
   for (const [command, file] of Object.entries(manifest.bin)) {
