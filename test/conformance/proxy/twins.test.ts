@@ -18,6 +18,16 @@ describe('a proxy', () => {
     },
   );
 
+  it.for([
+    'ends its stream as if it were whole, without the last events',
+    'sends an empty event stream',
+    'sends an event stream of garbage',
+    'answers 200 with a page for people',
+    'sends gzip that is cut short',
+  ])('that passes on what looks like a success is found out: %s', async (fault) => {
+    expect(await complaintsOf('truncates', fault)).toMatch(/ stream: a truncated success: "/);
+  });
+
   it('that goes on with another upstream is found out', async () => {
     expect(await complaintsOf('restarts', 'resets in the middle')).toMatch(
       /openai stream: parts of 2 answers/,
