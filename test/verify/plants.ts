@@ -197,6 +197,7 @@ export const plants: readonly Plant[] = [
   // (its stream collects from actors, so the compiler lets the rest of it see them)
   naming('src/inspect', `../actors/${TARGET}`, 'target'),
   naming('src/inspect', `../../machines/${TARGET}`, 'target'),
+  naming('src/inspect/stream', `../../hub/${TARGET}`, 'target', NOT_REFERENCED),
   // (the compiler sees through a reference to what that references in turn: the hub behind the public API)
   naming('src/cli', `../hub/${TARGET}`, 'target'),
   naming('src/demo', `../node/${TARGET}`, 'target'),
