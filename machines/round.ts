@@ -90,8 +90,8 @@ const late = {
   'update.refused': stale,
   'node.lost': stale,
   // Who is here matters only below the quorum.
-  'node.left': {},
-  'node.returned': {},
+  'node.left': [{ guard: 'isCurrent' }, stale],
+  'node.returned': [{ guard: 'isCurrent' }, stale],
   'aggregation.finished': stale,
   'aggregation.failed': stale,
   'checkpoint.written': stale,

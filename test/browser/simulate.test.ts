@@ -95,7 +95,7 @@ it('walks the connection to connected, and back through transient_failure, by it
   await other.page.context().close();
 
   await press(page, 'Undo');
-  expect(await state(page)).toBe('registering');
+  expect(await state(page)).toBe('establishing.registering');
   await press(page, 'Redo');
   expect(await page.locator('.log .step').count()).toBe(9);
   await press(page, 'Back to step 4');
@@ -121,7 +121,7 @@ it('says why an event is impossible, and lets any payload be tried', async () =>
   await payload.fill('{ "epoch": 0, "at": 5, "reason": "<b>late</b>" }');
   await page.getByText('stays · noteStale').last().waitFor();
   await send.click();
-  expect(await state(page)).toBe('connecting');
+  expect(await state(page)).toBe('establishing.connecting');
   expect(await page.locator('.log .json').textContent()).toContain('staleEvents: 1');
   expect(page.url()).toContain('late');
   // Another input, another machine.

@@ -24,7 +24,8 @@ test('carries bytes both ways and says how it was closed', async () => {
   peer.socket.close(4503, 'the hub drains');
   await recorder.until(closed);
   expect(recorder.closings).toEqual([{ code: 4503, reason: 'the hub drains' }]);
-  expect(recorder.calls).toEqual(['opened', 'message', 'closed']);
+  // What was sent may have waited for a moment.
+  expect(recorder.calls.filter((call) => call !== 'drained')).toEqual(['opened', 'message', 'closed']);
 });
 
 test('tells the hub its close code and reason', async () => {

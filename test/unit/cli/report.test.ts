@@ -50,7 +50,7 @@ describe('errors', () => {
       code: 'EADDRINUSE',
       message:
         'listen EADDRINUSE: address already in use 127.0.0.1:7070: the port is taken; ' +
-        'choose another one with --port, --listen or --etcd-api (0 = any free one)',
+        'choose another one with --port, --admin-port, --listen or --etcd-api (0 = any free one)',
     });
   });
 
