@@ -37,7 +37,9 @@ export function builtPage(): string {
   const fresh = join(cache, `${process.pid}-fresh`);
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
   const args = ['build', join(root, 'visualizer'), '--outDir', fresh, '--emptyOutDir', '--logLevel', 'warn'];
-  execFileSync(process.execPath, [vite, ...args], { cwd: root, stdio: 'pipe' });
+  // As users get it: the test runner's own NODE_ENV would bring the development build of React.
+  const env = { ...process.env, NODE_ENV: 'production' };
+  execFileSync(process.execPath, [vite, ...args], { cwd: root, env, stdio: 'pipe' });
   try {
     renameSync(fresh, folder);
   } catch {

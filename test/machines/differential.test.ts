@@ -150,7 +150,7 @@ const depths: Readonly<Record<string, number>> = {
   execution: 10,
   gate: 4,
   'gate, one node': 7,
-  round: 6,
+  round: 5,
   endpoint: 2,
   'failure-queue': 4,
 };
