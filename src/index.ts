@@ -63,6 +63,7 @@ export type { Balance } from './calls/balance.ts';
 export { withCall, type CallFacts, type NodeFunction, type NodeFunctions } from './calls/functions.ts';
 export type { Client, ClientOptions, ClientStatus, NodeDescription, Remote } from './client/client.ts';
 export type { ClassificationOptions, StatusRule, TransportFault, VerdictKind } from './endpoints/classify.ts';
+export { selections } from './endpoints/options.ts';
 export type { Endpoint, PoolOptions, PoolSettings, Probe, Selection } from './endpoints/options.ts';
 export { poolExhibit } from './endpoints/exhibit.ts';
 export type { Pool, PoolQueue, PoolStatus } from './endpoints/pool.ts';

@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Page } from '../ports.ts';
 import { HoldfastError } from '../protocol/errors.ts';
+import { isLoopback } from '../protocol/loopback.ts';
 
 /** What is at one path. A command is given its JSON body; undefined when it has none. */
 export interface AdminRoute {
@@ -37,12 +38,10 @@ const MAX_BODY_BYTES = 65_536;
 const MAX_HEADER_BYTES = 8_192;
 const REQUEST_TIMEOUT_MS = 10_000;
 
-const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[?::1\]?)$/i;
-
 /** @throws HoldfastError `invalid_option` when others could reach it and nothing asks them who they are */
 export function checkAdminReach({ host, token }: Pick<AdminServerOptions, 'host' | 'token'>): void {
   if (token === '') throw invalid('the token of the admin API is empty; leave it out, or give a secret');
-  if (token !== undefined || LOOPBACK.test(host)) return;
+  if (token !== undefined || isLoopback(host)) return;
   throw invalid(
     `the admin API at ${host} can be reached from other machines: it needs a token ` +
       '(--admin-token or HOLDFAST_ADMIN_TOKEN); or listen at 127.0.0.1',
@@ -129,7 +128,7 @@ async function answer(options: AdminServerOptions, request: IncomingMessage): Pr
 
 /** @throws Refusal of who may not ask */
 function admit({ token }: AdminServerOptions, { headers }: IncomingMessage): void {
-  if (token === undefined && !LOOPBACK.test((headers.host ?? '').replace(/:\d+$/, '')))
+  if (token === undefined && !isLoopback((headers.host ?? '').replace(/:\d+$/, '')))
     throw new Refusal(421, 'forbidden', 'this is no name of this machine; ask 127.0.0.1 or localhost');
   const site = headers['sec-fetch-site'];
   if (headers.origin !== undefined || (site !== undefined && site !== 'none' && site !== 'same-origin'))

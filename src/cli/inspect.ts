@@ -26,7 +26,7 @@ interface Flags {
 
 const examples = `
 Without an argument it waits for apps that use XState with @statelyai/inspect:
-  const inspector = createWebSocketInspector({ url: 'ws://localhost:7080' });
+  const inspector = createWebSocketInspector({ url: 'ws://localhost:7090' });
   createActor(machine, { inspect: inspector.inspect }).start();
 
 A FILE is a recording that the page saved, a transition log (--transitions), or a counterexample (holdfast check --save).
@@ -47,7 +47,7 @@ export function inspectCommand(): Command {
       '--port <number>',
       'port to listen at, on this machine only; 0 chooses a free one',
       parsePort,
-      7_080,
+      7_090,
     )
     .addOption(new Option('--token <secret>', "the hub's join token").env('HOLDFAST_TOKEN'))
     .option(

@@ -1,7 +1,7 @@
 // What the file of `holdfast proxy --config` may say, and what its `--endpoint` flags say in the same words.
 // Invariant: nothing that the schema does not name is accepted, and no key stands in the file.
 import { z } from 'zod';
-import type { PoolSettings, ProxyLimits, ProxyTimeouts, Selection } from '../index.ts';
+import { selections, type PoolSettings, type ProxyLimits, type ProxyTimeouts } from '../index.ts';
 import type { Misplaced } from './config-file.ts';
 
 const text = (remedy: string): z.ZodString => z.string(remedy).min(1, remedy);
@@ -108,15 +108,6 @@ const RULES = 'give a list of statuses and classes, such as [429, "5xx"]';
 const rules = z
   .array(z.union([z.int(), z.enum(['1xx', '2xx', '3xx', '4xx', '5xx'])], RULES), RULES)
   .optional();
-
-export const selections = [
-  'priority',
-  'weighted',
-  'roundRobin',
-  'leastInFlight',
-  'latency',
-  'random',
-] as const satisfies readonly Selection[];
 
 export const proxyConfig = z.strictObject(
   {

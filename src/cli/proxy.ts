@@ -3,13 +3,19 @@
 import { Command, Option } from 'commander';
 import { checkAdminReach, serveAdmin, type AdminServer } from '../adapters/admin-server.ts';
 import { createPromMetrics } from '../adapters/prom-metrics.ts';
-import { HoldfastError, createPinoLog, createProxy, type Proxy, type Selection } from '../index.ts';
+import {
+  HoldfastError,
+  createPinoLog,
+  createProxy,
+  selections,
+  type Proxy,
+  type Selection,
+} from '../index.ts';
 import { ADMIN_PORT, addAdminFlags, type AdminFlags, type ProxyReport } from './admin-client.ts';
 import { parsePort } from './arguments.ts';
 import { addLogFlag, durationFlag, given, transitionsFlag, transitionsTo, type LogLevel } from './flags.ts';
 import { openHubStore } from './hub-store.ts';
 import { adminRoutes } from './proxy-admin.ts';
-import { selections } from './proxy-config.ts';
 import { collectText, parseEndpoint } from './proxy-endpoint.ts';
 import { logRequests } from './proxy-log.ts';
 import { describeProxy } from './proxy-metrics.ts';

@@ -33,14 +33,14 @@ export interface Endpoint {
  */
 export type Selection = 'priority' | 'weighted' | 'roundRobin' | 'leastInFlight' | 'latency' | 'random';
 
-const SELECTIONS: readonly Selection[] = [
+export const selections = [
   'priority',
   'weighted',
   'roundRobin',
   'leastInFlight',
   'latency',
   'random',
-];
+] as const satisfies readonly Selection[];
 
 /** All durations are milliseconds. */
 export interface PoolSettings {
@@ -186,8 +186,8 @@ export function resolveSettings(options: Partial<PoolSettings>): PoolSettings {
 
 /** @throws HoldfastError `invalid_option` */
 export function checkSelection(selection: Selection = 'priority'): Selection {
-  if (SELECTIONS.includes(selection)) return selection;
-  throw invalid('selection', JSON.stringify(selection), `choose one of ${SELECTIONS.join(', ')}`);
+  if (selections.includes(selection)) return selection;
+  throw invalid('selection', JSON.stringify(selection), `choose one of ${selections.join(', ')}`);
 }
 
 /** @throws HoldfastError `invalid_option` */

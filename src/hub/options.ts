@@ -8,6 +8,7 @@ import type { Clock, Listener, Log, Metrics, Page, Random } from '../ports.ts';
 import type { Store } from '../store/contract.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { defaults, limits } from '../protocol/limits.ts';
+import { isLoopback } from '../protocol/loopback.ts';
 import type { Encoding } from '../protocol/values.ts';
 
 /** Who asks to be let in. */
@@ -128,8 +129,6 @@ export type ResolvedHubOptions = Required<
   >
 > & { readonly hubId: string; readonly inspect: InspectOptions | 'off' };
 
-const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
-
 /** @throws HoldfastError `invalid_option` */
 export function resolveHubOptions(options: HubOptions): {
   [K in keyof ResolvedHubOptions]: NonNullable<ResolvedHubOptions[K]>;
@@ -147,7 +146,7 @@ export function resolveHubOptions(options: HubOptions): {
   const times = resolveTimes(given, options.preset);
   const ofPreset = options.preset === undefined ? {} : presets[options.preset];
   const host = options.host ?? '127.0.0.1';
-  if (!LOOPBACK.has(host) && options.token === undefined && options.verify === undefined) {
+  if (!isLoopback(host) && options.token === undefined && options.verify === undefined) {
     throw new HoldfastError(
       `option host is ${host}, which others can reach, and there is neither token nor verify; ` +
         'pass a token, or listen on 127.0.0.1',
@@ -183,8 +182,7 @@ export function resolveHubOptions(options: HubOptions): {
 
 function resolveInspect({ inspect, token, verify }: HubOptions, host: string): InspectOptions | 'off' {
   if (inspect === false) return 'off';
-  if (inspect === undefined && !LOOPBACK.has(host) && token === undefined && verify !== undefined)
-    return 'off';
+  if (inspect === undefined && !isLoopback(host) && token === undefined && verify !== undefined) return 'off';
   const options = inspect === undefined || inspect === true ? {} : inspect;
   if (options.operatorToken === '')
     throw new HoldfastError('option inspect.operatorToken is empty; leave it out or give a secret', {

@@ -4,18 +4,10 @@
 import { createActor } from 'xstate';
 import { endpointEffects, endpointInput, endpointMachine } from '../../machines/index.ts';
 import { bindPerformers, drive } from '../../src/engine/index.ts';
-import { createPool, noLog, type Selection } from '../../src/index.ts';
+import { createPool, noLog, selections, type Selection } from '../../src/index.ts';
 import { median, rotated } from './rows.ts';
 import type { BenchOptions, Row } from './rows.ts';
 
-const SELECTIONS: readonly Selection[] = [
-  'priority',
-  'weighted',
-  'roundRobin',
-  'leastInFlight',
-  'latency',
-  'random',
-];
 const BASELINE = 'XState actors, in turn';
 
 interface Subject {
@@ -101,7 +93,7 @@ async function perSecond(subject: Subject, endpoints: number, decisions: number)
 
 /** Rows `<selection>@<endpoints>` in decisions/s; the ratio is against XState actors with as many endpoints. */
 export async function run({ rounds, quick, only, say }: BenchOptions): Promise<Row[]> {
-  const subjects = [...SELECTIONS.map((each) => pool(each, 'few')), pool('roundRobin', 'flapping'), actors];
+  const subjects = [...selections.map((each) => pool(each, 'few')), pool('roundRobin', 'flapping'), actors];
   const chosen = subjects.filter(({ name }) => only === undefined || only.includes(name));
   const decisions = quick ? 2_000 : 300_000;
   const rows: Row[] = [];

@@ -10,6 +10,7 @@ import type {
   Upstream,
   WallClock,
 } from '../../ports.ts';
+import { isLoopback } from '../../protocol/loopback.ts';
 import { createClassifier, type VerdictKind } from '../classify.ts';
 import { openPool, type Pool, type PoolStatus } from '../pool.ts';
 import { errorAnswer, type ProxyError } from './errors.ts';
@@ -106,12 +107,10 @@ function targetsOf(endpoints: ProxyOptions['endpoints']): Target[] {
   return endpoints.map((endpoint) => targetOf(endpoint));
 }
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
-
 /** Whoever can reach a proxy with keys of its own spends on them. @throws HoldfastError `invalid_option` */
 function checkExposure(host: string, { endpoints, token }: ProxySettings): void {
   const keyed = endpoints.find(({ key }) => key !== undefined);
-  if (keyed === undefined || token !== undefined || LOOPBACK.test(host)) return;
+  if (keyed === undefined || token !== undefined || isLoopback(host)) return;
   const remedy = `endpoint ${keyed.id} has a key that anybody could use then; give a token, or listen on 127.0.0.1`;
   throw invalidOption('host', host, remedy);
 }

@@ -11,7 +11,7 @@ import { XStateSource } from './xstate-source.ts';
 export interface InspectionOptions {
   /** What viewers call this process. @default 'app' */
   readonly name?: string | undefined;
-  /** 0 chooses a free one. @default 7080 */
+  /** 0 chooses a free one. @default 7090 */
   readonly port?: number | undefined;
   /** What viewers see of events, effects and contexts. @default 'redacted': numbers, and texts that look like ids */
   readonly payloads?: Payloads | undefined;
@@ -66,7 +66,7 @@ export async function openInspection(
   });
   const served = await serveInspection({
     ...ports,
-    port: options.port ?? 7_080,
+    port: options.port ?? 7_090,
     of: { kind: 'server-here', server },
   });
   const close = async (): Promise<void> => {
